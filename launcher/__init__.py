@@ -1,0 +1,1 @@
+"""Making it happen: people, files, processes, training, screens."""

@@ -1,0 +1,1 @@
+"""What would happen: arithmetic and decisions over facts. Pure functions, frozen values."""

@@ -1,0 +1,166 @@
+"""What is wanted: one training step, described completely enough to count its bytes.
+
+Field names and words are those of `tlplan estimate`, so a case, a check and a plan file
+describe a step in the same language.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Task = Literal["causal-lm", "text-classification", "image-classification"]
+Method = Literal["full", "lora", "qlora"]
+AdapterKind = Literal["lora", "dora", "rslora"]
+AdapterDtype = Literal["fp32", "bf16"]
+Weights = Literal["fp32", "bf16", "fp16", "int8", "nf4", "nf4-dq"]
+Autocast = Literal["bf16", "fp16"]
+Optimizer = Literal[
+    "adamw", "adamw-fused", "adamw-8bit", "paged-adamw", "paged-adamw-8bit", "adafactor", "sgd"
+]
+Checkpointing = Literal["none", "full", "offloaded"]
+Attention = Literal["sdpa", "flash2", "eager"]
+Loss = Literal["torch", "chunked", "liger", "triton"]
+Stack = Literal["transformers", "torchtune", "litgpt", "unsloth"]
+Sharding = Literal["none", "ddp", "fsdp", "zero2", "zero3"]
+Allocator = Literal["expandable", "classic"]
+Device = Literal["cuda", "cpu"]
+
+METHODS: tuple[Method, ...] = get_args(Method)
+QUANTIZED_WEIGHTS: tuple[Weights, ...] = ("int8", "nf4", "nf4-dq")
+
+IN_BACKWARD = "-in-backward"
+"""Suffix of an optimizer that steps inside backward, so that gradients never pile up."""
+
+
+class RequestError(ValueError):
+    """A field of a request that cannot be, with its name."""
+
+    def __init__(self, field_name: str, message: str) -> None:
+        super().__init__(message)
+        self.field_name = field_name
+
+
+def one_of(field_name: str, value: object, allowed: tuple[object, ...]) -> None:
+    """Raise RequestError unless `value` is one of `allowed`."""
+    if value not in allowed:
+        words = ", ".join("null" if word is None else str(word) for word in allowed)
+        raise RequestError(field_name, f"{field_name} must be one of {words}, got {value!r}")
+
+
+def at_least(field_name: str, value: int | float, least: int | float) -> None:
+    """Raise RequestError unless `value` is at least `least`."""
+    if value < least:
+        raise RequestError(field_name, f"{field_name} must be at least {least}, got {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterSettings:
+    """The matrices that LoRA and QLoRA train."""
+
+    kind: AdapterKind = "lora"
+    """rslora scales by alpha / sqrt(rank); dora adds a magnitude vector per target."""
+    rank: int = 16
+    """Width of the two adapter matrices; their memory grows linearly with it."""
+    targets: tuple[str, ...] = ("all-linear",)
+    """Names of the linear layers that get adapters; ("all-linear",) is every one but the head."""
+    dropout: float = 0.0
+    """Above 0, every target keeps a dropped-out copy of its input and a mask."""
+    dtype: AdapterDtype = "fp32"
+    """PEFT keeps adapters in fp32; TRL casts them to bf16 over a quantized base."""
+
+    def __post_init__(self) -> None:
+        one_of("adapter.kind", self.kind, get_args(AdapterKind))
+        one_of("adapter.dtype", self.dtype, get_args(AdapterDtype))
+        at_least("adapter.rank", self.rank, 1)
+        if not 0.0 <= self.dropout < 1.0:
+            raise RequestError(
+                "adapter.dropout", f"adapter.dropout must be in [0, 1), got {self.dropout}"
+            )
+        if not self.targets:
+            raise RequestError("adapter.targets", "adapter.targets must name at least one layer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRequest:
+    """One optimizer step of one method on one model."""
+
+    method: Method
+    micro_batch: int
+    """Rows that go through the model at once."""
+    sequence_tokens: int
+    """Tokens of each row, padding included."""
+    task: Task = "causal-lm"
+    trainable_layers: int | None = None
+    """With method full: only the last N blocks and the head are trained; None trains all."""
+    adapter: AdapterSettings | None = None
+    """Set for lora and qlora, None for full."""
+    weights: Weights = "bf16"
+    autocast: Autocast | None = None
+    kbit_prepare: bool = False
+    """peft.prepare_model_for_kbit_training: embeddings, norms and head become fp32."""
+    optimizer: str = "adamw-fused"
+    """One of Optimizer, or one of them with "-in-backward" behind it."""
+    accumulation: int = 1
+    lengths: tuple[int, ...] | None = None
+    """Token lengths of the data; None when every row is `sequence_tokens` long."""
+    padded: bool = False
+    """A batch of unequal rows carries a mask, which takes attention off its cheap path."""
+    checkpointing: Checkpointing = "full"
+    attention: Attention = "sdpa"
+    loss: Loss = "chunked"
+    stack: Stack = "transformers"
+    transformers_version: tuple[int, int] | None = None
+    """(major, minor) of Transformers; None is the version the launcher runs with."""
+    gpus: int = 1
+    sharding: Sharding = "none"
+    allocator: Allocator = "expandable"
+    """The launcher sets expandable segments; other people's runs mostly did not."""
+    device: Device = "cuda"
+
+    def __post_init__(self) -> None:
+        for field_name, words in _WORDS.items():
+            one_of(field_name, getattr(self, field_name), words)
+        for field_name in ("micro_batch", "sequence_tokens", "accumulation", "gpus"):
+            at_least(field_name, getattr(self, field_name), 1)
+        one_of("optimizer", self.optimizer_name, get_args(Optimizer))
+        if self.trainable_layers is not None:
+            at_least("trainable_layers", self.trainable_layers, 0)
+            if self.method != "full":
+                raise RequestError("trainable_layers", "trainable_layers goes with method full")
+        if (self.adapter is None) != (self.method == "full"):
+            raise RequestError("adapter", "adapter goes with method lora or qlora, and only there")
+        if (self.method == "qlora") != (self.weights in QUANTIZED_WEIGHTS):
+            raise RequestError(
+                "weights", f"weights {self.weights} cannot go with method {self.method}"
+            )
+
+    @property
+    def optimizer_name(self) -> str:
+        """The optimizer without its in-backward suffix."""
+        return self.optimizer.removesuffix(IN_BACKWARD)
+
+    @property
+    def steps_in_backward(self) -> bool:
+        """Whether the optimizer steps inside backward."""
+        return self.optimizer.endswith(IN_BACKWARD)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one micro-batch, padding included."""
+        return self.micro_batch * self.sequence_tokens
+
+
+_WORDS: dict[str, tuple[object, ...]] = {
+    "method": get_args(Method),
+    "task": get_args(Task),
+    "weights": get_args(Weights),
+    "autocast": (None, *get_args(Autocast)),
+    "checkpointing": get_args(Checkpointing),
+    "attention": get_args(Attention),
+    "loss": get_args(Loss),
+    "stack": get_args(Stack),
+    "sharding": get_args(Sharding),
+    "allocator": get_args(Allocator),
+    "device": get_args(Device),
+}
