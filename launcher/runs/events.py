@@ -1,0 +1,191 @@
+"""events.jsonl: everything that happened in a run, one event a line, for screens and reports.
+
+Several processes append to one log (the supervisor and the worker), so an event is one
+`write` on a descriptor opened for appending. Readers live with a torn last line: a run can
+be killed in the middle of anything.
+
+The types and the fields beside `at`, `seconds` and `type`:
+
+    phase        phase ("starting", "loading model", "training", "evaluating", "saving", ...)
+    model, data  facts about what was loaded
+    step         step, total_steps, loss, grad_norm, learning_rate, tokens,
+                 tokens_per_second, epoch, step_seconds
+    memory       allocated_bytes, reserved_bytes, device_bytes, host_bytes (those that are known)
+    checkpoint   step, path, size_bytes
+    evaluation   step, loss, when ("before", "during" or "after")
+    answer       when ("before" or "after"), prompt, answer
+    warning      message
+    recovery     message
+    finished     steps, seconds, loss_first, loss_last, evaluation_before, evaluation_after, result
+    failed       code (an exit code), reason, hints
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+Event = dict[str, Any]
+
+CHUNK_BYTES = 1 << 20
+LONGEST_LINE_BYTES = 1 << 20
+"""A longer line is not one of ours; it is skipped so that a reader's memory stays bounded."""
+
+
+class EventLog:
+    """The writing end of one run's events.
+
+    `started` is the Unix time that `seconds` counts from; None takes the time of the first
+    event of an existing log, so that `seconds` goes on growing when a run is resumed.
+    """
+
+    def __init__(self, path: Path, started: float | None = None) -> None:
+        self.path = path
+        self._started = (
+            started if started is not None else first_event_time(path) or time.time()
+        )
+        self._descriptor = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
+        )
+        self._end_torn_line()
+
+    def append(self, event_type: str, /, **fields: Any) -> None:
+        """Write one event. Numbers that are NaN or infinite are written as null.
+
+        Raises OSError when the disk is full.
+        """
+        now = time.time()
+        event = {
+            "at": iso_time(now),
+            "seconds": round(now - self._started, 3),
+            "type": event_type,
+            **fields,
+        }
+        line = json.dumps(_finite(event), ensure_ascii=False, allow_nan=False) + "\n"
+        rest = line.encode()
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._descriptor)
+
+    def _end_torn_line(self) -> None:
+        """A line that a dead writer left half written must not swallow the next event."""
+        end = os.fstat(self._descriptor).st_size
+        if end and os.pread(self._descriptor, 1, end - 1) != b"\n":
+            os.write(self._descriptor, b"\n")
+
+
+class EventTail:
+    """Follows a log: every `poll` returns the events added since the one before.
+
+    `offset` is the byte to start at; inside a line, that line is left out. The file need not
+    exist yet. `broken_lines` counts the lines that were not events and were skipped.
+    """
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self.path = path
+        self.broken_lines = 0
+        self._offset = offset
+        self._partial = b""
+        self._inside_skipped_line = offset > 0 and not _ends_line(path, offset)
+
+    def poll(self) -> list[Event]:
+        """New whole events, at most about a mebibyte of them; empty at the end of the log."""
+        events: list[Event] = []
+        while not events:
+            chunk = self._read_chunk()
+            if not chunk:
+                break
+            events.extend(self._events_of(chunk))
+        return events
+
+    def _read_chunk(self) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._offset)
+                chunk = file.read(CHUNK_BYTES)
+        except FileNotFoundError:
+            return b""
+        self._offset += len(chunk)
+        return chunk
+
+    def _events_of(self, chunk: bytes) -> Iterator[Event]:
+        *lines, rest = (self._partial + chunk).split(b"\n")
+        self._partial = rest
+        for line in lines:
+            if self._inside_skipped_line:
+                self._inside_skipped_line = False
+                continue
+            event = parse_event(line)
+            if event is not None:
+                yield event
+            elif line.strip():
+                self.broken_lines += 1
+        if len(self._partial) > LONGEST_LINE_BYTES:
+            self._partial = b""
+            self.broken_lines += not self._inside_skipped_line
+            self._inside_skipped_line = True
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Every whole event of a log, oldest first; broken lines and a torn last one are left out."""
+    tail = EventTail(path)
+    while events := tail.poll():
+        yield from events
+
+
+def parse_event(line: bytes | str) -> Event | None:
+    """A line as an event, None when it is not one."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return (
+        event
+        if isinstance(event, dict) and isinstance(event.get("type"), str)
+        else None
+    )
+
+
+def first_event_time(path: Path) -> float | None:
+    """Unix time of the first event of a log, None when there is none."""
+    for event in read_events(path):
+        try:
+            return datetime.fromisoformat(str(event.get("at"))).timestamp()
+        except ValueError:
+            continue
+    return None
+
+
+def iso_time(unix_seconds: float) -> str:
+    """ISO-8601 in UTC with milliseconds, such as 2026-11-21T10:00:00.123Z."""
+    text = datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN and no infinity; unknown is null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return value
+
+
+def _ends_line(path: Path, offset: int) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset - 1)
+            return file.read(1) == b"\n"
+    except FileNotFoundError:
+        return True
