@@ -1,0 +1,136 @@
+"""What one block of an architecture is made of: its linears, norms and tables, as data.
+
+Sizes are written with symbols, so one row holds for every member of a family: "q+2k" is the
+width of the queries plus twice that of the keys. `hwdb.symbols` lists the symbols and reads
+their values from a config.json. A condition (`when`) names config keys joined by "&", each
+optionally negated: "relative_attention&!share_att_key".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["attention_in", "attention_out", "mlp_in", "mlp_out"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear:
+    """A matrix multiplication of a block."""
+
+    name: str
+    """Module name, qualified as far as it takes to be unique in the block."""
+    inputs: str
+    """Width it reads, in symbols."""
+    outputs: str
+    """Width it writes, in symbols."""
+    role: Role
+    """Which side of which half of the block it stands on."""
+    when: str | None = None
+    """Condition under which it exists; None: always."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Norm:
+    """A normalization layer; whether it has a bias, the family says."""
+
+    name: str
+    """Module name."""
+    width: str
+    """Number of weights, in symbols."""
+    when: str | None = None
+    """Condition under which it exists; None: always."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """Any other parameter: embedding tables, heads, poolers, sinks."""
+
+    name: str
+    """Parameter or module name."""
+    rows: str
+    """Rows, in symbols; "1" for a vector."""
+    columns: str
+    """Columns, in symbols."""
+    when: str | None = None
+    """Condition under which it exists; None: always."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experts:
+    """The mixture of experts that stands in a block instead of the MLP."""
+
+    linears: tuple[Linear, ...]
+    """Linears of one expert; a block has E of each."""
+    biases: tuple[str, ...] = ()
+    """Names of those that carry a bias."""
+    router: Linear
+    """Chooses the experts of a token."""
+    router_bias: bool = False
+    """Whether the router carries a bias."""
+    fused: bool = True
+    """Whether all experts share one three-dimensional parameter per linear."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """An architecture of transformers, by its `model_type`."""
+
+    model_type: str
+    """Key, as in config.json."""
+    kind: Literal["decoder", "encoder", "image", "encoder_decoder"]
+    """What it does with a sequence. encoder_decoder: the linears of one encoder block and one
+    decoder block together, since both stacks have the same depth."""
+    linears: tuple[Linear, ...]
+    """Linears of one block, in the order they run."""
+    biases: tuple[str, ...] = ()
+    """Names of linears that always carry a bias."""
+    bias_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Config key -> names of linears that carry a bias when it is true."""
+    norms: tuple[Norm, ...]
+    """Norms of one block."""
+    norm_kind: Literal["rms", "layer"]
+    """Root mean square, or mean and variance."""
+    norm_bias: bool = False
+    """Whether every norm has a bias beside its weight."""
+    absent_in_first_block: tuple[str, ...] = ()
+    """Names of norms that the first block does not have."""
+    mlp: Literal["gated", "plain"]
+    """gated: act(gate(x)) * up(x); plain: act(up(x))."""
+    parallel_residual: bool = False
+    """Whether attention and MLP read the same input."""
+    experts: Experts | None = None
+    """Mixture of experts of every block; None: a dense MLP."""
+    block_tensors: tuple[Tensor, ...] = ()
+    """Parameters of one block that are neither linear nor norm."""
+    shared_blocks: bool = False
+    """Whether all blocks use one set of weights."""
+    embeddings: tuple[Tensor, ...]
+    """Parameters before the first block."""
+    embedding_norms: tuple[Norm, ...] = ()
+    """Norms before the first block."""
+    final_norms: tuple[Norm, ...] = ()
+    """Norms after the last block."""
+    heads: Mapping[str, tuple[Tensor, ...]]
+    """Architecture class -> what it adds after the last norm."""
+    wrappers: Mapping[str, str] = field(default_factory=dict)
+    """model_type -> class of multimodal models whose text part is this family; their published
+    totals count the other parts too."""
+    logit_softcap: bool = False
+    """Whether logits pass a tanh before the loss, which keeps one more copy of them."""
+    one_kv_head_when: str | None = None
+    """Condition under which there is a single key/value head, whatever the config says."""
+    config_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Llama's name of a config key -> this family's names, first one preferred."""
+    config_defaults: Mapping[str, str | int | bool] = field(default_factory=dict)
+    """What the config class uses for an absent key; a string is a size in symbols."""
+    source: str
+    """Citation key."""
+    notes: str | None = None
+    """What the fields above cannot say."""
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """Classes whose parameters this family describes completely."""
+        return tuple(self.heads)
