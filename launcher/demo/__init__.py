@@ -1,0 +1,1 @@
+"""What `tlplan demo` learns from."""
