@@ -1,0 +1,139 @@
+"""The estimate of a training step's memory: every counter with its interval, and where it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from planner.memory.interval import Band, Basis, basis_of, bands_of
+from planner.memory.runtime import footprint_of
+from planner.memory.step import Phase, step_of
+from planner.request import RequestError, TrainingRequest
+from planner.shape import ModelShape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Where the device bytes go at the peak. They add up to `device.expected_bytes`."""
+
+    weights_bytes: int
+    adapters_bytes: int
+    gradients_bytes: int
+    optimizer_bytes: int
+    activations_bytes: int
+    """Kept for backward, checkpoints included."""
+    logits_bytes: int
+    temporaries_bytes: int
+    runtime_bytes: int
+    """Context, libraries, workspaces and what the allocator keeps."""
+
+    @property
+    def total_bytes(self) -> int:
+        """All parts together."""
+        return sum(getattr(self, name) for name in self.__slots__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryEstimate:
+    """Peak memory of a step. On the CPU `device` is the resident memory of the process."""
+
+    allocated: Band
+    """Peak of torch.cuda.max_memory_allocated."""
+    reserved: Band
+    """Peak of torch.cuda.max_memory_reserved."""
+    needed: Band
+    """Smallest budget in which the step does not run out, context included."""
+    device: Band
+    """Peak of what NVML shows for the process."""
+    rest_allocated_bytes: int
+    """Allocated between steps."""
+    peak_phase: Phase
+    peak_where: str
+    trained_parameters: int
+    parts: Parts
+    basis: Basis
+
+
+def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstimate:
+    """Peak memory of one step of `request` on a model of this shape.
+
+    Raises RequestError for a request that this model cannot have.
+    """
+    _check(shape, request)
+    step = step_of(shape, request)
+    footprint = footprint_of(step, request)
+    bands = bands_of(footprint, shape, request)
+    states, peak = step.states, step.peak
+    tensors = (
+        states.weights_bytes + states.adapters_bytes + states.optimizer_bytes + peak.total_bytes
+    )
+    return MemoryEstimate(
+        allocated=bands["allocated"],
+        reserved=bands["reserved"],
+        needed=bands["needed"],
+        device=bands["device"],
+        rest_allocated_bytes=footprint.allocated_bytes - peak.total_bytes,
+        peak_phase=peak.phase,
+        peak_where=peak.where,
+        trained_parameters=states.trained_parameters,
+        parts=Parts(
+            weights_bytes=states.weights_bytes,
+            adapters_bytes=states.adapters_bytes,
+            gradients_bytes=peak.gradients_bytes,
+            optimizer_bytes=states.optimizer_bytes,
+            activations_bytes=peak.activations_bytes,
+            logits_bytes=peak.logits_bytes,
+            temporaries_bytes=peak.temporaries_bytes,
+            runtime_bytes=footprint.device_bytes - tensors,
+        ),
+        basis=basis_of(shape, request),
+    )
+
+
+def _check(shape: ModelShape, request: TrainingRequest) -> None:
+    if request.adapter is None:
+        return
+    widest = max(shape.hidden_size, shape.sizes.get("i", 0))
+    if request.adapter.rank > widest:
+        raise RequestError(
+            "adapter.rank",
+            f"adapter.rank {request.adapter.rank} is above the model's width {widest}",
+        )
+    if request.adapter.targets == ("all-linear",):
+        return
+    names = [line.name for line in shape.linears]
+    for target in request.adapter.targets:
+        if not any(name == target or name.endswith(f".{target}") for name in names):
+            raise RequestError(
+                "adapter.targets",
+                f'adapter.targets names "{target}", but this model has {", ".join(names)}',
+            )
+
+
+Fits = Literal["yes", "tight", "no"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a step fits into a memory, and why that is said."""
+
+    fits: Fits | None
+    """yes: the upper end of the interval fits; tight: the expected value does."""
+    capacity_bytes: int | None
+    spare_bytes: int | None
+    """Capacity less what is expected to be needed; negative when short."""
+    reason: str
+
+
+def verdict_of(needed: Band, capacity_bytes: int | None) -> Verdict:
+    """Judge a need against a capacity."""
+    if capacity_bytes is None:
+        return Verdict(fits=None, capacity_bytes=None, spare_bytes=None, reason="no card to judge")
+    spare = capacity_bytes - needed.expected_bytes
+    if needed.high_bytes <= capacity_bytes:
+        fits, reason = "yes", "the upper end of the interval fits"
+    elif spare >= 0:
+        fits, reason = "tight", "the expected value fits, the upper end does not"
+    else:
+        fits, reason = "no", "the expected value does not fit"
+    return Verdict(fits=fits, capacity_bytes=capacity_bytes, spare_bytes=spare, reason=reason)  # type: ignore[arg-type]

@@ -1,0 +1,95 @@
+"""Bytes of logits and loss: the share that grows with the vocabulary, not with the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.memory.numerics import Numerics
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+
+_TILE_TOKENS = 4096
+_TILE_VOCABULARY = 32768
+"""TRL's fused head computes this many logits at a time (ChunkedLogProbFunction, trl 1.16)."""
+
+_LIGER_CHUNK_LEAST = 1
+"""Liger's fused linear cross entropy cuts tokens so that a chunk of logits is about T x h."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadBytes:
+    """What the last norm, the head and the loss hold, in bytes of one micro-batch."""
+
+    saved: int
+    """Kept from the final norm until its backward."""
+    forward: int
+    """Most bytes alive while the loss is computed."""
+    backward: int
+    """Most bytes alive while the loss is differentiated."""
+    carried: int
+    """Gradients that leave the head for the last block, next to the block's own."""
+
+
+def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
+    """Head and loss of a decoder."""
+    tokens, hidden = request.tokens, shape.hidden_size
+    trained = request.method == "full"
+    stream = numerics.stream
+    saved = tokens * (4 * hidden + 4) + (2 * stream * hidden * tokens if trained else 0)
+    if request.loss in ("torch", "triton"):
+        forward, backward = bytes_per_logit(request, numerics, softcap=shape.family.logit_softcap)
+        logits = tokens * shape.vocabulary_size
+        return HeadBytes(
+            saved=saved,
+            forward=round(forward * logits),
+            backward=round(backward * logits),
+            carried=0,
+        )
+    return _fused(shape, request, numerics, saved)
+
+
+def bytes_per_logit(
+    request: TrainingRequest, numerics: Numerics, *, softcap: bool = False
+) -> tuple[float, float]:
+    """Bytes a logit that are alive in the loss's forward and backward.
+
+    transformers' ForCausalLMLoss, by version: up to 4.45 float(), a contiguous shifted copy and
+    log_softmax, all fp32; later the 16-bit logits also live in the caller; from 4.49 on there is
+    no shifted copy. Backward holds three fp32 tensors. A Triton cross entropy saves its input and
+    writes the gradient in place.
+    """
+    version = request.transformers_version
+    half = 2.0 if numerics.compute == 2 else 4.0
+    if request.loss == "triton":
+        # fp32 logits and their shifted copy; the 16-bit ones also in the later caller.
+        return (8.0 if version is not None and version < (4, 46) else 8.0 + half), 0.0
+    softcapped = 2 * half if softcap else 0.0
+    if version is not None and version < (4, 46):
+        return 12.0 + softcapped, 12.0 + softcapped
+    if version is not None and version < (4, 49):
+        return 12.0 + half + softcapped, 12.0 + softcapped
+    return 8.0 + half + softcapped, 12.0 + softcapped
+
+
+def _fused(
+    shape: ModelShape, request: TrainingRequest, numerics: Numerics, saved: int
+) -> HeadBytes:
+    """A loss that never holds all logits: TRL's fused head, Liger, chunked cross entropies."""
+    tokens, hidden, vocabulary = request.tokens, shape.hidden_size, shape.vocabulary_size
+    trained = request.method == "full"
+    if request.loss == "liger":
+        chunk = -(-tokens * hidden // max(vocabulary, 1)) or _LIGER_CHUNK_LEAST
+        tile = 10 * chunk * vocabulary
+    else:
+        tile = 2 * min(tokens, _TILE_TOKENS) * min(vocabulary, _TILE_VOCABULARY)
+    head_gradient = 4 * vocabulary * hidden if trained else 0
+    return HeadBytes(
+        saved=saved,
+        forward=2 * hidden * tokens + tile + 28 * tokens,
+        backward=6 * hidden * tokens
+        + tile
+        + head_gradient
+        + 2 * hidden * tokens
+        + (numerics.weights * vocabulary * hidden if trained and numerics.weights == 2 else 0),
+        carried=0,
+    )

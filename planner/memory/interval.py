@@ -1,0 +1,85 @@
+"""How sure an estimate is: 90 % intervals and what they rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from planner.memory.runtime import Footprint
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+
+Tier = Literal["formula", "trace", "probe", "measured"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """An expected value with the interval that holds 90 of 100 measured runs."""
+
+    expected_bytes: int
+    low_bytes: int
+    high_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What an estimate rests on."""
+
+    tier: Tier
+    runs: int | None
+    """Measured runs it was checked on."""
+    median_error_fraction: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spread:
+    """Shares of the expected value."""
+
+    below: float
+    above: float
+
+
+# Residuals of the formula on third-party measured runs; see bench/accuracy.
+_SPREADS: dict[str, dict[str, _Spread]] = {
+    "fixed": {
+        "allocated": _Spread(below=0.01, above=0.02),
+        "expandable": _Spread(below=0.03, above=0.05),
+        "classic": _Spread(below=0.10, above=0.15),
+        "host": _Spread(below=0.12, above=0.12),
+    },
+    "unrecognized": {
+        "allocated": _Spread(below=0.15, above=0.25),
+        "expandable": _Spread(below=0.15, above=0.30),
+        "classic": _Spread(below=0.20, above=0.40),
+        "host": _Spread(below=0.20, above=0.30),
+    },
+}
+
+
+def bands_of(
+    footprint: Footprint, shape: ModelShape, request: TrainingRequest
+) -> dict[str, Band]:
+    """Intervals of allocated, reserved, needed and device bytes."""
+    spreads = _SPREADS["fixed" if shape.recognized else "unrecognized"]
+    kept = "host" if request.device == "cpu" else request.allocator
+    return {
+        "allocated": _band(footprint.allocated_bytes, spreads["allocated"]),
+        "reserved": _band(footprint.reserved_bytes, spreads[kept]),
+        "needed": _band(footprint.needed_bytes, spreads[kept]),
+        "device": _band(footprint.device_bytes, spreads[kept]),
+    }
+
+
+def _band(expected: int, spread: _Spread) -> Band:
+    return Band(
+        expected_bytes=expected,
+        low_bytes=int(expected * (1 - spread.below)),
+        high_bytes=int(expected * (1 + spread.above)),
+    )
+
+
+def basis_of(shape: ModelShape, request: TrainingRequest) -> Basis:
+    """What the estimate of this request rests on."""
+    if not shape.recognized or request.device == "cpu":
+        return Basis(tier="formula", runs=None, median_error_fraction=None)
+    return Basis(tier="formula", runs=59, median_error_fraction=None)

@@ -1,0 +1,166 @@
+"""Norms, linears and adapters on a tape: what each keeps for its backward.
+
+Sources: the modelling code of transformers (RMSNorm in fp32, rotary embedding), the LoRA layer of
+PEFT (input cast to the adapter's dtype, dropout, scaling), Linear4bit of bitsandbytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hwdb.family import Linear
+from planner.memory.numerics import Numerics
+from planner.memory.size import NOTHING, Size
+from planner.memory.tape import Tape, Tensor
+
+TOKENS = Size.of("N")
+
+
+def activation(width: str | Size, bytes_per_element: float) -> Size:
+    """Bytes of one tensor with `width` numbers a token."""
+    elements = Size.of(width) if isinstance(width, str) else width
+    return elements * TOKENS * bytes_per_element
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """A tensor on the tape with its width and dtype."""
+
+    tensor: Tensor
+    width: Size
+    bytes: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Layers:
+    """Writes layers on a tape."""
+
+    tape: Tape
+    numerics: Numerics
+    base_trained: bool
+    """Whether norms and linears of this block are trained."""
+    adapted: frozenset[str]
+    """Names of linears that carry an adapter."""
+    dropout: bool
+    norm_kind: Literal["rms", "layer"]
+
+    def cast(self, value: Value, to_bytes: int, name: str = "cast") -> Value:
+        """`value` in another dtype; itself when it has that dtype already."""
+        if value.bytes == to_bytes:
+            return value
+        tensor = self.tape.run(name, [value.tensor], activation(value.width, to_bytes))
+        return Value(tensor=tensor, width=value.width, bytes=to_bytes)
+
+    # -- norms --------------------------------------------------------------------------------
+
+    def norm(self, value: Value, name: str) -> Value:
+        """A normalization over the last dimension."""
+        if self.norm_kind == "layer":
+            return self._layer_norm(value, name)
+        wide = self.cast(value, 4, f"{name}.float")
+        element = activation(value.width, 4)
+        scaled = self.tape.run(
+            name,
+            [wide.tensor],
+            element,
+            saves=[wide.tensor],
+            saves_aside=activation("4", 1),
+            forward_scratch=element,
+            backward_scratch=element * 2,
+        )
+        normed = self.cast(
+            Value(tensor=scaled, width=value.width, bytes=4), value.bytes, f"{name}.back"
+        )
+        out_bytes = max(value.bytes, self.numerics.norm_weights)
+        out = self.tape.run(
+            f"{name}.weight",
+            [normed.tensor],
+            activation(value.width, out_bytes),
+            saves=[normed.tensor] if self.base_trained else [],
+            backward_scratch=activation(value.width, out_bytes) if self.base_trained else NOTHING,
+            weight_gradients=value.width * self.numerics.norm_weights
+            if self.base_trained
+            else NOTHING,
+        )
+        return Value(tensor=out, width=value.width, bytes=out_bytes)
+
+    def _layer_norm(self, value: Value, name: str) -> Value:
+        # Autocast runs layer_norm in fp32.
+        source = self.cast(value, 4, f"{name}.float") if self.numerics.autocast else value
+        out = self.tape.run(
+            name,
+            [source.tensor],
+            activation(value.width, source.bytes),
+            saves=[source.tensor],
+            saves_aside=activation("8", 1),
+            weight_gradients=value.width * (2 * self.numerics.norm_weights)
+            if self.base_trained
+            else NOTHING,
+        )
+        return Value(tensor=out, width=value.width, bytes=source.bytes)
+
+    # -- linears ------------------------------------------------------------------------------
+
+    def linear(self, value: Value, layer: Linear) -> Value:
+        """A linear layer, with its adapter when it carries one."""
+        base = self._base_linear(value, layer)
+        if layer.name not in self.adapted:
+            return base
+        return self._add_adapter(value, base, layer)
+
+    def _base_linear(self, value: Value, layer: Linear) -> Value:
+        numerics = self.numerics
+        matrix = Size.of(layer.inputs) * Size.of(layer.outputs)
+        out_bytes = numerics.linear_output(value.bytes)
+        computed = self.cast(value, numerics.compute, f"{layer.name}.cast")
+        copies_weight = not numerics.quantized and numerics.weights != numerics.compute
+        weight_copy = matrix * numerics.compute if copies_weight else NOTHING
+        unpacked = matrix * numerics.compute if numerics.quantized else NOTHING
+        product = self.tape.run(
+            layer.name,
+            [computed.tensor],
+            activation(layer.outputs, numerics.compute),
+            saves=[computed.tensor] if self.base_trained else [],
+            saves_aside=weight_copy,
+            forward_scratch=unpacked,
+            backward_scratch=unpacked,
+            weight_gradients=matrix * numerics.weights if self.base_trained else NOTHING,
+        )
+        out = Value(tensor=product, width=Size.of(layer.outputs), bytes=numerics.compute)
+        return self.cast(out, out_bytes, f"{layer.name}.back")
+
+    def _add_adapter(self, value: Value, base: Value, layer: Linear) -> Value:
+        numerics = self.numerics
+        assert numerics.adapters is not None
+        inputs, outputs = Size.of(layer.inputs), Size.of(layer.outputs)
+        work = 2 if numerics.autocast else numerics.adapters
+        entering = self.cast(value, numerics.adapters, f"{layer.name}.lora_cast")
+        if self.dropout:
+            dropped = self.tape.run(
+                f"{layer.name}.dropout",
+                [entering.tensor],
+                activation(inputs, entering.bytes),
+                saves_aside=activation(inputs, 1),
+            )
+            entering = Value(tensor=dropped, width=inputs, bytes=entering.bytes)
+        entering = self.cast(entering, work, f"{layer.name}.lora_autocast")
+        reduced = self.tape.run(
+            f"{layer.name}.lora_A",
+            [entering.tensor],
+            activation("r", work),
+            saves=[entering.tensor],
+            weight_gradients=inputs * Size.of("r") * numerics.adapters,
+        )
+        grown = self.tape.run(
+            f"{layer.name}.lora_B",
+            [reduced],
+            activation(outputs, work),
+            saves=[reduced],
+            weight_gradients=outputs * Size.of("r") * numerics.adapters,
+        )
+        scaled = self.tape.run(f"{layer.name}.scaling", [grown], activation(outputs, work))
+        out_bytes = max(base.bytes, work)
+        total = self.tape.add(base.tensor, scaled, activation(outputs, out_bytes))
+        out = Value(tensor=total, width=outputs, bytes=out_bytes)
+        return self.cast(out, base.bytes, f"{layer.name}.lora_back")

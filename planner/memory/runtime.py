@@ -1,0 +1,72 @@
+"""What a process takes beyond the tensors: driver context, libraries, what the allocator keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.memory.step import Step
+from planner.request import TrainingRequest
+from planner.units import GIB, MIB
+
+CUDA_CONTEXT_BYTES = int(0.55 * GIB)
+"""CUDA context, kernels and libraries of one process: 0.5 to 0.6 GiB on an A100 with torch 2.4,
+from measured device memory less replayed reserved memory."""
+
+CUBLAS_WORKSPACE_BYTES = 2 * int(8.125 * MIB)
+"""Two workspaces, one a thread, counted as allocated (A100; Hopper takes 32 MiB each)."""
+
+HOST_RUNTIME_BYTES = int(0.75 * GIB)
+"""Resident memory of a worker with torch, Transformers, PEFT and TRL imported, before a model."""
+
+EXPANDABLE_SLACK = 0.02
+"""Share of allocated that expandable segments keep on top: only rounding to 2 MiB pages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What the step's tensors become in the process."""
+
+    allocated_bytes: int
+    reserved_bytes: int
+    needed_bytes: int
+    device_bytes: int
+
+
+def footprint_of(step: Step, request: TrainingRequest) -> Footprint:
+    """Allocated, reserved, needed and device bytes of a step."""
+    states, peak = step.states, step.peak
+    tensors = (
+        states.weights_bytes + states.adapters_bytes + states.optimizer_bytes + peak.total_bytes
+    )
+    if request.device == "cpu":
+        resident = tensors + HOST_RUNTIME_BYTES
+        return Footprint(
+            allocated_bytes=tensors,
+            reserved_bytes=tensors,
+            needed_bytes=resident,
+            device_bytes=resident,
+        )
+    allocated = tensors + CUBLAS_WORKSPACE_BYTES
+    if request.allocator == "expandable":
+        reserved = allocated + int(EXPANDABLE_SLACK * allocated)
+        needed = reserved
+    else:
+        reserved = allocated + classic_slack(step, allocated)
+        needed = allocated + int(EXPANDABLE_SLACK * allocated)
+    return Footprint(
+        allocated_bytes=allocated,
+        reserved_bytes=reserved,
+        needed_bytes=needed + CUDA_CONTEXT_BYTES,
+        device_bytes=reserved + CUDA_CONTEXT_BYTES,
+    )
+
+
+def classic_slack(step: Step, allocated: int) -> int:
+    """What the classic caching allocator keeps beyond the peak: blocks of sizes that never fit.
+
+    It grows with what comes and goes in large pieces, logits above all.
+    """
+    coming_and_going = max(
+        candidate.logits_bytes + candidate.temporaries_bytes for candidate in step.candidates
+    )
+    return int(0.5 * coming_and_going + 0.02 * allocated)

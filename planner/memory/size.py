@@ -1,0 +1,79 @@
+"""Sizes as sums of products of dimensions, so that a step is written once for every shape.
+
+    Size.of("q+2k") * Size.of("N") * 2      2 Nq + 4 Nk bytes
+
+A dimension is one letter. Widths are those of hwdb.symbols (h hidden, q heads x head_dim,
+k kv_heads x head_dim, n heads, i MLP, e MLP of one expert, E experts, V vocabulary); a step adds
+N tokens of the micro-batch, S tokens of a row, B rows, r rank, X experts a token is sent to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Monomial = str
+"""Dimensions in alphabetical order, such as "Nh"; "" is a plain number."""
+
+
+class Size:
+    """A number of bytes (or elements) as a polynomial of dimensions. Immutable."""
+
+    __slots__ = ("terms",)
+
+    def __init__(self, terms: Mapping[Monomial, float]) -> None:
+        self.terms = {product: count for product, count in terms.items() if count}
+
+    @staticmethod
+    def of(text: str) -> Size:
+        """Parse a sum such as "q+2k", "4h", "Vh" or "3"."""
+        terms: dict[Monomial, float] = {}
+        for part in text.replace(" ", "").split("+"):
+            letters = part.lstrip("0123456789.")
+            product = "".join(sorted(letters))
+            count = float(part[: len(part) - len(letters)] or 1)
+            terms[product] = terms.get(product, 0.0) + count
+        return Size(terms)
+
+    def __add__(self, other: Size) -> Size:
+        terms = dict(self.terms)
+        for product, count in other.terms.items():
+            terms[product] = terms.get(product, 0.0) + count
+        return Size(terms)
+
+    def __sub__(self, other: Size) -> Size:
+        return self + other * -1
+
+    def __mul__(self, other: Size | float) -> Size:
+        if not isinstance(other, Size):
+            return Size({product: count * other for product, count in self.terms.items()})
+        terms: dict[Monomial, float] = {}
+        for left, left_count in self.terms.items():
+            for right, right_count in other.terms.items():
+                product = "".join(sorted(left + right))
+                terms[product] = terms.get(product, 0.0) + left_count * right_count
+        return Size(terms)
+
+    def __bool__(self) -> bool:
+        return bool(self.terms)
+
+    def __repr__(self) -> str:
+        return " + ".join(f"{count:g}{product}" for product, count in self.terms.items()) or "0"
+
+    def at(self, dimensions: Mapping[str, float]) -> float:
+        """The number, once every dimension is known."""
+        total = 0.0
+        for product, count in self.terms.items():
+            for letter in product:
+                count *= dimensions[letter]
+            total += count
+        return total
+
+    def is_covered_by(self, other: Size) -> bool:
+        """Whether `other` is at least as large whatever the dimensions are."""
+        more = other.terms
+        return all(count <= more.get(product, 0.0) for product, count in self.terms.items()) and all(
+            count >= 0 for product, count in more.items() if product not in self.terms
+        )
+
+
+NOTHING = Size({})

@@ -1,0 +1,184 @@
+"""Bytes that do not depend on the batch: weights, adapters, gradients, optimizer state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hwdb.symbols import extent
+from planner.memory.numerics import Numerics
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+
+BLOCK = 512
+"""The CUDA caching allocator rounds every tensor up to this many bytes."""
+
+_NF4_GROUP = 64
+"""Weights that share one scale in bitsandbytes' 4-bit formats."""
+_NF4_SCALE_GROUP = 256
+"""Scales that share one second-level scale with double quantization."""
+_EIGHT_BIT_GROUP = 256
+"""Elements that share one fp32 scale in bitsandbytes' 8-bit optimizers."""
+_EIGHT_BIT_LEAST = 4096
+"""Smaller tensors keep fp32 moments in bitsandbytes' 8-bit optimizers."""
+
+
+def rounded(count_bytes: float) -> int:
+    """Up to whole allocator blocks."""
+    return -(-int(count_bytes) // BLOCK) * BLOCK
+
+
+def nf4_bytes(elements: int, *, double_quantized: bool) -> int:
+    """A 4-bit matrix with its scales, as bitsandbytes stores it (QuantState)."""
+    packed = rounded((elements + 1) // 2)
+    scales = -(-elements // _NF4_GROUP)
+    code_table = BLOCK
+    if not double_quantized:
+        return packed + rounded(4 * scales) + code_table
+    second = rounded(4 * -(-scales // _NF4_SCALE_GROUP))
+    # One byte a scale, the second-level scales, their 256-entry table, the offset.
+    return packed + rounded(scales) + second + 2 * BLOCK + BLOCK + code_table
+
+
+def int8_bytes(elements: int, rows: int) -> int:
+    """An 8-bit matrix with one fp32 scale a row (LLM.int8)."""
+    return rounded(elements) + rounded(4 * rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class States:
+    """What stays in memory between micro-batches."""
+
+    weights_bytes: int
+    adapters_bytes: int
+    gradients_bytes: int
+    """All gradients together, as they stand at the end of a backward pass."""
+    optimizer_bytes: int
+    step_scratch_bytes: int
+    """What the optimizer's step needs on top, once."""
+    trained_parameters: int
+    block_gradients_bytes: int
+    head_gradients_bytes: int
+    """Gradients that exist before the first block is differentiated: the untied head."""
+    embedding_gradients_bytes: int
+
+
+def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> States:
+    """Weights, adapters, gradients and optimizer state of a request."""
+    adapter = adapter_parameters(shape, request)
+    weights = _weights_bytes(shape, request, numerics)
+    adapters = adapter * (numerics.adapters or 0)
+    if request.method != "full":
+        trained, width, tensors = adapter, numerics.adapters or 4, _adapter_tensors(shape, request)
+        block, head, embedding = adapters // max(shape.layers, 1), 0, 0
+    else:
+        trained, tensors = _trained_of_full(shape, request)
+        width = numerics.weights
+        block = shape.block_parameters * width
+        head = shape.head_parameters * width
+        embedding = shape.embedding_parameters * width if _trains_embeddings(request) else 0
+    gradients = 0 if request.steps_in_backward else trained * width
+    return States(
+        weights_bytes=weights,
+        adapters_bytes=adapters,
+        gradients_bytes=gradients,
+        optimizer_bytes=optimizer_bytes(request.optimizer_name, trained, width, tensors),
+        step_scratch_bytes=trained * width if _keeps_copy(request) else 0,
+        trained_parameters=trained,
+        block_gradients_bytes=0 if request.steps_in_backward else block,
+        head_gradients_bytes=0 if request.steps_in_backward else head,
+        embedding_gradients_bytes=0 if request.steps_in_backward else embedding,
+    )
+
+
+def _keeps_copy(request: TrainingRequest) -> bool:
+    # torch's foreach AdamW takes the square root of every second moment at once.
+    return request.optimizer_name == "adamw" and not request.steps_in_backward
+
+
+def optimizer_bytes(optimizer: str, trained: int, width: int, tensors: int) -> int:
+    """State of the optimizer for `trained` parameters of `width` bytes in `tensors` tensors.
+
+    torch keeps two moments in the parameter's dtype and, for the fused kernel, one counter a
+    tensor; bitsandbytes one byte a moment and a scale per 256. Paged state may leave the card and
+    is counted as host memory, not here.
+    """
+    if optimizer in ("sgd", "paged-adamw", "paged-adamw-8bit"):
+        return 0
+    if optimizer == "adafactor":
+        return _adafactor_bytes(trained, tensors)
+    if optimizer == "adamw-8bit":
+        return 2 * trained + 2 * 4 * (trained // _EIGHT_BIT_GROUP)
+    counters = BLOCK * tensors if optimizer == "adamw-fused" else 0
+    return 2 * width * trained + counters
+
+
+def _adafactor_bytes(trained: int, tensors: int) -> int:
+    # One row and one column of fp32 statistics a matrix: the square root of its elements, twice.
+    side = (trained / max(tensors, 1)) ** 0.5
+    return int(2 * 4 * side * tensors)
+
+
+def adapter_parameters(shape: ModelShape, request: TrainingRequest) -> int:
+    """Trained parameters of the adapters of all blocks: rank x (inputs + outputs) each."""
+    if request.adapter is None:
+        return 0
+    names = adapted_linears(shape, request.adapter.targets)
+    per_block = 0
+    for line in shape.linears:
+        if line.name in names:
+            inputs = extent(line.inputs, shape.sizes)
+            outputs = extent(line.outputs, shape.sizes)
+            per_block += request.adapter.rank * (inputs + outputs)
+            per_block += outputs if request.adapter.kind == "dora" else 0
+    return shape.layers * per_block
+
+
+def adapted_linears(shape: ModelShape, targets: tuple[str, ...]) -> frozenset[str]:
+    """Names of the linears of a block that `targets` reach, as PEFT matches them: by suffix."""
+    if targets == ("all-linear",):
+        return frozenset(line.name for line in shape.linears)
+    return frozenset(
+        line.name
+        for line in shape.linears
+        if any(line.name == target or line.name.endswith(f".{target}") for target in targets)
+    )
+
+
+def _adapter_tensors(shape: ModelShape, request: TrainingRequest) -> int:
+    assert request.adapter is not None
+    return 2 * shape.layers * len(adapted_linears(shape, request.adapter.targets))
+
+
+def _trains_embeddings(request: TrainingRequest) -> bool:
+    return request.trainable_layers is None
+
+
+def _trained_of_full(shape: ModelShape, request: TrainingRequest) -> tuple[int, int]:
+    """Parameters and tensors trained by method full."""
+    if request.trainable_layers is None:
+        return shape.parameters, shape.tensors
+    layers = min(request.trainable_layers, shape.layers)
+    head = shape.head_parameters or shape.vocabulary_size * shape.hidden_size
+    tensors = layers * shape.tensors // max(shape.layers, 1) + 1
+    return layers * shape.block_parameters + head, tensors
+
+
+def _weights_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> int:
+    experts = shape.layers * shape.expert_parameters * numerics.weights
+    vectors = shape.layers * shape.other_block_parameters * numerics.norm_weights
+    outside = shape.parameters - shape.layers * shape.block_parameters
+    tables = outside * numerics.head_weights
+    if not numerics.quantized:
+        return shape.parameters * numerics.weights
+    return shape.layers * _packed_block(shape, request) + experts + vectors + tables
+
+
+def _packed_block(shape: ModelShape, request: TrainingRequest) -> int:
+    total = 0
+    for line in shape.linears:
+        inputs, outputs = extent(line.inputs, shape.sizes), extent(line.outputs, shape.sizes)
+        if request.weights == "int8":
+            total += int8_bytes(inputs * outputs, outputs)
+        else:
+            total += nf4_bytes(inputs * outputs, double_quantized=request.weights == "nf4-dq")
+    return total

@@ -1,0 +1,260 @@
+"""The peak of one training step: every phase's largest moment, and the largest of those."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from planner.memory.block import block_pass
+from planner.memory.head import HeadBytes, head_bytes
+from planner.memory.numerics import Numerics, numerics_of
+from planner.memory.size import Size
+from planner.memory.states import States, adapted_linears, states_of
+from planner.memory.tape import Moment, Pass
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+
+Phase = Literal["load", "forward", "loss", "backward", "optimizer", "evaluate", "save"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A moment that may be the peak, beyond the states that are always there."""
+
+    phase: Phase
+    where: str
+    gradients_bytes: int = 0
+    activations_bytes: int = 0
+    """Kept for backward."""
+    logits_bytes: int = 0
+    temporaries_bytes: int = 0
+
+    @property
+    def total_bytes(self) -> int:
+        """Everything beyond weights, adapters and optimizer state."""
+        return (
+            self.gradients_bytes
+            + self.activations_bytes
+            + self.logits_bytes
+            + self.temporaries_bytes
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A step's states and the moments that may be its peak."""
+
+    states: States
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def peak(self) -> Candidate:
+        """The largest moment."""
+        return max(self.candidates, key=lambda candidate: candidate.total_bytes)
+
+
+def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
+    """Every moment of a step that may be its peak."""
+    numerics = numerics_of(request)
+    states = states_of(shape, request, numerics)
+    dimensions = _dimensions(shape, request)
+    block = _block(shape, request)
+    ledger = _Ledger(shape, request, numerics, states, block, dimensions)
+    head = head_bytes(shape, request, numerics)
+    candidates = [
+        *ledger.forward(),
+        *ledger.loss(head),
+        *ledger.backward(head),
+        *ledger.embeddings(),
+        *ledger.optimizer(),
+    ]
+    return Step(states=states, candidates=tuple(candidates))
+
+
+def _dimensions(shape: ModelShape, request: TrainingRequest) -> dict[str, float]:
+    return {
+        **shape.sizes,
+        "N": request.tokens,
+        "S": request.sequence_tokens,
+        "B": request.micro_batch,
+        "r": request.adapter.rank if request.adapter else 0,
+        "X": shape.experts_per_token,
+    }
+
+
+def _block(shape: ModelShape, request: TrainingRequest) -> Pass:
+    """The block's pass; written once for all requests that differ only in sizes."""
+    targets = request.adapter.targets if request.adapter else ()
+    adapted = adapted_linears(shape, targets) if request.adapter else frozenset()
+    names = tuple(line.name for line in shape.linears)
+    key = (
+        shape.family.model_type, names, adapted, request.method, request.weights, request.autocast,
+        request.kbit_prepare, request.attention, request.padded, request.transformers_version,
+        request.device, request.adapter and (request.adapter.dtype, request.adapter.dropout > 0),
+    )  # fmt: skip
+    found = _passes.get(key)
+    if found is None:
+        found = _passes[key] = block_pass(shape.family, shape.linears, request, adapted)
+    return found
+
+
+_passes: dict[object, Pass] = {}
+
+
+class _Ledger:
+    """Adds what lies around one block's pass: the other blocks, checkpoints, gradients."""
+
+    def __init__(
+        self,
+        shape: ModelShape,
+        request: TrainingRequest,
+        numerics: Numerics,
+        states: States,
+        block: Pass,
+        dimensions: Mapping[str, float],
+    ) -> None:
+        self.shape = shape
+        self.request = request
+        self.numerics = numerics
+        self.states = states
+        self.block = block
+        self.dimensions = dimensions
+        self.stream = self._at(Size.of("Nh")) * numerics.stream
+        self.kept_a_block = self._kept_a_block()
+        self.trained_blocks = (
+            shape.layers
+            if request.trainable_layers is None
+            else min(request.trainable_layers, shape.layers)
+        )
+
+    def _at(self, size: Size) -> int:
+        return round(size.at(self.dimensions))
+
+    def _kept_a_block(self) -> int:
+        """Bytes a finished block leaves behind until its backward."""
+        if self.request.checkpointing == "full":
+            return self.stream
+        if self.request.checkpointing == "offloaded":
+            return 0
+        return self._at(self.block.saved) + (self.stream if self.block.saves_input else 0)
+
+    def _cast_cache(self) -> int:
+        """Autocast's 16-bit copies of fp32 trained weights, alive until forward ends."""
+        numerics = self.numerics
+        cached = numerics.autocast and numerics.weights == 4 and self.request.method == "full"
+        if not cached or self.request.checkpointing == "none":
+            return 0
+        return 2 * self.shape.layers * self.shape.linear_parameters
+
+    def _candidate(
+        self, phase: Phase, moment: Moment, *, kept: int, gradients: int, extra: int = 0
+    ) -> Candidate:
+        total, saved = self._at(moment.total), self._at(moment.saved)
+        own_gradients = self._at(moment.weight_gradients)
+        return Candidate(
+            phase=phase,
+            where=moment.name,
+            gradients_bytes=gradients + own_gradients,
+            activations_bytes=kept + saved,
+            temporaries_bytes=total - saved - own_gradients + extra,
+        )
+
+    def forward(self) -> list[Candidate]:
+        """The last block's forward, everything before it kept."""
+        kept = (self.trained_blocks - 1) * self.kept_a_block + self.stream
+        return [
+            self._candidate("forward", moment, kept=kept, gradients=0, extra=self._cast_cache())
+            for moment in self.block.forward
+        ]
+
+    def loss(self, head: HeadBytes) -> list[Candidate]:
+        """The loss's forward and backward, all blocks kept."""
+        kept = self.trained_blocks * self.kept_a_block + head.saved + self._rope_tables()
+        stream = self.stream
+        return [
+            Candidate(
+                phase="loss",
+                where="loss forward",
+                activations_bytes=kept,
+                logits_bytes=head.forward,
+                temporaries_bytes=self._cast_cache(),
+            ),
+            Candidate(
+                phase="loss",
+                where="loss backward",
+                activations_bytes=kept,
+                logits_bytes=head.backward,
+                temporaries_bytes=0 if self.request.loss != "torch" else stream * 0,
+            ),
+        ]
+
+    def _rope_tables(self) -> int:
+        return 2 * self.request.sequence_tokens * self.shape.sizes.get("d", 0) * 2
+
+    def backward(self, head: HeadBytes) -> list[Candidate]:
+        """The last block's backward, nothing freed yet, and the first one's, all gradients there."""
+        del head
+        states = self.states
+        own = self._at(self.block.saved) * 0
+        last_kept = (self.trained_blocks - 1) * self.kept_a_block + own + self._input_kept()
+        rope = self._rope_tables()
+        moments: list[Candidate] = []
+        for moment in self.block.backward:
+            moments.append(
+                self._candidate(
+                    "backward", moment, kept=last_kept + rope, gradients=states.head_gradients_bytes
+                )
+            )
+            earlier = (self.trained_blocks - 1) * states.block_gradients_bytes
+            moments.append(
+                self._candidate(
+                    "backward",
+                    moment,
+                    kept=self._input_kept() + rope,
+                    gradients=self._head_and_tied() + earlier,
+                )
+            )
+        return moments
+
+    def _input_kept(self) -> int:
+        """The block's own input, while it is differentiated."""
+        if self.request.checkpointing == "none" and not self.block.saves_input:
+            return 0
+        return self.stream
+
+    def _head_and_tied(self) -> int:
+        states = self.states
+        if states.head_gradients_bytes or not self.shape.tied:
+            return states.head_gradients_bytes
+        return states.embedding_gradients_bytes
+
+    def embeddings(self) -> list[Candidate]:
+        """The embedding's gradient: dense, and added out of place to the tied head's."""
+        states = self.states
+        table = states.embedding_gradients_bytes
+        if not table:
+            return []
+        return [
+            Candidate(
+                phase="backward",
+                where="embeddings",
+                gradients_bytes=states.gradients_bytes,
+                temporaries_bytes=(2 * table if self.shape.tied else 0) + self.stream,
+            )
+        ]
+
+    def optimizer(self) -> list[Candidate]:
+        """The optimizer's step, no activation left."""
+        return [
+            Candidate(
+                phase="optimizer",
+                where="optimizer step",
+                gradients_bytes=self.states.gradients_bytes,
+                temporaries_bytes=self.states.step_scratch_bytes,
+            )
+        ]
+
+
+step_of_cached = lru_cache(maxsize=4096)(step_of)

@@ -1,0 +1,168 @@
+"""A config.json as what memory is made of: widths, blocks, tables and their parameter counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hwdb.family import Family, Linear, Norm, Tensor
+from hwdb.parameter_count import count_from_config
+from hwdb.symbols import Config, UnknownSize, extent, holds, read_key, sizes_of
+
+
+class ShapeError(ValueError):
+    """A config that does not describe a model, with the key that is missing or wrong."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelShape:
+    """Everything about a model that decides its memory. Counts are numbers of parameters."""
+
+    model_type: str
+    family: Family
+    recognized: bool
+    """False when the family is unknown and a Llama-like block stands in for it."""
+    sizes: Mapping[str, int]
+    """Value of every symbol of hwdb.symbols that the config determines."""
+    layers: int
+    tied: bool
+    linears: tuple[Linear, ...]
+    """Linears of one block that exist in this model, the experts left out."""
+    parameters: int
+    linear_parameters: int
+    """Weights of one block's linears: what a quantizer packs."""
+    expert_parameters: int
+    """Weights of one block's experts, which bitsandbytes leaves in 16 bit when they are fused."""
+    other_block_parameters: int
+    """Norms and biases of one block."""
+    embedding_parameters: int
+    head_parameters: int
+    """0 when the head is tied to the embeddings."""
+    tensors: int
+    """Number of parameter tensors."""
+    experts_per_token: int
+    sliding_window_tokens: int | None
+    max_context_tokens: int | None
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the residual stream."""
+        return self.sizes["h"]
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Rows of the embedding table; 0 for image models."""
+        return self.sizes.get("V", 0)
+
+    @property
+    def block_parameters(self) -> int:
+        """All parameters of one block."""
+        return self.linear_parameters + self.expert_parameters + self.other_block_parameters
+
+
+def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family) -> ModelShape:
+    """The shape a config.json describes.
+
+    `family` is the row of hwdb for its model_type, None if there is none; then `stand_in`, the
+    Llama family, is used and the shape says that it is not recognized.
+    Raises ShapeError naming the key that is missing or is no number.
+    """
+    known = family or stand_in
+    text_part = config.get("text_config")
+    source: Mapping[str, Any] = text_part if isinstance(text_part, dict) else config
+    try:
+        sizes = sizes_of(source, known)
+        layers = int(read_key(source, known, "num_hidden_layers"))
+        architecture = next(iter(config.get("architectures") or ()), None)
+        parameters = count_from_config(source, known, architecture=architecture)
+        return _built(source, known, sizes, layers, parameters, recognized=family is not None)
+    except UnknownSize as unknown:
+        raise ShapeError(unknown.key, f'config has no "{unknown.key}"') from None
+    except (TypeError, ValueError, KeyError, ZeroDivisionError) as problem:
+        raise ShapeError("config", f"config cannot be read: {problem}") from None
+
+
+def _built(
+    config: Config,
+    family: Family,
+    sizes: Mapping[str, int],
+    layers: int,
+    parameters: int,
+    *,
+    recognized: bool,
+) -> ModelShape:
+    linears = tuple(line for line in family.linears if holds(line.when, config, family))
+    weights = [extent(line.inputs, sizes) * extent(line.outputs, sizes) for line in linears]
+    vectors = _vectors(config, family, sizes, linears)
+    experts = _expert_parameters(family, sizes)
+    embedding = _table_parameters(family.embeddings, config, family, sizes)
+    tied = bool(read_key(config, family, "tie_word_embeddings"))
+    head = 0 if tied else sizes.get("V", 0) * sizes["h"] if family.kind == "decoder" else 0
+    tensors_per_block = len(linears) + len(vectors) + (3 if family.experts else 0)
+    return ModelShape(
+        model_type=str(config.get("model_type", family.model_type)),
+        family=family,
+        recognized=recognized,
+        sizes=sizes,
+        layers=layers,
+        tied=tied,
+        linears=linears,
+        parameters=parameters,
+        linear_parameters=sum(weights),
+        expert_parameters=experts,
+        other_block_parameters=sum(vectors),
+        embedding_parameters=embedding,
+        head_parameters=head,
+        tensors=layers * tensors_per_block + 3 - int(tied),
+        experts_per_token=int(read_key(config, family, "num_experts_per_tok") or 0),
+        sliding_window_tokens=read_key(config, family, "sliding_window"),
+        max_context_tokens=read_key(config, family, "max_position_embeddings"),
+    )
+
+
+def _vectors(
+    config: Config, family: Family, sizes: Mapping[str, int], linears: Iterable[Linear]
+) -> list[int]:
+    """Lengths of the norms and biases of a block."""
+    biased = set(family.biases)
+    for flag, names in family.bias_flags.items():
+        if holds(flag, config, family):
+            biased.update(names)
+    norms: list[Norm] = [norm for norm in family.norms if holds(norm.when, config, family)]
+    norm_widths = [extent(norm.width, sizes) for norm in norms]
+    others: list[Tensor] = [
+        item for item in family.block_tensors if holds(item.when, config, family)
+    ]
+    return [
+        *norm_widths,
+        *(norm_widths if family.norm_bias else ()),
+        *(extent(line.outputs, sizes) for line in linears if line.name in biased),
+        *(extent(item.rows, sizes) * extent(item.columns, sizes) for item in others),
+    ]
+
+
+def _expert_parameters(family: Family, sizes: Mapping[str, int]) -> int:
+    if family.experts is None:
+        return 0
+    router = family.experts.router
+    one = sum(
+        extent(line.inputs, sizes) * extent(line.outputs, sizes)
+        + (extent(line.outputs, sizes) if line.name in family.experts.biases else 0)
+        for line in family.experts.linears
+    )
+    return sizes["E"] * one + extent(router.inputs, sizes) * extent(router.outputs, sizes)
+
+
+def _table_parameters(
+    tables: Iterable[Tensor], config: Config, family: Family, sizes: Mapping[str, int]
+) -> int:
+    return sum(
+        extent(table.rows, sizes) * extent(table.columns, sizes)
+        for table in tables
+        if holds(table.when, config, family)
+    )
