@@ -1,0 +1,40 @@
+"""What is in this machine: its GPUs through the NVIDIA driver, and its host.
+
+Importing this package reads nothing and imports neither pynvml nor psutil.
+"""
+
+from __future__ import annotations
+
+from hwdb.detect.host import process_peak_rss_bytes, process_tree_rss_bytes, read_host
+from hwdb.detect.machine import GpuProcess, GpuReading, GpuSample, HostReading, Machine
+from hwdb.detect.nvml import GpuLost, NvmlSampler, NvmlUnavailable, read_gpus
+from hwdb.detect.nvml_survey import GpuSurvey
+
+__all__ = [
+    "GpuLost",
+    "GpuProcess",
+    "GpuReading",
+    "GpuSample",
+    "GpuSurvey",
+    "HostReading",
+    "Machine",
+    "NvmlSampler",
+    "NvmlUnavailable",
+    "process_peak_rss_bytes",
+    "process_tree_rss_bytes",
+    "read_gpus",
+    "read_host",
+    "read_machine",
+]
+
+
+def read_machine() -> Machine:
+    """Read the host and every visible GPU. A machine without a GPU is a normal answer."""
+    survey = read_gpus()
+    return Machine(
+        host=read_host(),
+        gpus=survey.gpus,
+        driver_version=survey.driver_version,
+        cuda_version=survey.cuda_version,
+        gpu_problem=survey.problem,
+    )
