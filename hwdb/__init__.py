@@ -1,0 +1,65 @@
+"""What exists: cards, models, cloud prices and architectures, each fact with its source.
+
+Importing this reads no data: a kind of row is read when one of it is first asked for, and the
+classes below are made when they are first named.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from hwdb.find import find_card, find_card_or_none, find_family, find_model
+from hwdb.load import all_cards, all_models, all_offers, all_sources, families
+from hwdb.not_found import Ambiguous, NotFound
+
+if TYPE_CHECKING:
+    from hwdb.card import Card
+    from hwdb.family import Family
+    from hwdb.model import Model, config_of
+    from hwdb.offer import Offer
+    from hwdb.parameter_count import count_from_config, count_parameters
+    from hwdb.source import Source
+else:
+    _HOMES = {
+        "Card": "card",
+        "Family": "family",
+        "Model": "model",
+        "Offer": "offer",
+        "Source": "source",
+        "config_of": "model",
+        "count_from_config": "parameter_count",
+        "count_parameters": "parameter_count",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'hwdb' has no attribute {name!r}")
+        return getattr(import_module(f"hwdb.{_HOMES[name]}"), name)
+
+
+VERSION = "2026.11"
+"""Year and month in which the rows were collected."""
+
+__all__ = [
+    "VERSION",
+    "Ambiguous",
+    "Card",
+    "Family",
+    "Model",
+    "NotFound",
+    "Offer",
+    "Source",
+    "all_cards",
+    "all_models",
+    "all_offers",
+    "all_sources",
+    "config_of",
+    "count_from_config",
+    "count_parameters",
+    "families",
+    "find_card",
+    "find_card_or_none",
+    "find_family",
+    "find_model",
+]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hwdb.family import Experts, Family, Linear, Norm, Tensor
     from hwdb.model import Model
     from hwdb.offer import Offer
+    from hwdb.source import Source
 
 Row = dict[str, Any]
 Kind = Literal["cards", "models", "offers", "families", "sources"]
@@ -52,6 +53,12 @@ def all_offers() -> tuple[Offer, ...]:
 
 
 @cache
+def all_sources() -> tuple[Source, ...]:
+    """Every place the numbers come from."""
+    return tuple(source_from(row) for row in read_rows("sources"))
+
+
+@cache
 def families() -> Mapping[str, Family]:
     """Every family by its model_type."""
     return {row["model_type"]: family_from(row) for row in read_rows("families")}
@@ -78,6 +85,13 @@ def offer_from(row: Row) -> Offer:
     return Offer(**row)
 
 
+def source_from(row: Row) -> Source:
+    """A source from its JSON row."""
+    from hwdb.source import Source
+
+    return Source(**row)
+
+
 def family_from(row: Row) -> Family:
     """A family from its JSON row; fields that keep their default are absent there."""
     from hwdb.family import Family
@@ -91,8 +105,7 @@ def family_from(row: Row) -> Family:
     for key in ("block_tensors", "embeddings"):
         built[key] = tuple(_tensor(item) for item in row.get(key, ()))
     built["heads"] = {
-        name: tuple(_tensor(item) for item in items)
-        for name, items in row["heads"].items()
+        name: tuple(_tensor(item) for item in items) for name, items in row["heads"].items()
     }
     if row.get("experts"):
         built["experts"] = _experts(row["experts"])
@@ -100,10 +113,7 @@ def family_from(row: Row) -> Family:
 
 
 def _with_tuples(row: Row) -> Row:
-    return {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in row.items()
-    }
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
 
 
 def _linear(item: list[Any]) -> Linear:

@@ -10,12 +10,15 @@ b  relative positions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hwdb.family import Family
 
 Config = Mapping[str, Any]
+
+SYMBOLS = frozenset("hnidqkeEVPTCwtxb")
+"""Every symbol a family may use."""
 
 _KEYS = {
     "h": "hidden_size",
@@ -81,6 +84,20 @@ def extent(expression: str, sizes: Mapping[str, int]) -> int:
     return total
 
 
+def symbols_in(family: Family) -> Iterator[str]:
+    """Every symbol the family's sizes are written with, repeats included."""
+    linears = [*family.linears, *(family.experts.linears if family.experts else ())]
+    norms = (*family.norms, *family.embedding_norms, *family.final_norms)
+    tensors = [*family.embeddings, *family.block_tensors]
+    for head in family.heads.values():
+        tensors.extend(head)
+    sizes = [linear.inputs for linear in linears] + [linear.outputs for linear in linears]
+    sizes += [norm.width for norm in norms]
+    sizes += [tensor.rows for tensor in tensors] + [tensor.columns for tensor in tensors]
+    for size in sizes:
+        yield from (term.lstrip("0123456789") for term in size.split("+") if not term.isdigit())
+
+
 def sizes_of(config: Config, family: Family) -> dict[str, int]:
     """Value of every symbol this config determines."""
     sizes: dict[str, int] = {}
@@ -93,16 +110,12 @@ def sizes_of(config: Config, family: Family) -> dict[str, int]:
     if "h" not in sizes:
         raise UnknownSize("h")
     if "n" in sizes:
-        sizes.update(
-            _attention_sizes(config, family, hidden=sizes["h"], heads=sizes["n"])
-        )
+        sizes.update(_attention_sizes(config, family, hidden=sizes["h"], heads=sizes["n"]))
     sizes.update(_table_sizes(config, family, sizes))
     return sizes
 
 
-def _attention_sizes(
-    config: Config, family: Family, *, hidden: int, heads: int
-) -> dict[str, int]:
+def _attention_sizes(config: Config, family: Family, *, hidden: int, heads: int) -> dict[str, int]:
     head = read_key(config, family, "head_dim") or hidden // heads
     kv_heads = read_key(config, family, "num_key_value_heads") or heads
     if family.one_kv_head_when and holds(family.one_kv_head_when, config, family):
@@ -110,9 +123,7 @@ def _attention_sizes(
     return {"d": head, "q": heads * head, "k": kv_heads * head}
 
 
-def _table_sizes(
-    config: Config, family: Family, sizes: Mapping[str, int]
-) -> dict[str, int]:
+def _table_sizes(config: Config, family: Family, sizes: Mapping[str, int]) -> dict[str, int]:
     labels = config.get("num_labels") or len(config.get("id2label") or ()) or 2
     tables = {
         "C": labels,
@@ -127,9 +138,7 @@ def _table_sizes(
         height, width = _sides(read_key(config, family, "image_size"))
         patch_height, patch_width = _sides(read_key(config, family, "patch_size"))
         tables["t"] = (height // patch_height) * (width // patch_width)
-        tables["x"] = (
-            read_key(config, family, "num_channels") * patch_height * patch_width
-        )
+        tables["x"] = read_key(config, family, "num_channels") * patch_height * patch_width
         if "i" not in sizes:
             tables["i"] = _ratio_width(config, family, hidden=sizes["h"])
     return tables
