@@ -1,0 +1,1 @@
+"""Decisions: which method, which settings, which card. Each returns its reason."""

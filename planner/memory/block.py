@@ -70,9 +70,7 @@ class _Block:
             total = self.tape.add(
                 stream.tensor, branch.tensor, activation("h", max(stream.bytes, branch.bytes))
             )
-            stream = Value(
-                tensor=total, width=stream.width, bytes=max(stream.bytes, branch.bytes)
-            )
+            stream = Value(tensor=total, width=stream.width, bytes=max(stream.bytes, branch.bytes))
 
     def parallel(self, stream: Value) -> None:
         normed = self._norm_before(stream)
@@ -206,9 +204,7 @@ class _Block:
     def _gate(self, gate: Value, up: Value, width: Size) -> Value:
         size = activation(width, gate.bytes)
         active = self.tape.run("activation", [gate.tensor], size, saves=[gate.tensor])
-        product = self.tape.run(
-            "product", [active, up.tensor], size, saves=[active, up.tensor]
-        )
+        product = self.tape.run("product", [active, up.tensor], size, saves=[active, up.tensor])
         return Value(tensor=product, width=width, bytes=gate.bytes)
 
     def _activate(self, value: Value, width: Size) -> Value:

@@ -56,9 +56,7 @@ _SPREADS: dict[str, dict[str, _Spread]] = {
 }
 
 
-def bands_of(
-    footprint: Footprint, shape: ModelShape, request: TrainingRequest
-) -> dict[str, Band]:
+def bands_of(footprint: Footprint, shape: ModelShape, request: TrainingRequest) -> dict[str, Band]:
     """Intervals of allocated, reserved, needed and device bytes."""
     spreads = _SPREADS["fixed" if shape.recognized else "unrecognized"]
     kept = "host" if request.device == "cpu" else request.allocator

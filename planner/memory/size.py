@@ -71,9 +71,9 @@ class Size:
     def is_covered_by(self, other: Size) -> bool:
         """Whether `other` is at least as large whatever the dimensions are."""
         more = other.terms
-        return all(count <= more.get(product, 0.0) for product, count in self.terms.items()) and all(
-            count >= 0 for product, count in more.items() if product not in self.terms
-        )
+        return all(
+            count <= more.get(product, 0.0) for product, count in self.terms.items()
+        ) and all(count >= 0 for product, count in more.items() if product not in self.terms)
 
 
 NOTHING = Size({})

@@ -1,0 +1,68 @@
+"""Which method to take: the lightest change that fits, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from planner.request import Method
+from planner.units import gib_text
+
+if TYPE_CHECKING:
+    from planner.plan import MethodAnswer
+
+ReasonCode = Literal[
+    "ASKED",
+    "ONE_METHOD",
+    "FITS_WITHOUT_QUANTIZATION",
+    "FITS_QUANTIZED_ONLY",
+    "TIGHT_WITHOUT_QUANTIZATION",
+    "TIGHT_QUANTIZED",
+    "FULL_ONLY_ON_REQUEST",
+]
+
+_ORDER: tuple[Method, ...] = ("lora", "qlora", "full")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """A method and the reason for it."""
+
+    method: Method
+    reason_code: ReasonCode
+    reason: str
+
+
+def recommend(answers: Sequence[MethodAnswer]) -> Recommendation | None:
+    """The method to take, None when none fits or there is no memory to judge against."""
+    by_method = {answer.method: answer for answer in answers}
+    for fits in ("yes", "tight"):
+        for method in _ORDER:
+            answer = by_method.get(method)
+            if answer is not None and answer.verdict.fits == fits:
+                return _because(answer)
+    return None
+
+
+def _because(answer: MethodAnswer) -> Recommendation:
+    verdict = answer.verdict
+    assert verdict.spare_bytes is not None
+    assert verdict.capacity_bytes
+    percent = round(100 * verdict.spare_bytes / verdict.capacity_bytes)
+    spare = gib_text(verdict.spare_bytes)
+    if verdict.fits == "tight":
+        code: ReasonCode = (
+            "TIGHT_QUANTIZED" if answer.method == "qlora" else "TIGHT_WITHOUT_QUANTIZATION"
+        )
+        reason = f"Only {spare} GiB to spare: it may run out of memory if the estimate is low."
+    elif answer.method == "lora":
+        code = "FITS_WITHOUT_QUANTIZATION"
+        reason = f"Fits with {percent} % to spare and needs no quantization."
+    elif answer.method == "qlora":
+        code = "FITS_QUANTIZED_ONLY"
+        reason = f"Fits with {percent} % to spare; unquantized weights would not."
+    else:
+        code = "FULL_ONLY_ON_REQUEST"
+        reason = f"Fits with {percent} % to spare."
+    return Recommendation(method=answer.method, reason_code=code, reason=reason)

@@ -1,0 +1,182 @@
+"""Every setting of a run, chosen with its reason; what the user asked for always wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from planner.budget import Budget
+from planner.request import AdapterSettings, Method, TrainingRequest
+from planner.shape import ModelShape
+
+SEQUENCE_TOKENS = 2048
+EFFECTIVE_ROWS = 16
+RANK = 16
+ASKED = "as asked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user fixed; None leaves the choice to the plan."""
+
+    method: Method | None = None
+    task: str | None = None
+    train_last: int | None = None
+    rank: int | None = None
+    targets: tuple[str, ...] | None = None
+    sequence_tokens: int | None = None
+    micro_batch: int | None = None
+    accumulation: int | None = None
+    optimizer: str | None = None
+    weights: str | None = None
+    checkpointing: str | None = None
+    attention: str | None = None
+    loss: str | None = None
+    packing: bool | None = None
+    epochs: float | None = None
+    max_steps: int | None = None
+    learning_rate: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFacts:
+    """What is known about the training data."""
+
+    path: str
+    layout: str
+    rows: int
+    longest_tokens: int
+    lengths_exact: bool
+    how: str
+    """How tokens were counted, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A value and why."""
+
+    value: Any
+    reason: str
+
+
+def sequence_choice(asked: Asked, data: DataFacts | None, shape: ModelShape) -> Choice:
+    """Tokens a row may have; longer rows are cut."""
+    if asked.sequence_tokens is not None:
+        return Choice(value=asked.sequence_tokens, reason=ASKED)
+    limit = min(SEQUENCE_TOKENS, shape.max_context_tokens or SEQUENCE_TOKENS)
+    if data is None:
+        return Choice(value=limit, reason="usual length for instruction data")
+    needed = ceil(data.longest_tokens / 32) * 32
+    if needed >= limit:
+        return Choice(
+            value=limit,
+            reason=f"the longest row has about {data.longest_tokens} tokens and is cut here",
+        )
+    return Choice(value=needed, reason=f"the longest row has {data.longest_tokens}; {data.how}")
+
+
+def batch_choices(asked: Asked) -> tuple[Choice, Choice]:
+    """Rows at once and micro-batches a step."""
+    if asked.micro_batch is not None:
+        micro = Choice(value=asked.micro_batch, reason=ASKED)
+    else:
+        micro = Choice(value=1, reason="least memory; --batch raises it")
+    if asked.accumulation is not None:
+        return micro, Choice(value=asked.accumulation, reason=ASKED)
+    steps = max(1, EFFECTIVE_ROWS // micro.value)
+    rows = steps * micro.value
+    return micro, Choice(value=steps, reason=f"{rows} rows a step, at no memory")
+
+
+def weights_choice(asked: Asked, method: Method, budget: Budget | None) -> Choice:
+    """Dtype of the weights."""
+    if asked.weights is not None and (
+        asked.weights.startswith(("nf4", "int8")) == (method == "qlora")
+    ):
+        return Choice(value=asked.weights, reason=ASKED)
+    if method == "qlora":
+        return Choice(
+            value="nf4-dq", reason="4 bit with double quantization, as in the QLoRA paper"
+        )
+    if budget is not None and budget.device == "cpu":
+        return Choice(value="fp32", reason="exact on every CPU, and not slower on most")
+    if budget is not None and not budget.supports_bf16:
+        if method == "full":
+            return Choice(
+                value="fp32", reason="fp16 weights cannot be trained; this card has no bf16"
+            )
+        return Choice(value="fp16", reason="this card has no bf16")
+    return Choice(value="bf16", reason="half the memory of fp32, and its range")
+
+
+def autocast_of(weights: str, budget: Budget | None) -> str | None:
+    """What products run in when it is not the dtype of the weights."""
+    if budget is not None and budget.device == "cpu":
+        return None
+    if budget is not None and not budget.supports_bf16:
+        return "fp16"
+    return "bf16"
+
+
+def adapter_of(asked: Asked, method: Method, budget: Budget | None) -> AdapterSettings | None:
+    """The adapter of lora and qlora. TRL casts adapters over a quantized base to bf16."""
+    if method == "full":
+        return None
+    half = method == "qlora" and (budget is None or budget.supports_bf16)
+    return AdapterSettings(
+        rank=RANK if asked.rank is None else asked.rank,
+        targets=asked.targets or ("all-linear",),
+        dtype="bf16" if half else "fp32",
+    )
+
+
+def learning_rate_choice(asked: Asked, method: Method) -> Choice:
+    """Step size by method: full 1e-5 to 5e-5, adapters 1e-4 to 3e-4."""
+    if asked.learning_rate is not None:
+        return Choice(value=asked.learning_rate, reason=ASKED)
+    if method == "full":
+        return Choice(value=2e-5, reason="full fine-tuning takes 1e-5 to 5e-5")
+    return Choice(value=2e-4, reason="adapters take 1e-4 to 3e-4")
+
+
+def epochs_choice(asked: Asked, rows: int) -> Choice:
+    """Passes over the data: fewer rows, more passes."""
+    if asked.epochs is not None:
+        return Choice(value=asked.epochs, reason=ASKED)
+    passes = 3 if rows < 1000 else 2 if rows < 10_000 else 1
+    return Choice(
+        value=float(passes), reason=f"{rows} rows; more passes would repeat them by heart"
+    )
+
+
+def request_for(
+    method: Method,
+    *,
+    asked: Asked,
+    shape: ModelShape,
+    budget: Budget | None,
+    data: DataFacts | None,
+) -> TrainingRequest:
+    """The step that a method would run with these choices.
+
+    Raises RequestError when what was asked for cannot be.
+    """
+    micro, accumulation = batch_choices(asked)
+    weights = weights_choice(asked, method, budget).value
+    return TrainingRequest(
+        method=method,
+        micro_batch=micro.value,
+        accumulation=accumulation.value,
+        sequence_tokens=sequence_choice(asked, data, shape).value,
+        trainable_layers=asked.train_last if method == "full" else None,
+        adapter=adapter_of(asked, method, budget),
+        weights=weights,
+        autocast=autocast_of(weights, budget),  # type: ignore[arg-type]
+        optimizer=asked.optimizer or "adamw-fused",
+        checkpointing=asked.checkpointing or "full",  # type: ignore[arg-type]
+        attention=asked.attention or "sdpa",  # type: ignore[arg-type]
+        loss=asked.loss or "chunked",  # type: ignore[arg-type]
+        device="cpu" if budget is not None and budget.device == "cpu" else "cuda",
+    )

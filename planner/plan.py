@@ -1,0 +1,161 @@
+"""The plan: what each method would need, which one to take, and every choice with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
+from planner.advice.method import Recommendation, recommend
+from planner.advice.settings import Asked, DataFacts, request_for
+from planner.budget import Budget
+from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
+from planner.request import METHODS, Method, TrainingRequest
+from planner.shape import ModelShape
+
+ModelSource = Literal["hwdb", "hub", "folder"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedModel:
+    """The model a plan is about."""
+
+    id: str
+    """What to call it: the short name of hwdb, the Hub name or the folder's name."""
+    hub_id: str | None
+    revision: str | None
+    folder: str | None
+    source: ModelSource
+    shape: ModelShape
+    gated: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodAnswer:
+    """What one method would need here."""
+
+    method: Method
+    request: TrainingRequest
+    memory: MemoryEstimate
+    verdict: Verdict
+    largest_sequence_tokens: int | None
+    """At this batch; None without a memory to judge against."""
+    largest_micro_batch: int | None
+    """At this sequence length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warning_:
+    """Something to know before starting."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The answer to "can I fine-tune this here, and how?"."""
+
+    model: PlannedModel
+    budget: Budget | None
+    """None when there is no card to judge against."""
+    asked: Asked
+    data: DataFacts | None
+    answers: tuple[MethodAnswer, ...]
+    recommendation: Recommendation | None
+    warnings: tuple[Warning_, ...]
+
+    def answer(self, method: Method) -> MethodAnswer:
+        """The answer for one method. Raises KeyError when it was not asked about."""
+        for answer in self.answers:
+            if answer.method == method:
+                return answer
+        raise KeyError(method)
+
+    @property
+    def chosen(self) -> MethodAnswer | None:
+        """The method to run: the one asked for, else the recommended one."""
+        if self.asked.method is not None:
+            return self.answer(self.asked.method)
+        return None if self.recommendation is None else self.answer(self.recommendation.method)
+
+    @property
+    def fits(self) -> bool:
+        """Whether at least one answer fits, or there was nothing to judge against."""
+        verdicts = [answer.verdict.fits for answer in self.answers]
+        return any(fits in ("yes", "tight", None) for fits in verdicts)
+
+
+def make_plan(
+    model: PlannedModel,
+    budget: Budget | None,
+    asked: Asked,
+    data: DataFacts | None = None,
+) -> Plan:
+    """Plan a fine-tune of `model` in `budget`.
+
+    Raises RequestError when what was asked for cannot be.
+    """
+    methods = METHODS if asked.method is None else (asked.method,)
+    answers = tuple(
+        _answer(
+            model.shape,
+            request_for(method, asked=asked, shape=model.shape, budget=budget, data=data),
+            budget,
+        )
+        for method in methods
+    )
+    return Plan(
+        model=model,
+        budget=budget,
+        asked=asked,
+        data=data,
+        answers=answers,
+        recommendation=recommend(answers),
+        warnings=tuple(_warnings(model, answers, budget)),
+    )
+
+
+def _answer(shape: ModelShape, request: TrainingRequest, budget: Budget | None) -> MethodAnswer:
+    memory = estimate_memory(shape, request)
+    capacity = None if budget is None else budget.free_bytes
+    return MethodAnswer(
+        method=request.method,
+        request=request,
+        memory=memory,
+        verdict=verdict_of(memory.needed, capacity),
+        largest_sequence_tokens=largest_sequence_tokens(shape, request, capacity),
+        largest_micro_batch=largest_micro_batch(shape, request, capacity),
+    )
+
+
+def _warnings(
+    model: PlannedModel, answers: tuple[MethodAnswer, ...], budget: Budget | None
+) -> list[Warning_]:
+    found = []
+    if not model.shape.recognized:
+        text = f'model type "{model.shape.model_type}" is not known; a Llama-like block stands in'
+        found.append(Warning_(code="FAMILY_UNKNOWN", text=text))
+    quantized = [answer for answer in answers if answer.method == "qlora"]
+    if quantized and model.shape.expert_parameters:
+        text = "bitsandbytes leaves this model's experts in 16 bit, so qlora saves little"
+        found.append(Warning_(code="EXPERTS_NOT_QUANTIZED", text=text))
+    if budget is not None and budget.source != "host" and budget.free_bytes is None:
+        text = f"{budget.name} does not tell its memory, so no verdict is given"
+        found.append(Warning_(code="MEMORY_UNKNOWN", text=text))
+    context = model.shape.max_context_tokens
+    longest = max(answer.request.sequence_tokens for answer in answers)
+    if context is not None and longest > context:
+        text = f"{longest} tokens are more than the {context} this model was made for"
+        found.append(Warning_(code="BEYOND_CONTEXT", text=text))
+    return found
+
+
+def with_method(plan: Plan, method: Method) -> Plan:
+    """The same plan with another method chosen."""
+    return replace(plan, asked=replace(plan.asked, method=method))
+
+
+def as_numbers(value: Any) -> dict[str, Any]:
+    """A frozen value as a plain dictionary, in the order of its fields."""
+    return {name: getattr(value, name) for name in value.__slots__}
