@@ -86,7 +86,7 @@ class Family:
     """Linears of one block, in the order they run."""
     biases: tuple[str, ...] = ()
     """Names of linears that always carry a bias."""
-    bias_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    bias_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """Config key -> names of linears that carry a bias when it is true."""
     norms: tuple[Norm, ...]
     """Norms of one block."""
@@ -112,18 +112,19 @@ class Family:
     """Norms before the first block."""
     final_norms: tuple[Norm, ...] = ()
     """Norms after the last block."""
-    heads: Mapping[str, tuple[Tensor, ...]]
+    heads: Mapping[str, tuple[Tensor, ...]] = field(hash=False)
     """Architecture class -> what it adds after the last norm."""
-    wrappers: Mapping[str, str] = field(default_factory=dict)
+    wrappers: Mapping[str, str] = field(default_factory=dict, hash=False)
     """model_type -> class of multimodal models whose text part is this family; their published
     totals count the other parts too."""
     logit_softcap: bool = False
     """Whether logits pass a tanh before the loss, which keeps one more copy of them."""
     one_kv_head_when: str | None = None
     """Condition under which there is a single key/value head, whatever the config says."""
-    config_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Llama's name of a config key -> this family's names, first one preferred."""
-    config_defaults: Mapping[str, str | int | bool] = field(default_factory=dict)
+    config_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """Llama's name of a config key -> this family's names, first one preferred; none where the
+    family has no such key."""
+    config_defaults: Mapping[str, str | int | bool] = field(default_factory=dict, hash=False)
     """What the config class uses for an absent key; a string is a size in symbols."""
     source: str
     """Citation key."""

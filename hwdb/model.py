@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hwdb.family import Family
@@ -21,9 +21,7 @@ class Model:
     """Repository of the base model; None where there is only an instruct variant."""
     instruct_hub_id: str | None
     """Repository of the instruct variant; None where there is none."""
-    task: Literal[
-        "causal-lm", "text-classification", "seq2seq-lm", "image-classification"
-    ]
+    task: Literal["causal-lm", "text-classification", "seq2seq-lm", "image-classification"]
     """What it is fine-tuned for first."""
     architecture: str
     """Class name in transformers."""
@@ -53,14 +51,12 @@ class Model:
     """MLP width of one expert."""
     sliding_window_tokens: int | None
     """Attention window of the layers that have one."""
-    other_config: Mapping[str, int | float | bool | str]
+    other_config: Mapping[str, int | float | bool | str] = field(hash=False)
     """Keys of config.json that decide the shape and that no field above holds."""
     parameters: int
     """Unique parameters, tied embeddings counted once. Text encoders and DINOv2: backbone
     without head; other image models: with the 1000-class head; multimodal: all parts."""
-    parameters_check: Literal[
-        "exact", "within 0.5%", "computed", "listed only", "not looked up"
-    ]
+    parameters_check: Literal["exact", "within 0.5%", "computed", "listed only", "not looked up"]
     """How `parameters` was checked. exact, within 0.5%: computed from the shape and equal or
     close to the published total; computed: from the shape, the published total was not looked
     up; listed only: published total, which the fields above do not determine; not looked up:
@@ -97,11 +93,11 @@ def config_of(model: Model, family: Family) -> dict[str, Any]:
         "sliding_window": model.sliding_window_tokens,
         "tie_word_embeddings": model.tied_embeddings,
     }
-    named = {
-        family.config_keys.get(key, (key,))[0]: value
-        for key, value in columns.items()
-        if value is not None
-    }
+    named = {}
+    for key, value in columns.items():
+        names = family.config_keys.get(key, (key,))
+        if names and value is not None:
+            named[names[0]] = value
     return {
         "model_type": family.model_type,
         "architectures": [model.architecture],

@@ -15,28 +15,18 @@ def count_parameters(model: Model, family: Family) -> int:
     For a multimodal model this is the text part alone. Raises UnknownSize where the row does
     not determine the count.
     """
-    return count_from_config(
-        config_of(model, family), family, architecture=model.architecture
-    )
+    return count_from_config(config_of(model, family), family, architecture=model.architecture)
 
 
-def count_from_config(
-    config: Config, family: Family, *, architecture: str | None = None
-) -> int:
+def count_from_config(config: Config, family: Family, *, architecture: str | None = None) -> int:
     """Unique parameters of a config.json of this family.
 
     `architecture` chooses the head; the family's first one where it names none of them.
     """
     sizes = sizes_of(config, family)
     layers = int(read_key(config, family, "num_hidden_layers"))
-    blocks = (
-        int(read_key(config, family, "num_hidden_groups"))
-        if family.shared_blocks
-        else layers
-    )
-    absent = [
-        norm for norm in family.norms if norm.name in family.absent_in_first_block
-    ]
+    blocks = int(read_key(config, family, "num_hidden_groups")) if family.shared_blocks else layers
+    absent = [norm for norm in family.norms if norm.name in family.absent_in_first_block]
     head = family.heads.get(architecture or "", next(iter(family.heads.values())))
     return (
         blocks * _block(config, family, sizes)
@@ -51,9 +41,7 @@ def _block(config: Config, family: Family, sizes: Mapping[str, int]) -> int:
     for flag, names in family.bias_flags.items():
         if holds(flag, config, family):
             biased.update(names)
-    linears = [
-        linear for linear in family.linears if holds(linear.when, config, family)
-    ]
+    linears = [linear for linear in family.linears if holds(linear.when, config, family)]
     return (
         sum(_linear(linear, sizes, bias=linear.name in biased) for linear in linears)
         + (_experts(family.experts, sizes) if family.experts else 0)
@@ -68,16 +56,11 @@ def _linear(linear: Linear, sizes: Mapping[str, int], *, bias: bool) -> int:
 
 
 def _experts(experts: Experts, sizes: Mapping[str, int]) -> int:
-    one = sum(
-        _linear(item, sizes, bias=item.name in experts.biases)
-        for item in experts.linears
-    )
+    one = sum(_linear(item, sizes, bias=item.name in experts.biases) for item in experts.linears)
     return sizes["E"] * one + _linear(experts.router, sizes, bias=experts.router_bias)
 
 
-def _norms(
-    norms: Iterable[Norm], config: Config, family: Family, sizes: Mapping[str, int]
-) -> int:
+def _norms(norms: Iterable[Norm], config: Config, family: Family, sizes: Mapping[str, int]) -> int:
     present = [norm for norm in norms if holds(norm.when, config, family)]
     return (1 + family.norm_bias) * sum(extent(norm.width, sizes) for norm in present)
 
@@ -86,6 +69,4 @@ def _tensors(
     tensors: Iterable[Tensor], config: Config, family: Family, sizes: Mapping[str, int]
 ) -> int:
     present = [tensor for tensor in tensors if holds(tensor.when, config, family)]
-    return sum(
-        extent(tensor.rows, sizes) * extent(tensor.columns, sizes) for tensor in present
-    )
+    return sum(extent(tensor.rows, sizes) * extent(tensor.columns, sizes) for tensor in present)

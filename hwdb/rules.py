@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 from hwdb.card import Card
@@ -202,7 +202,7 @@ def _family_problems(family: Family) -> Iterator[str]:
     yield from (f"unknown symbol {name}" for name in symbols_in(family) if name not in SYMBOLS)
 
 
-def _bound_problems(row: FactRow, bounds: dict[str, tuple[float, float]]) -> Iterator[str]:
+def _bound_problems(row: FactRow, bounds: Mapping[str, tuple[float, float]]) -> Iterator[str]:
     for name, (low, high) in bounds.items():
         value = getattr(row, name)
         if value is not None and not low <= value <= high:
