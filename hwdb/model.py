@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from hwdb.family import Family
+if TYPE_CHECKING:
+    from hwdb.family import Family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
