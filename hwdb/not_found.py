@@ -1,7 +1,7 @@
 """A name that hwdb does not know, or that stands for more than one row.
 
-NotFound          no row has this name
-└── Ambiguous     several rows have it
+NotFound         no row has this name
+    Ambiguous    several rows have it
 """
 
 from __future__ import annotations

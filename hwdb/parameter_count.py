@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from hwdb.family import Experts, Family, Linear, Norm, Tensor
 from hwdb.model import Model, config_of
 from hwdb.symbols import Config, extent, holds, read_key, sizes_of
+
+if TYPE_CHECKING:
+    from hwdb.family import Experts, Family, Linear, Norm, Tensor
 
 
 def count_parameters(model: Model, family: Family) -> int:

@@ -11,9 +11,10 @@ b  relative positions
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hwdb.family import Family
+if TYPE_CHECKING:
+    from hwdb.family import Family
 
 Config = Mapping[str, Any]
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hwdb import count_from_config, families
-from hwdb.family import Family
 from hwdb.symbols import extent, holds, sizes_of
+
+if TYPE_CHECKING:
+    from hwdb.family import Family
 
 transformers = pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
