@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
@@ -45,7 +45,7 @@ class MethodAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Warning_:
+class PlanWarning:
     """Something to know before starting."""
 
     code: str
@@ -63,7 +63,7 @@ class Plan:
     data: DataFacts | None
     answers: tuple[MethodAnswer, ...]
     recommendation: Recommendation | None
-    warnings: tuple[Warning_, ...]
+    warnings: tuple[PlanWarning, ...]
 
     def answer(self, method: Method) -> MethodAnswer:
         """The answer for one method. Raises KeyError when it was not asked about."""
@@ -131,29 +131,24 @@ def _answer(shape: ModelShape, request: TrainingRequest, budget: Budget | None) 
 
 def _warnings(
     model: PlannedModel, answers: tuple[MethodAnswer, ...], budget: Budget | None
-) -> list[Warning_]:
+) -> list[PlanWarning]:
     found = []
     if not model.shape.recognized:
         text = f'model type "{model.shape.model_type}" is not known; a Llama-like block stands in'
-        found.append(Warning_(code="FAMILY_UNKNOWN", text=text))
+        found.append(PlanWarning(code="FAMILY_UNKNOWN", text=text))
     quantized = [answer for answer in answers if answer.method == "qlora"]
     if quantized and model.shape.expert_parameters:
         text = "bitsandbytes leaves this model's experts in 16 bit, so qlora saves little"
-        found.append(Warning_(code="EXPERTS_NOT_QUANTIZED", text=text))
+        found.append(PlanWarning(code="EXPERTS_NOT_QUANTIZED", text=text))
     if budget is not None and budget.source != "host" and budget.free_bytes is None:
         text = f"{budget.name} does not tell its memory, so no verdict is given"
-        found.append(Warning_(code="MEMORY_UNKNOWN", text=text))
+        found.append(PlanWarning(code="MEMORY_UNKNOWN", text=text))
     context = model.shape.max_context_tokens
     longest = max(answer.request.sequence_tokens for answer in answers)
     if context is not None and longest > context:
         text = f"{longest} tokens are more than the {context} this model was made for"
-        found.append(Warning_(code="BEYOND_CONTEXT", text=text))
+        found.append(PlanWarning(code="BEYOND_CONTEXT", text=text))
     return found
-
-
-def with_method(plan: Plan, method: Method) -> Plan:
-    """The same plan with another method chosen."""
-    return replace(plan, asked=replace(plan.asked, method=method))
 
 
 def as_numbers(value: Any) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def one_of(field_name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise RequestError(field_name, f"{field_name} must be one of {words}, got {value!r}")
 
 
-def at_least(field_name: str, value: int | float, least: int | float) -> None:
+def at_least(field_name: str, value: float, least: float) -> None:
     """Raise RequestError unless `value` is at least `least`."""
     if value < least:
         raise RequestError(field_name, f"{field_name} must be at least {least}, got {value}")

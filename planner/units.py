@@ -7,12 +7,12 @@ MIB = 1024**2
 GIB = 1024**3
 
 
-def to_gib(count_bytes: int | float) -> float:
+def to_gib(count_bytes: float) -> float:
     """Bytes as GiB (2**30), unrounded."""
     return count_bytes / GIB
 
 
-def gib_text(count_bytes: int | float) -> str:
+def gib_text(count_bytes: float) -> str:
     """Bytes as a number of GiB with one decimal, without the unit."""
     return f"{count_bytes / GIB:.1f}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from planner.memory.interval import Band, Basis, basis_of, bands_of
+from planner.memory.interval import Band, Basis, bands_of, basis_of
 from planner.memory.runtime import footprint_of
 from planner.memory.step import Phase, step_of
 from planner.request import RequestError, TrainingRequest

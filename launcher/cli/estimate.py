@@ -1,0 +1,106 @@
+"""`tlplan estimate`: many estimates at once, JSON lines in and out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, TextIO
+
+import hwdb
+from launcher.errors import UsageError
+from launcher.exit_codes import ExitCode
+from planner.budget import usable_bytes
+from planner.case import answer_case
+from planner.request import RequestError
+from planner.shape import ModelShape, ShapeError, shape_of
+
+HELP = "many estimates at once, JSON lines in and out"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The cases."""
+    parser.add_argument("cases", metavar="CASES.jsonl", help="one case a line; - reads stdin")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Answer every line, in order; a line that cannot be answered gets an error object."""
+    if arguments.cases == "-":
+        _answer_all(sys.stdin)
+        return ExitCode.DONE
+    try:
+        with open(arguments.cases, encoding="utf-8") as file:
+            _answer_all(file)
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{arguments.cases}: cannot be read: {problem}") from None
+    return ExitCode.DONE
+
+
+def _answer_all(lines: Iterable[str]) -> None:
+    out: TextIO = sys.stdout
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            out.write(json.dumps(_answer_line(line, number)) + "\n")
+
+
+def _answer_line(line: str, number: int) -> dict[str, Any]:
+    try:
+        case = json.loads(line)
+    except ValueError as problem:
+        return _failure(None, "NOT_JSON", f"line {number}: not JSON: {problem}")
+    if not isinstance(case, dict):
+        return _failure(None, "NOT_AN_OBJECT", f"line {number}: a case must be a JSON object")
+    try:
+        return answer_case(case, _shape, _capacity)
+    except RequestError as problem:
+        return _failure(case, "BAD_FIELD", str(problem), problem.field_name)
+    except ShapeError as problem:
+        return _failure(case, "BAD_CONFIG", str(problem), problem.key)
+    except hwdb.NotFound as problem:
+        hints = [f"did you mean {', '.join(problem.suggestions)}?"] if problem.suggestions else []
+        text = f'no {problem.kind} named "{problem.name}" in hwdb'
+        return _failure(case, "NOT_FOUND", text, problem.kind, hints)
+
+
+def _failure(
+    case: Mapping[str, Any] | None,
+    code: str,
+    message: str,
+    field: str | None = None,
+    hints: list[str] | None = None,
+) -> dict[str, Any]:
+    error = {"code": code, "message": message, "field": field, "hints": hints or []}
+    return {"id": case.get("id") if case else None, "error": error}
+
+
+def _shape(case: Mapping[str, Any]) -> ModelShape:
+    config, model = case.get("config"), case.get("model")
+    if (config is None) == (model is None):
+        raise RequestError("model", "a case needs either model or config")
+    if config is not None:
+        if not isinstance(config, dict):
+            raise RequestError("config", "config must be the object of a config.json")
+        return _shape_of_config(json.dumps(config, sort_keys=True))
+    return _shape_of_model(str(model))
+
+
+@lru_cache(maxsize=1024)
+def _shape_of_config(text: str) -> ModelShape:
+    config = json.loads(text)
+    family = hwdb.find_family(str(config.get("model_type", "")))
+    return shape_of(config, family, hwdb.families()["llama"])
+
+
+@lru_cache(maxsize=1024)
+def _shape_of_model(name: str) -> ModelShape:
+    from launcher.models import resolve_model
+
+    return resolve_model(name).shape
+
+
+@lru_cache(maxsize=256)
+def _capacity(gpu: str) -> int | None:
+    card = hwdb.find_card(gpu)
+    return None if card.memory_bytes is None else usable_bytes(card.memory_bytes)

@@ -1,0 +1,218 @@
+"""From a plan to the run it proposes: every key of plan.yaml, and the reason of each choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from planner.advice.settings import (
+    ASKED,
+    Choice,
+    batch_choices,
+    epochs_choice,
+    learning_rate_choice,
+    sequence_choice,
+    weights_choice,
+)
+from planner.plan import MethodAnswer, Plan
+from planner.run_plan import (
+    DataSection,
+    HardwareSection,
+    MethodSection,
+    ModelSection,
+    OutputSection,
+    RunPlan,
+    TrainingSection,
+)
+from planner.units import gib_text
+
+_LEAST_ROWS_HELD_OUT = 10
+_HELD_OUT_SHARE = 0.1
+_MOST_ROWS_HELD_OUT = 200
+_CHECKPOINTS_A_RUN = 10
+_MOST_STEPS_BETWEEN_CHECKPOINTS = 100
+
+
+class NothingChosen(ValueError):
+    """The plan has no method to run, because none fits or there is nothing to judge against."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A run with the reason of each choice, by "section.key"."""
+
+    run_plan: RunPlan
+    reasons: dict[str, str]
+
+
+def settle(plan: Plan, *, folder: str) -> Settled:
+    """The run a plan proposes, to be written into the run folder `folder`.
+
+    Raises NothingChosen when no method is asked for and none fits, ValueError without data.
+    """
+    answer = plan.chosen
+    if answer is None:
+        raise NothingChosen("no method fits")
+    if plan.data is None:
+        raise ValueError("a run needs data")
+    loop = _Loop(plan, answer)
+    run_plan = RunPlan(
+        model=ModelSection(
+            name=plan.model.id,
+            hub_id=plan.model.hub_id,
+            revision=plan.model.revision,
+            folder=plan.model.folder,
+        ),
+        data=DataSection(
+            train=plan.data.path,
+            held_out_fraction=loop.held_out.value,
+            loss_on=loop.loss_on.value,
+        ),
+        method=_method(answer),
+        training=loop.section(),
+        hardware=_hardware(plan, answer),
+        output=OutputSection(folder=folder),
+    )
+    return Settled(run_plan=run_plan, reasons={**loop.reasons(), **_other_reasons(plan, answer)})
+
+
+class _Loop:
+    """The training section and the choices it is made of."""
+
+    def __init__(self, plan: Plan, answer: MethodAnswer) -> None:
+        assert plan.data is not None
+        self.asked, self.answer = plan.asked, answer
+        rows = plan.data.rows
+        self.sequence = sequence_choice(plan.asked, plan.data, plan.model.shape)
+        self.micro, self.accumulation = batch_choices(plan.asked)
+        self.epochs = epochs_choice(plan.asked, rows)
+        self.learning_rate = learning_rate_choice(plan.asked, answer.method)
+        self.held_out = _held_out(rows)
+        self.loss_on = _loss_on(plan.data.layout)
+        self.every = self._every(rows)
+
+    def _every(self, rows: int) -> Choice:
+        rows_a_step = self.micro.value * self.accumulation.value
+        trained = rows - round(rows * self.held_out.value)
+        steps = max(1, ceil(trained / rows_a_step * self.epochs.value))
+        if self.asked.max_steps is not None:
+            steps = min(steps, self.asked.max_steps)
+        every = max(1, min(_MOST_STEPS_BETWEEN_CHECKPOINTS, ceil(steps / _CHECKPOINTS_A_RUN)))
+        reason = f"about {ceil(steps / every)} times in {steps} steps"
+        return Choice(value=every, reason=reason)
+
+    def section(self) -> TrainingSection:
+        request = self.answer.request
+        return TrainingSection(
+            task=request.task,
+            sequence_tokens=request.sequence_tokens,
+            micro_batch_rows=request.micro_batch,
+            accumulation_steps=request.accumulation,
+            epochs=self.epochs.value,
+            max_steps=self.asked.max_steps,
+            learning_rate=self.learning_rate.value,
+            schedule="linear",
+            warmup_fraction=0.03,
+            optimizer=request.optimizer,
+            checkpointing=request.checkpointing,
+            attention=request.attention,
+            loss=request.loss,
+            packing=bool(self.asked.packing),
+            checkpoint_every_steps=self.every.value,
+            evaluate_every_steps=self.every.value,
+            keep_checkpoints=2,
+            seed=0 if self.asked.seed is None else self.asked.seed,
+        )
+
+    def reasons(self) -> dict[str, str]:
+        return {
+            "data.held_out_fraction": self.held_out.reason,
+            "data.loss_on": self.loss_on.reason,
+            "training.sequence_tokens": self.sequence.reason,
+            "training.micro_batch_rows": self.micro.reason,
+            "training.accumulation_steps": self.accumulation.reason,
+            "training.epochs": self.epochs.reason,
+            "training.learning_rate": self.learning_rate.reason,
+            "training.checkpoint_every_steps": self.every.reason,
+            "training.evaluate_every_steps": "with each checkpoint; 0 measures only before and after",
+            "training.keep_checkpoints": "the newest and one to fall back on",
+            "training.warmup_fraction": "the first steps are small",
+            "training.schedule": "down to zero at the end",
+        }
+
+
+def _held_out(rows: int) -> Choice:
+    if rows < _LEAST_ROWS_HELD_OUT:
+        return Choice(value=0.0, reason=f"{rows} rows are too few to hold any out")
+    share = min(_HELD_OUT_SHARE, _MOST_ROWS_HELD_OUT / rows)
+    share = round(share, 4)
+    return Choice(value=share, reason=f"about {max(1, round(rows * share))} rows to measure on")
+
+
+def _loss_on(layout: str) -> Choice:
+    if layout == "text":
+        return Choice(value="all-tokens", reason="plain text has no answers")
+    return Choice(value="answers", reason="learn the answers, not the questions")
+
+
+def _method(answer: MethodAnswer) -> MethodSection:
+    request, adapter = answer.request, answer.request.adapter
+    return MethodSection(
+        name=answer.method,
+        weights=request.weights,
+        autocast=request.autocast,
+        adapter=adapter.kind if adapter else None,
+        rank=adapter.rank if adapter else None,
+        alpha=2 * adapter.rank if adapter else None,
+        dropout=adapter.dropout if adapter else None,
+        targets=adapter.targets if adapter else None,
+        adapter_dtype=adapter.dtype if adapter else None,
+    )
+
+
+def _hardware(plan: Plan, answer: MethodAnswer) -> HardwareSection:
+    budget, memory = plan.budget, answer.memory
+    here = budget is not None and budget.source == "nvml"
+    return HardwareSection(
+        device=answer.request.device,
+        gpu=None if budget is None or budget.device == "cpu" else budget.name,
+        gpu_uuid=budget.uuid if budget is not None and here else None,
+        available_bytes=None if budget is None else budget.free_bytes,
+        predicted_allocated_bytes=memory.allocated.expected_bytes,
+        predicted_peak_bytes=memory.device.expected_bytes,
+        predicted_low_bytes=memory.device.low_bytes,
+        predicted_high_bytes=memory.device.high_bytes,
+    )
+
+
+def _other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
+    recommended = plan.recommendation
+    if plan.asked.method is not None or recommended is None:
+        why = ASKED
+    else:
+        why = recommended.reason
+    memory = answer.memory
+    low, high = gib_text(memory.device.low_bytes), gib_text(memory.device.high_bytes)
+    reasons = {
+        "method.name": why,
+        "method.weights": weights_choice(plan.asked, answer.method, plan.budget).reason,
+        "hardware.predicted_peak_bytes": f"between {low} and {high} GiB, peak in {memory.peak_phase}",
+        "training.checkpointing": _checkpointing_reason(plan),
+        "training.optimizer": ASKED if plan.asked.optimizer else "Trainer's default",
+        "training.loss": "never holds all logits" if answer.request.loss == "chunked" else ASKED,
+    }
+    if plan.budget is not None and plan.budget.free_bytes is not None:
+        reasons["hardware.available_bytes"] = plan.budget.summary
+    if answer.request.adapter is not None:
+        reasons["method.rank"] = ASKED if plan.asked.rank else "memory hardly depends on it"
+        reasons["method.targets"] = (
+            ASKED if plan.asked.targets else "every linear layer but the head"
+        )
+        reasons["method.alpha"] = "twice the rank"
+    return reasons
+
+
+def _checkpointing_reason(plan: Plan) -> str:
+    if plan.asked.checkpointing is not None:
+        return ASKED
+    return "activations are computed twice: far less memory, about a quarter slower"
