@@ -135,7 +135,7 @@ class Layers:
         assert numerics.adapters is not None
         inputs, outputs = Size.of(layer.inputs), Size.of(layer.outputs)
         work = 2 if numerics.autocast else numerics.adapters
-        entering = self.cast(value, numerics.adapters, f"{layer.name}.lora_cast")
+        entering = cast_input = self.cast(value, numerics.adapters, f"{layer.name}.lora_cast")
         if self.dropout:
             dropped = self.tape.run(
                 f"{layer.name}.dropout",
@@ -145,22 +145,29 @@ class Layers:
             )
             entering = Value(tensor=dropped, width=inputs, bytes=entering.bytes)
         entering = self.cast(entering, work, f"{layer.name}.lora_autocast")
+        rank = Size.of("r")
+        # Autocast keeps its 16-bit copies of the two matrices for backward.
+        casts_weights = work != numerics.adapters
         reduced = self.tape.run(
             f"{layer.name}.lora_A",
             [entering.tensor],
             activation("r", work),
             saves=[entering.tensor],
-            weight_gradients=inputs * Size.of("r") * numerics.adapters,
+            saves_aside=inputs * rank * work if casts_weights else NOTHING,
+            weight_gradients=inputs * rank * numerics.adapters,
         )
         grown = self.tape.run(
             f"{layer.name}.lora_B",
             [reduced],
             activation(outputs, work),
             saves=[reduced],
-            weight_gradients=outputs * Size.of("r") * numerics.adapters,
+            saves_aside=outputs * rank * work if casts_weights else NOTHING,
+            weight_gradients=outputs * rank * numerics.adapters,
         )
         scaled = self.tape.run(f"{layer.name}.scaling", [grown], activation(outputs, work))
         out_bytes = max(base.bytes, work)
         total = self.tape.add(base.tensor, scaled, activation(outputs, out_bytes))
+        # PEFT's frames hold the layer's input and its cast until the sum is returned.
+        self.tape.keep(value.tensor, cast_input.tensor)
         out = Value(tensor=total, width=outputs, bytes=out_bytes)
         return self.cast(out, base.bytes, f"{layer.name}.lora_back")

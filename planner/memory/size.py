@@ -59,14 +59,9 @@ class Size:
     def __repr__(self) -> str:
         return " + ".join(f"{count:g}{product}" for product, count in self.terms.items()) or "0"
 
-    def at(self, dimensions: Mapping[str, float]) -> float:
+    def at(self, dimensions: Dimensions) -> float:
         """The number, once every dimension is known."""
-        total = 0.0
-        for product, count in self.terms.items():
-            for letter in product:
-                count *= dimensions[letter]
-            total += count
-        return total
+        return sum(count * dimensions[product] for product, count in self.terms.items())
 
     def is_covered_by(self, other: Size) -> bool:
         """Whether `other` is at least as large whatever the dimensions are."""
@@ -74,6 +69,19 @@ class Size:
         return all(
             count <= more.get(product, 0.0) for product, count in self.terms.items()
         ) and all(count >= 0 for product, count in more.items() if product not in self.terms)
+
+
+class Dimensions(dict[Monomial, float]):
+    """Values of the dimensions; products of them are computed once, when first asked for."""
+
+    def __missing__(self, product: Monomial) -> float:
+        value = 1.0
+        for letter in product:
+            if len(product) == 1:
+                raise KeyError(product)
+            value *= self[letter]
+        self[product] = value
+        return value
 
 
 NOTHING = Size({})

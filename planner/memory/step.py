@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 from planner.memory.block import block_pass
 from planner.memory.head import HeadBytes, head_bytes
 from planner.memory.numerics import Numerics, numerics_of
-from planner.memory.size import Size
+from planner.memory.size import Dimensions, Size
 from planner.memory.states import States, adapted_linears, states_of
 from planner.memory.tape import Moment, Pass
 from planner.request import TrainingRequest
@@ -66,22 +64,22 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
     candidates = [
         *ledger.forward(),
         *ledger.loss(head),
-        *ledger.backward(head),
+        *ledger.backward(),
         *ledger.embeddings(),
         *ledger.optimizer(),
     ]
     return Step(states=states, candidates=tuple(candidates))
 
 
-def _dimensions(shape: ModelShape, request: TrainingRequest) -> dict[str, float]:
-    return {
-        **shape.sizes,
-        "N": request.tokens,
-        "S": request.sequence_tokens,
-        "B": request.micro_batch,
-        "r": request.adapter.rank if request.adapter else 0,
-        "X": shape.experts_per_token,
-    }
+def _dimensions(shape: ModelShape, request: TrainingRequest) -> Dimensions:
+    return Dimensions(
+        shape.sizes,
+        N=request.tokens,
+        S=request.sequence_tokens,
+        B=request.micro_batch,
+        r=request.adapter.rank if request.adapter else 0,
+        X=shape.experts_per_token,
+    )
 
 
 def _block(shape: ModelShape, request: TrainingRequest) -> Pass:
@@ -113,7 +111,7 @@ class _Ledger:
         numerics: Numerics,
         states: States,
         block: Pass,
-        dimensions: Mapping[str, float],
+        dimensions: Dimensions,
     ) -> None:
         self.shape = shape
         self.request = request
@@ -148,6 +146,9 @@ class _Ledger:
             return 0
         return 2 * self.shape.layers * self.shape.linear_parameters
 
+    def _largest(self, moments: list[Moment]) -> Moment:
+        return max(moments, key=lambda moment: moment.total.at(self.dimensions))
+
     def _candidate(
         self, phase: Phase, moment: Moment, *, kept: int, gradients: int, extra: int = 0
     ) -> Candidate:
@@ -164,15 +165,23 @@ class _Ledger:
     def forward(self) -> list[Candidate]:
         """The last block's forward, everything before it kept."""
         kept = (self.trained_blocks - 1) * self.kept_a_block + self.stream
+        largest = self._largest(self.block.forward)
+        if self.request.checkpointing == "none":
+            return [self._candidate("forward", largest, kept=kept, gradients=0)]
+        # A checkpointed block runs forward again within backward, the gradient of its output there.
         return [
-            self._candidate("forward", moment, kept=kept, gradients=0, extra=self._cast_cache())
-            for moment in self.block.forward
+            self._candidate(
+                "backward",
+                largest,
+                kept=kept + self._rope_tables(),
+                gradients=self.states.head_gradients_bytes,
+                extra=self.stream,
+            )
         ]
 
     def loss(self, head: HeadBytes) -> list[Candidate]:
         """The loss's forward and backward, all blocks kept."""
         kept = self.trained_blocks * self.kept_a_block + head.saved + self._rope_tables()
-        stream = self.stream
         return [
             Candidate(
                 phase="loss",
@@ -186,37 +195,27 @@ class _Ledger:
                 where="loss backward",
                 activations_bytes=kept,
                 logits_bytes=head.backward,
-                temporaries_bytes=0 if self.request.loss != "torch" else stream * 0,
             ),
         ]
 
     def _rope_tables(self) -> int:
         return 2 * self.request.sequence_tokens * self.shape.sizes.get("d", 0) * 2
 
-    def backward(self, head: HeadBytes) -> list[Candidate]:
+    def backward(self) -> list[Candidate]:
         """The last block's backward, nothing freed yet, and the first one's, all gradients there."""
-        del head
-        states = self.states
-        own = self._at(self.block.saved) * 0
-        last_kept = (self.trained_blocks - 1) * self.kept_a_block + own + self._input_kept()
-        rope = self._rope_tables()
-        moments: list[Candidate] = []
-        for moment in self.block.backward:
-            moments.append(
-                self._candidate(
-                    "backward", moment, kept=last_kept + rope, gradients=states.head_gradients_bytes
-                )
-            )
-            earlier = (self.trained_blocks - 1) * states.block_gradients_bytes
-            moments.append(
-                self._candidate(
-                    "backward",
-                    moment,
-                    kept=self._input_kept() + rope,
-                    gradients=self._head_and_tied() + earlier,
-                )
-            )
-        return moments
+        states, rope = self.states, self._rope_tables()
+        largest = self._largest(self.block.backward)
+        kept = (self.trained_blocks - 1) * self.kept_a_block + self._input_kept() + rope
+        earlier = (self.trained_blocks - 1) * states.block_gradients_bytes
+        return [
+            self._candidate("backward", largest, kept=kept, gradients=states.head_gradients_bytes),
+            self._candidate(
+                "backward",
+                largest,
+                kept=self._input_kept() + rope,
+                gradients=self._head_and_tied() + earlier,
+            ),
+        ]
 
     def _input_kept(self) -> int:
         """The block's own input, while it is differentiated."""
@@ -255,6 +254,3 @@ class _Ledger:
                 temporaries_bytes=self.states.step_scratch_bytes,
             )
         ]
-
-
-step_of_cached = lru_cache(maxsize=4096)(step_of)

@@ -136,7 +136,6 @@ class Tape:
         alive = saved = NOTHING
         moments: list[Moment] = []
         living: list[Tensor] = []
-        last = self.operations[-1].output
         for position, operation in enumerate(self.operations):
             made = operation.output
             if made is not None:
@@ -158,22 +157,18 @@ class Tape:
         for tensor in living:
             if not tensor.savers:
                 alive -= tensor.size
-        if last is not None and last.savers:
-            alive -= NOTHING
         return moments, alive, saved
 
     def _replay_backward(self, alive: Size, saved: Size) -> tuple[list[Moment], Size]:
         moments: list[Moment] = []
         kept = NOTHING
         savers = {id(t): t.savers for op in self.operations for t in op.saved}
-        gradients: dict[int, tuple[Size, int]] = {}
         last = self.operations[-1].output
         assert last is not None
         alive += last.size
         owners: dict[int, int] = {0: 1}
         holder: dict[int, int] = {id(last): 0}
         sizes: dict[int, Size] = {0: last.size}
-        del gradients
         fresh = 1
         for operation in reversed(self.operations):
             made = operation.output
