@@ -1,4 +1,4 @@
-"""The memory a plan is made against: a card of this machine, a card that is imagined, or the host."""
+"""The memory a plan is made against: a card of this machine, an imagined one, or the host."""
 
 from __future__ import annotations
 

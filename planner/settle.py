@@ -134,7 +134,7 @@ class _Loop:
             "training.epochs": self.epochs.reason,
             "training.learning_rate": self.learning_rate.reason,
             "training.checkpoint_every_steps": self.every.reason,
-            "training.evaluate_every_steps": "with each checkpoint; 0 measures only before and after",
+            "training.evaluate_every_steps": "with each checkpoint; 0: only before and after",
             "training.keep_checkpoints": "the newest and one to fall back on",
             "training.warmup_fraction": "the first steps are small",
             "training.schedule": "down to zero at the end",
@@ -187,16 +187,15 @@ def _hardware(plan: Plan, answer: MethodAnswer) -> HardwareSection:
 
 def _other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
     recommended = plan.recommendation
-    if plan.asked.method is not None or recommended is None:
-        why = ASKED
-    else:
+    why = ASKED
+    if recommended is not None and plan.asked.method is None:
         why = recommended.reason
     memory = answer.memory
     low, high = gib_text(memory.device.low_bytes), gib_text(memory.device.high_bytes)
     reasons = {
         "method.name": why,
         "method.weights": weights_choice(plan.asked, answer.method, plan.budget).reason,
-        "hardware.predicted_peak_bytes": f"between {low} and {high} GiB, peak in {memory.peak_phase}",
+        "hardware.predicted_peak_bytes": f"{low} to {high} GiB, peak in {memory.peak_phase}",
         "training.checkpointing": _checkpointing_reason(plan),
         "training.optimizer": ASKED if plan.asked.optimizer else "Trainer's default",
         "training.loss": "never holds all logits" if answer.request.loss == "chunked" else ASKED,

@@ -1,4 +1,4 @@
-"""How far a method can go in a memory: the longest sequence and the largest batch that still fit."""
+"""How far a method can go in a memory: the longest sequence and largest batch that still fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_ROWS = 4096
 def largest_sequence_tokens(
     shape: ModelShape, request: TrainingRequest, capacity_bytes: int | None
 ) -> int | None:
-    """Longest row, in steps of 64 tokens, whose interval fits; None without a capacity, 0 if none."""
+    """Longest row, in steps of 64 tokens, whose interval fits; 0 if none, None without capacity."""
     if capacity_bytes is None:
         return None
     longest = min(shape.max_context_tokens or _LONGEST, _LONGEST)

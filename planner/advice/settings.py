@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 
 from planner.budget import Budget
-from planner.request import AdapterSettings, Method, TrainingRequest
+from planner.request import AdapterSettings, Autocast, Method, TrainingRequest
 from planner.shape import ModelShape
 
 SEQUENCE_TOKENS = 2048
@@ -111,7 +111,7 @@ def weights_choice(asked: Asked, method: Method, budget: Budget | None) -> Choic
     return Choice(value="bf16", reason="half the memory of fp32, and its range")
 
 
-def autocast_of(weights: str, budget: Budget | None) -> str | None:
+def autocast_of(budget: Budget | None) -> Autocast | None:
     """What products run in when it is not the dtype of the weights."""
     if budget is not None and budget.device == "cpu":
         return None
@@ -173,7 +173,7 @@ def request_for(
         trainable_layers=asked.train_last if method == "full" else None,
         adapter=adapter_of(asked, method, budget),
         weights=weights,
-        autocast=autocast_of(weights, budget),  # type: ignore[arg-type]
+        autocast=autocast_of(budget),
         optimizer=asked.optimizer or "adamw-fused",
         checkpointing=asked.checkpointing or "full",  # type: ignore[arg-type]
         attention=asked.attention or "sdpa",  # type: ignore[arg-type]

@@ -202,7 +202,7 @@ class _Ledger:
         return 2 * self.request.sequence_tokens * self.shape.sizes.get("d", 0) * 2
 
     def backward(self) -> list[Candidate]:
-        """The last block's backward, nothing freed yet, and the first one's, all gradients there."""
+        """The last block's backward, nothing freed yet, and the first's, all gradients there."""
         states, rope = self.states, self._rope_tables()
         largest = self._largest(self.block.backward)
         kept = (self.trained_blocks - 1) * self.kept_a_block + self._input_kept() + rope
