@@ -146,6 +146,14 @@ class TrainingRequest:
         return self.optimizer.endswith(IN_BACKWARD)
 
     @property
+    def fused_kernels(self) -> bool:
+        """Whether norms, rotary embedding and adapters run as fused Triton kernels.
+
+        The patches that bring a Triton or Liger loss to Transformers bring these with it.
+        """
+        return self.loss in ("triton", "liger")
+
+    @property
     def tokens(self) -> int:
         """Tokens of one micro-batch, padding included."""
         return self.micro_batch * self.sequence_tokens

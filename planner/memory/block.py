@@ -35,6 +35,7 @@ def block_pass(
         base_trained=request.method == "full",
         adapted=adapted,
         dropout=bool(request.adapter and request.adapter.dropout),
+        fused=request.fused_kernels,
         norm_kind=family.norm_kind,
     )
     writer = _Block(layers, family, linears, request)
@@ -125,6 +126,8 @@ class _Block:
         return not any(table.name in _POSITION_TABLES for table in self.family.embeddings)
 
     def _rotate(self, value: Value, name: str) -> Value:
+        if self.layers.fused:
+            return value  # written over its input
         size = activation(value.width, value.bytes)
         rotated = self.tape.run(
             name, [value.tensor], size, forward_scratch=size * 2, backward_scratch=size * 2

@@ -41,7 +41,8 @@ def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) 
         logits = tokens * shape.vocabulary_size
         return HeadBytes(
             saved=saved,
-            forward=round(forward * logits),
+            # The last hidden states stay in the hands of the model's forward until it returns.
+            forward=round(forward * logits) + numerics.stream * hidden * tokens,
             backward=round(backward * logits),
             carried=0,
         )
@@ -61,8 +62,8 @@ def bytes_per_logit(
     version = request.transformers_version
     half = 2.0 if numerics.compute == 2 else 4.0
     if request.loss == "triton":
-        # fp32 logits and their shifted copy; the 16-bit ones also in the later caller.
-        return (8.0 if version is not None and version < (4, 46) else 8.0 + half), 0.0
+        # fp32 logits and their shifted copy; later callers hold the 16-bit ones as well.
+        return (8.0 + half if version is not None and version >= (4, 46) else 8.0), 0.0
     softcapped = 2 * half if softcap else 0.0
     if version is not None and version < (4, 46):
         return 12.0 + softcapped, 12.0 + softcapped

@@ -43,6 +43,8 @@ class Layers:
     adapted: frozenset[str]
     """Names of linears that carry an adapter."""
     dropout: bool
+    fused: bool
+    """Triton kernels: norms keep their input as it is, adapters over 4-bit weights run as one."""
     norm_kind: Literal["rms", "layer"]
 
     def cast(self, value: Value, to_bytes: int, name: str = "cast") -> Value:
@@ -58,6 +60,8 @@ class Layers:
         """A normalization over the last dimension."""
         if self.norm_kind == "layer":
             return self._layer_norm(value, name)
+        if self.fused and not self.base_trained:
+            return self._fused_norm(value, name)
         wide = self.cast(value, 4, f"{name}.float")
         element = activation(value.width, 4)
         scaled = self.tape.run(
@@ -84,6 +88,16 @@ class Layers:
             else NOTHING,
         )
         return Value(tensor=out, width=value.width, bytes=out_bytes)
+
+    def _fused_norm(self, value: Value, name: str) -> Value:
+        out = self.tape.run_in_place_backward(
+            name,
+            value.tensor,
+            activation(value.width, value.bytes),
+            saves=[value.tensor],
+            saves_aside=activation("4", 1),
+        )
+        return Value(tensor=out, width=value.width, bytes=value.bytes)
 
     def _layer_norm(self, value: Value, name: str) -> Value:
         # Autocast runs layer_norm in fp32.

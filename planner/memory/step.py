@@ -90,7 +90,7 @@ def _block(shape: ModelShape, request: TrainingRequest) -> Pass:
     key = (
         shape.family.model_type, names, adapted, request.method, request.weights, request.autocast,
         request.kbit_prepare, request.attention, request.padded, request.transformers_version,
-        request.device, request.adapter and (request.adapter.dtype, request.adapter.dropout > 0),
+        request.device, request.fused_kernels, request.adapter and (request.adapter.dtype, request.adapter.dropout > 0),
     )  # fmt: skip
     found = _passes.get(key)
     if found is None:

@@ -105,6 +105,24 @@ class Tape:
         )  # fmt: skip
         return made
 
+    def run_in_place_backward(
+        self,
+        name: str,
+        entering: Tensor,
+        output: Size,
+        *,
+        saves: Sequence[Tensor] = (),
+        saves_aside: Size = NOTHING,
+    ) -> Tensor:
+        """An operation whose backward writes over the gradient it is given."""
+        made = Tensor(output, entering.needs_grad)
+        self._record(
+            Operation(
+                name, (entering,), made, tuple(saves), saves_aside, NOTHING, NOTHING, NOTHING, True
+            )
+        )  # fmt: skip
+        return made
+
     def add(self, left: Tensor, right: Tensor, output: Size) -> Tensor:
         """A sum; its gradient is shared by both sides without a copy."""
         made = Tensor(output, left.needs_grad or right.needs_grad)
