@@ -10,13 +10,14 @@ The types and the fields beside `at`, `seconds` and `type`:
     model, data  facts about what was loaded
     step         step, total_steps, loss, grad_norm, learning_rate, tokens,
                  tokens_per_second, epoch, step_seconds
-    memory       allocated_bytes, reserved_bytes, device_bytes, host_bytes (those that are known)
-    checkpoint   step, path, size_bytes
+    memory       allocated_bytes, reserved_bytes (peaks so far), device_bytes, host_bytes (now)
+    plan         what is shown of the plan: model, method, device, predicted_*_bytes, attempt
+    checkpoint   step, path, bytes
     evaluation   step, loss, when ("before", "during" or "after")
     answer       when ("before" or "after"), prompt, answer
     warning      message
     recovery     message
-    finished     steps, seconds, loss_first, loss_last, evaluation_before, evaluation_after, result
+    finished     steps, loss_first, loss_last, evaluation_before, evaluation_after, result
     failed       code (an exit code), reason, hints
 """
 
@@ -47,26 +48,23 @@ class EventLog:
 
     def __init__(self, path: Path, started: float | None = None) -> None:
         self.path = path
-        self._started = (
-            started if started is not None else first_event_time(path) or time.time()
-        )
-        self._descriptor = os.open(
-            path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
-        )
+        self._started = started if started is not None else first_event_time(path) or time.time()
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._end_torn_line()
 
     def append(self, event_type: str, /, **fields: Any) -> None:
         """Write one event. Numbers that are NaN or infinite are written as null.
 
-        Raises OSError when the disk is full.
+        `at`, `seconds` and `type` are the log's own, whatever `fields` says. Raises OSError
+        when the disk is full.
         """
         now = time.time()
-        event = {
+        envelope = {
             "at": iso_time(now),
             "seconds": round(now - self._started, 3),
             "type": event_type,
-            **fields,
         }
+        event = envelope | fields | envelope
         line = json.dumps(_finite(event), ensure_ascii=False, allow_nan=False) + "\n"
         rest = line.encode()
         while rest:
@@ -148,11 +146,7 @@ def parse_event(line: bytes | str) -> Event | None:
         event = json.loads(line)
     except ValueError:
         return None
-    return (
-        event
-        if isinstance(event, dict) and isinstance(event.get("type"), str)
-        else None
-    )
+    return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None
 
 
 def first_event_time(path: Path) -> float | None:

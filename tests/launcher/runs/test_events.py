@@ -15,18 +15,15 @@ def test_an_event_carries_time_seconds_and_type(tmp_path: Path) -> None:
 
     (event,) = read_events(tmp_path / "events.jsonl")
     assert list(event) == ["at", "seconds", "type", "step", "loss"]
-    assert event["at"].endswith("Z") and len(event["at"]) == len(
-        "2026-11-21T10:00:00.123Z"
-    )
+    assert event["at"].endswith("Z")
+    assert len(event["at"]) == len("2026-11-21T10:00:00.123Z")
     assert (event["type"], event["step"], event["loss"]) == ("step", 1, 2.5)
 
 
 def test_seconds_go_on_growing_when_a_log_is_opened_again(tmp_path: Path) -> None:
     """A resumed run counts its seconds from the first event of the log."""
     path = tmp_path / "events.jsonl"
-    path.write_text(
-        '{"at": "2020-01-01T00:00:00.000Z", "seconds": 0.0, "type": "phase"}\n'
-    )
+    path.write_text('{"at": "2020-01-01T00:00:00.000Z", "seconds": 0.0, "type": "phase"}\n')
 
     EventLog(path).append("phase", phase="training")
 
@@ -39,9 +36,7 @@ def test_a_loss_that_is_not_a_number_is_written_as_null(tmp_path: Path) -> None:
 
     EventLog(path).append("step", loss=float("nan"), losses=[1.0, float("inf")])
 
-    written = json.loads(
-        path.read_text(), parse_constant=lambda word: f"not JSON: {word}"
-    )
+    written = json.loads(path.read_text(), parse_constant=lambda word: f"not JSON: {word}")
     assert (written["loss"], written["losses"]) == (None, [1.0, None])
 
 
@@ -55,9 +50,7 @@ def test_two_processes_never_mix_their_lines(tmp_path: Path) -> None:
     """Events appended at the same time by two processes all arrive whole and in order."""
     path = tmp_path / "events.jsonl"
     context = multiprocessing.get_context("fork")
-    writers = [
-        context.Process(target=_append_many, args=(path, each)) for each in (1, 2)
-    ]
+    writers = [context.Process(target=_append_many, args=(path, each)) for each in (1, 2)]
     for process in writers:
         process.start()
     for process in writers:

@@ -1,0 +1,31 @@
+"""Replacing a file so that a reader sees the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write beside `path` and rename; `durable` also survives a power cut.
+
+    Raises OSError when the disk is full; `path` is then as it was.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def replace_json(path: Path, value: Any, *, durable: bool = True) -> None:
+    """Write `value` as indented JSON, as `replace_text` does."""
+    replace_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", durable=durable)

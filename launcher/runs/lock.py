@@ -1,0 +1,47 @@
+"""One owner for a run folder: two supervisors never write the same run."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from launcher.errors import UsageError
+from launcher.runs.process_identity import ProcessIdentity, this_process
+
+
+class RunLock:
+    """A lock held as long as `descriptor` is open anywhere.
+
+    The kernel gives it back when its owner dies, so a stale one cannot stay. The worker
+    inherits the descriptor: a worker that outlives its supervisor keeps the folder locked.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock; raises UsageError naming the owner when another process has it."""
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self.descriptor)
+            owner = lock_owner(path)
+            who = f"process {owner.pid}" if owner else "another process"
+            raise UsageError(
+                f"{path.parent} is in use by {who}", f"tlplan watch {path.parent}"
+            ) from None
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, json.dumps(asdict(this_process())).encode(), 0)
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        os.close(self.descriptor)
+
+
+def lock_owner(path: Path) -> ProcessIdentity | None:
+    """Who took the lock last, dead or alive; None when nobody did."""
+    try:
+        return ProcessIdentity(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,111 @@
+"""How a worker's end is to be understood: the exit code of the run, why, and what to do next."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from launcher.exit_codes import ExitCode
+from launcher.runs.events import Event
+from launcher.runs.folder import RunFolder
+
+Stop = Literal["not asked", "asked", "out of patience", "at once"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """The last word on a run."""
+
+    code: int
+    reason: str | None
+    """None when it is done."""
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEnd:
+    """What is known about a worker that is gone."""
+
+    status: int
+    """Exit code, or -N when signal N ended it."""
+    stop: Stop
+    last_word: Event | None
+    """Its own `finished` or `failed` event."""
+    memory_kills: int
+    """Processes of this machine that the kernel killed for memory while it ran."""
+
+
+def understand(end: WorkerEnd, folder: RunFolder) -> RunEnd:
+    """The run's end as its worker's end shows it."""
+    if end.last_word is not None and end.last_word["type"] == "failed":
+        return _told(end.last_word)
+    if end.status == 0 and end.last_word is not None:
+        return RunEnd(code=ExitCode.DONE, reason=None)
+    if end.status == ExitCode.INTERRUPTED or (end.status < 0 and end.stop != "not asked"):
+        return _stopped(end, folder)
+    if end.status < 0:
+        return _killed(end, folder)
+    code = end.status if end.status in set(ExitCode) else ExitCode.BUG
+    return RunEnd(
+        code=code or ExitCode.BUG,
+        reason=f"the training process ended with code {end.status} and said nothing",
+        hints=(_log_hint(folder),),
+    )
+
+
+def memory_kills() -> int:
+    """How many processes the kernel has killed for memory since the machine started."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def _told(failed: Event) -> RunEnd:
+    code = failed.get("code")
+    return RunEnd(
+        code=code if isinstance(code, int) and code else ExitCode.BUG,
+        reason=str(failed.get("reason") or "the training process gave no reason"),
+        hints=tuple(str(hint) for hint in failed.get("hints") or ()),
+    )
+
+
+def _stopped(end: WorkerEnd, folder: RunFolder) -> RunEnd:
+    resume = (f"tlplan resume {folder.name} goes on from the last checkpoint",)
+    if end.stop == "at once":
+        return RunEnd(code=ExitCode.STOPPED, reason="stopped at once, on request", hints=resume)
+    if end.stop == "out of patience":
+        reason = "stopped on request; it did not end in time and was killed"
+    else:
+        reason = "stopped on request"
+    return RunEnd(code=ExitCode.INTERRUPTED, reason=reason, hints=resume)
+
+
+def _killed(end: WorkerEnd, folder: RunFolder) -> RunEnd:
+    number = -end.status
+    hints = (_log_hint(folder), f"tlplan resume {folder.name} goes on from the last checkpoint")
+    if number == signal.SIGKILL and end.memory_kills:
+        return RunEnd(
+            code=ExitCode.OUT_OF_MEMORY,
+            reason="the kernel killed the training process: out of host memory",
+            hints=hints,
+        )
+    return RunEnd(
+        code=ExitCode.BUG,
+        reason=f"the training process was killed (signal {number}, {_signal_name(number)})",
+        hints=hints,
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+def _log_hint(folder: RunFolder) -> str:
+    return f"its last words are in {folder.log}"

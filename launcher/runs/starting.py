@@ -1,0 +1,83 @@
+"""Starting a supervisor so that it outlives whoever started it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from dataclasses import replace
+
+from launcher.errors import TlplanError
+from launcher.runs.folder import RunFolder
+from launcher.runs.lock import RunLock
+from launcher.runs.state import read_state
+from launcher.runs.supervisor import Supervision
+from launcher.runs.worker_environment import python_path
+
+START_SECONDS = 60.0
+"""How long a supervisor may take to show itself; it takes a tenth of a second."""
+
+
+def start_run(
+    folder: RunFolder, *, resume: bool = False, settings: Supervision | None = None
+) -> int:
+    """Start the supervisor of a run, detached, and return its pid once it has the run.
+
+    Raises UsageError when somebody else has the run, TlplanError when the supervisor ended
+    without taking it, with its own words.
+    """
+    RunLock(folder.lock).release()
+    log_size_before = folder.log.stat().st_size if folder.log.exists() else 0
+    pid = _spawn(folder, replace(settings or Supervision(), resume=resume))
+    deadline = time.monotonic() + START_SECONDS
+    while not _has_the_run(folder, pid):
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            if _has_the_run(folder, pid):
+                break
+            said = _last_line(folder, log_size_before)
+            raise TlplanError(f"the run did not start: {said}", f"see {folder.log}")
+        if time.monotonic() > deadline:
+            raise TlplanError(f"the run did not start within {START_SECONDS:.0f} s")
+        time.sleep(0.01)
+    return pid
+
+
+def _spawn(folder: RunFolder, settings: Supervision) -> int:
+    """A process in a session of its own: no terminal's end or Ctrl-C reaches it."""
+    log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            _command(folder, settings),
+            dict(os.environ) | {"PYTHONPATH": python_path()},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, nothing, 0),
+                (os.POSIX_SPAWN_DUP2, log, 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.close(log)
+        os.close(nothing)
+
+
+def _command(folder: RunFolder, settings: Supervision) -> list[str]:
+    command = [sys.executable, "-P", "-m", "launcher.runs.supervisor", str(folder.path)]
+    if settings.resume:
+        command.append("--resume")
+    command += ["--grace", str(settings.grace_seconds)]
+    return [*command, "--worker", shlex.join(settings.worker_command)]
+
+
+def _has_the_run(folder: RunFolder, pid: int) -> bool:
+    state = read_state(folder)
+    return state is not None and state.supervisor_pid == pid
+
+
+def _last_line(folder: RunFolder, offset: int) -> str:
+    words = folder.log.read_bytes()[offset:].decode(errors="replace")
+    lines = [line for line in words.splitlines() if line.strip()]
+    return lines[-1].removeprefix("error: ") if lines else "it said nothing"

@@ -1,0 +1,89 @@
+"""launcher/runs/folder.py: making, naming and finding run folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from launcher.errors import UsageError
+from launcher.runs.folder import all_runs, create, default_run_folder, find_run
+from tests.launcher.run_samples import sample_run
+
+
+def test_a_new_run_holds_exactly_its_plan(tmp_path: Path) -> None:
+    """Creating a run makes the folder, its parents and plan.yaml, byte for byte."""
+    folder = create(tmp_path / "runs" / "a-lora-01", "plan: 1\n")
+
+    assert folder.plan.read_bytes() == b"plan: 1\n"
+    assert [each.name for each in folder.path.iterdir()] == ["plan.yaml"]
+
+
+def test_an_existing_folder_is_refused_with_the_next_free_name(tmp_path: Path) -> None:
+    """A run never writes into a folder that is there, and the error names a free one."""
+    (tmp_path / "a-lora-01").mkdir()
+    (tmp_path / "a-lora-04").mkdir()
+
+    with pytest.raises(UsageError) as caught:
+        create(tmp_path / "a-lora-01", "")
+
+    assert caught.value.hints[0] == f"--out {tmp_path / 'a-lora-05'} is free"
+    assert list((tmp_path / "a-lora-01").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("smollm2-135m", "smollm2-135m-lora-01"),
+        ("HuggingFaceTB/SmolLM2-135M", "SmolLM2-135M-lora-01"),
+        ("/models/my model/", "my-model-lora-01"),
+        ("..", "model-lora-01"),
+    ],
+)
+def test_a_run_is_named_after_its_model_and_method(tmp_path: Path, model: str, name: str) -> None:
+    """The default folder is the last part of the model's name, the method and a number."""
+    assert default_run_folder(tmp_path, model, "lora") == tmp_path / name
+
+
+def test_numbers_count_up_and_are_not_used_twice(tmp_path: Path) -> None:
+    """The next number follows the highest one, even when a run before it was removed."""
+    for number in ("02", "09"):
+        (tmp_path / f"m-lora-{number}").mkdir()
+
+    assert default_run_folder(tmp_path, "m", "lora").name == "m-lora-10"
+
+
+def test_a_run_is_found_by_exact_name_and_by_path(tmp_path: Path) -> None:
+    """A name below the root and a path mean the same run."""
+    made = sample_run(tmp_path / "a-lora-01")
+
+    assert find_run("a-lora-01", tmp_path) == made
+    assert find_run(str(made.path), tmp_path / "elsewhere") == made
+
+
+def test_without_a_name_the_run_active_last_is_meant(tmp_path: Path) -> None:
+    """A run that wrote its state after the others were made is the newest."""
+    old, new = sample_run(tmp_path / "a-01"), sample_run(tmp_path / "b-01")
+    os.utime(old.plan, (100, 100))
+    os.utime(new.plan, (200, 200))
+
+    assert find_run(None, tmp_path) == new
+    old.state.write_text("{}")
+    assert find_run(None, tmp_path) == old
+    assert all_runs(tmp_path) == [old, new]
+
+
+def test_an_unknown_name_suggests_and_is_never_guessed(tmp_path: Path) -> None:
+    """A near match is offered in the hint and not taken."""
+    sample_run(tmp_path / "a-lora-01")
+
+    with pytest.raises(UsageError, match='no run named "a-lora-02"') as caught:
+        find_run("a-lora-02", tmp_path)
+    assert caught.value.hints == ("did you mean a-lora-01?",)
+
+
+def test_no_runs_at_all_is_said(tmp_path: Path) -> None:
+    """Looking for the newest run where there is none names the folder."""
+    with pytest.raises(UsageError, match="there is no run in"):
+        find_run(None, tmp_path)
