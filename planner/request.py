@@ -154,6 +154,15 @@ class TrainingRequest:
         return self.loss in ("triton", "liger")
 
     @property
+    def reentrant_checkpoints(self) -> bool:
+        """Whether a recomputed block's output stays alive while the block is differentiated.
+
+        Trainer asked for reentrant checkpoints until Transformers 5.
+        """
+        version = self.transformers_version
+        return version is not None and version < (5, 0)
+
+    @property
     def tokens(self) -> int:
         """Tokens of one micro-batch, padding included."""
         return self.micro_batch * self.sequence_tokens

@@ -46,6 +46,8 @@ class ModelShape:
     tensors: int
     """Number of parameter tensors."""
     experts_per_token: int
+    scales_embeddings: bool
+    """Whether embeddings are multiplied by a constant, which makes a second tensor of them."""
     sliding_window_tokens: int | None
     max_context_tokens: int | None
 
@@ -120,6 +122,7 @@ def _built(
         head_parameters=head,
         tensors=layers * tensors_per_block + 3 - int(tied),
         experts_per_token=int(read_key(config, family, "num_experts_per_tok") or 0),
+        scales_embeddings=family.model_type.startswith(("gemma", "granite")),
         sliding_window_tokens=read_key(config, family, "sliding_window"),
         max_context_tokens=read_key(config, family, "max_position_embeddings"),
     )

@@ -108,11 +108,17 @@ class _Block:
         mixed = self._attend(queries, keys, values)
         out = mixed
         for layer in self.by_role["attention_out"]:
-            out = self.layers.linear(mixed, layer)
+            if self.layers.fuses_adapters:
+                (out,) = self.layers.fused_linears(mixed, [layer])
+            else:
+                out = self.layers.linear(mixed, layer)
         return out
 
     def _project(self, normed: Value) -> tuple[Value, Value, Value]:
         layers = self.by_role["attention_in"]
+        if self.layers.fuses_adapters and len(layers) == 3:
+            queries, keys, values = self.layers.fused_linears(normed, layers)
+            return queries, keys, values
         if len(layers) == 1:
             fused = self.layers.linear(normed, layers[0])
             return tuple(

@@ -36,6 +36,8 @@ def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) 
     trained = request.method == "full"
     stream = numerics.stream
     saved = tokens * (4 * hidden + 4) + (2 * stream * hidden * tokens if trained else 0)
+    if request.fused_kernels:
+        saved = tokens * (stream * hidden + 4) + (stream * hidden * tokens if trained else 0)
     if request.loss in ("torch", "triton"):
         forward, backward = bytes_per_logit(request, numerics, softcap=shape.family.logit_softcap)
         logits = tokens * shape.vocabulary_size

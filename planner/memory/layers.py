@@ -6,6 +6,7 @@ PEFT (input cast to the adapter's dtype, dropout, scaling), Linear4bit of bitsan
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,7 +61,7 @@ class Layers:
         """A normalization over the last dimension."""
         if self.norm_kind == "layer":
             return self._layer_norm(value, name)
-        if self.fused and not self.base_trained:
+        if self.fused:
             return self._fused_norm(value, name)
         wide = self.cast(value, 4, f"{name}.float")
         element = activation(value.width, 4)
@@ -122,6 +123,44 @@ class Layers:
         if layer.name not in self.adapted:
             return base
         return self._add_adapter(value, base, layer)
+
+    @property
+    def fuses_adapters(self) -> bool:
+        """Whether adapters over 4-bit weights run with their linear as one operation."""
+        return self.fused and self.numerics.quantized and bool(self.adapted)
+
+    def fused_linears(self, value: Value, layers: Sequence[Linear]) -> list[Value]:
+        """Linears of one input with their adapters: each keeps its dropped-out copy, no mask."""
+        element = activation(value.width, value.bytes)
+        copies = sum(layer.name in self.adapted for layer in layers) if self.dropout else 0
+        widest = Size.of(layers[0].inputs) * Size.of(layers[0].outputs)
+        outputs = [activation(layer.outputs, value.bytes) for layer in layers]
+        joined = self.tape.run(
+            f"{layers[0].name}.fused",
+            [value.tensor],
+            outputs[0],
+            saves=[value.tensor],
+            saves_aside=element * copies,
+            forward_scratch=widest * self.numerics.compute,
+            backward_scratch=widest * self.numerics.compute + element * 2,
+            weight_gradients=self._adapter_size(layers),
+        )
+        made = [joined]
+        made += [
+            self.tape.run(f"{layer.name}.fused", [value.tensor], size)
+            for layer, size in zip(layers[1:], outputs[1:], strict=True)
+        ]
+        return [
+            Value(tensor=tensor, width=Size.of(layer.outputs), bytes=value.bytes)
+            for tensor, layer in zip(made, layers, strict=True)
+        ]
+
+    def _adapter_size(self, layers: Sequence[Linear]) -> Size:
+        total = NOTHING
+        for layer in layers:
+            if layer.name in self.adapted:
+                total += Size.of(layer.inputs) + Size.of(layer.outputs)
+        return total * Size.of("r") * (self.numerics.adapters or 0)
 
     def _base_linear(self, value: Value, layer: Linear) -> Value:
         numerics = self.numerics

@@ -90,7 +90,8 @@ def _block(shape: ModelShape, request: TrainingRequest) -> Pass:
     key = (
         shape.family.model_type, names, adapted, request.method, request.weights, request.autocast,
         request.kbit_prepare, request.attention, request.padded, request.transformers_version,
-        request.device, request.fused_kernels, request.adapter and (request.adapter.dtype, request.adapter.dropout > 0),
+        request.device, request.fused_kernels,
+        request.adapter and (request.adapter.dtype, request.adapter.dropout > 0),
     )  # fmt: skip
     found = _passes.get(key)
     if found is None:
@@ -121,6 +122,7 @@ class _Ledger:
         self.dimensions = dimensions
         self.stream = self._at(Size.of("Nh")) * numerics.stream
         self.kept_a_block = self._kept_a_block()
+        self.kept_once = self._kept_once()
         self.trained_blocks = (
             shape.layers
             if request.trainable_layers is None
@@ -137,6 +139,20 @@ class _Ledger:
         if self.request.checkpointing == "offloaded":
             return 0
         return self._at(self.block.saved) + (self.stream if self.block.saves_input else 0)
+
+    def _kept_once(self) -> int:
+        """What the first block's input costs more or less than the others'."""
+        if self.request.checkpointing != "full" or self.request.method == "full":
+            return 0
+        extra = self.stream if self.shape.scales_embeddings else 0
+        # Embeddings that were cast back to 16 bit make a 16-bit first input of an fp32 stream.
+        narrower = self.numerics.stream == 4 and self.numerics.head_weights == 2
+        return extra - (self.stream // 2 if narrower else 0)
+
+    def _recomputed_output(self) -> int:
+        """The output of the block that is differentiated, where its frame still holds it."""
+        full = self.request.checkpointing == "full"
+        return self.stream if full and self.request.reentrant_checkpoints else 0
 
     def _cast_cache(self) -> int:
         """Autocast's 16-bit copies of fp32 trained weights, alive until forward ends."""
@@ -164,7 +180,7 @@ class _Ledger:
 
     def forward(self) -> list[Candidate]:
         """The last block's forward, everything before it kept."""
-        kept = (self.trained_blocks - 1) * self.kept_a_block + self.stream
+        kept = (self.trained_blocks - 1) * self.kept_a_block + self.stream + self.kept_once
         largest = self._largest(self.block.forward)
         if self.request.checkpointing == "none":
             return [self._candidate("forward", largest, kept=kept, gradients=0)]
@@ -181,7 +197,8 @@ class _Ledger:
 
     def loss(self, head: HeadBytes) -> list[Candidate]:
         """The loss's forward and backward, all blocks kept."""
-        kept = self.trained_blocks * self.kept_a_block + head.saved + self._rope_tables()
+        blocks = self.trained_blocks * self.kept_a_block + self.kept_once
+        kept = blocks + head.saved + self._rope_tables()
         return [
             Candidate(
                 phase="loss",
@@ -205,15 +222,24 @@ class _Ledger:
         """The last block's backward, nothing freed yet, and the first's, all gradients there."""
         states, rope = self.states, self._rope_tables()
         largest = self._largest(self.block.backward)
-        kept = (self.trained_blocks - 1) * self.kept_a_block + self._input_kept() + rope
+        blocks = (self.trained_blocks - 1) * self.kept_a_block + self.kept_once
+        kept = blocks + self._input_kept() + rope
+        output = self._recomputed_output()
         earlier = (self.trained_blocks - 1) * states.block_gradients_bytes
         return [
-            self._candidate("backward", largest, kept=kept, gradients=states.head_gradients_bytes),
+            self._candidate(
+                "backward",
+                largest,
+                kept=kept,
+                gradients=states.head_gradients_bytes,
+                extra=output,
+            ),
             self._candidate(
                 "backward",
                 largest,
                 kept=self._input_kept() + rope,
                 gradients=self._head_and_tied() + earlier,
+                extra=output,
             ),
         ]
 
