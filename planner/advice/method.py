@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from planner.request import Method
-from planner.units import gib_text
+from planner.units import difference_text
 
 if TYPE_CHECKING:
     from planner.plan import MethodAnswer
 
 ReasonCode = Literal[
     "ASKED",
-    "ONE_METHOD",
     "FITS_WITHOUT_QUANTIZATION",
     "FITS_QUANTIZED_ONLY",
     "TIGHT_WITHOUT_QUANTIZATION",
@@ -41,27 +40,32 @@ def recommend(answers: Sequence[MethodAnswer]) -> Recommendation | None:
         for method in _ORDER:
             answer = by_method.get(method)
             if answer is not None and answer.verdict.fits == fits:
-                return _because(answer)
+                return _because(answer, by_method)
     return None
 
 
-def _because(answer: MethodAnswer) -> Recommendation:
+def _because(answer: MethodAnswer, by_method: Mapping[Method, MethodAnswer]) -> Recommendation:
     verdict = answer.verdict
     assert verdict.spare_bytes is not None
     assert verdict.capacity_bytes
     percent = round(100 * verdict.spare_bytes / verdict.capacity_bytes)
-    spare = gib_text(verdict.spare_bytes)
     if verdict.fits == "tight":
+        spare = difference_text(verdict.capacity_bytes, answer.memory.needed.expected_bytes)
         code: ReasonCode = (
             "TIGHT_QUANTIZED" if answer.method == "qlora" else "TIGHT_WITHOUT_QUANTIZATION"
         )
         reason = f"Only {spare} GiB to spare: it may run out of memory if the estimate is low."
+    elif len(by_method) == 1:
+        code = "ASKED"
+        reason = f"Fits with {percent} % to spare."
     elif answer.method == "lora":
         code = "FITS_WITHOUT_QUANTIZATION"
         reason = f"Fits with {percent} % to spare and needs no quantization."
     elif answer.method == "qlora":
         code = "FITS_QUANTIZED_ONLY"
-        reason = f"Fits with {percent} % to spare; unquantized weights would not."
+        unquantized = by_method["lora"].verdict.fits if "lora" in by_method else "no"
+        would = "would be tight" if unquantized == "tight" else "would not"
+        reason = f"Fits with {percent} % to spare; unquantized weights {would}."
     else:
         code = "FULL_ONLY_ON_REQUEST"
         reason = f"Fits with {percent} % to spare."
