@@ -46,6 +46,10 @@ class ModelShape:
     tensors: int
     """Number of parameter tensors."""
     experts_per_token: int
+    activation: str
+    """Name of the activation function, as in config.json."""
+    parallel_residual: bool
+    """Whether attention and MLP read the same input."""
     scales_embeddings: bool
     """Whether embeddings are multiplied by a constant, which makes a second tensor of them."""
     sliding_window_tokens: int | None
@@ -75,6 +79,8 @@ def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family)
     Raises ShapeError naming the key that is missing or is no number.
     """
     known = family or stand_in
+    if known.kind == "encoder_decoder":
+        raise ShapeError("model_type", f"{known.model_type} is an encoder-decoder, not planned yet")
     text_part = config.get("text_config")
     source: Mapping[str, Any] = text_part if isinstance(text_part, dict) else config
     try:
@@ -122,10 +128,30 @@ def _built(
         head_parameters=head,
         tensors=layers * tensors_per_block + 3 - int(tied),
         experts_per_token=int(read_key(config, family, "num_experts_per_tok") or 0),
+        activation=str(_activation(config, family)),
+        parallel_residual=_parallel(config, family),
         scales_embeddings=family.model_type.startswith(("gemma", "granite")),
         sliding_window_tokens=read_key(config, family, "sliding_window"),
         max_context_tokens=read_key(config, family, "max_position_embeddings"),
     )
+
+
+def _activation(config: Config, family: Family) -> str:
+    for key in ("hidden_act", "hidden_activation", "activation_function", "activation"):
+        if config.get(key):
+            return str(config[key])
+    return "silu" if family.mlp == "gated" else _ACTIVATIONS.get(family.model_type, "gelu")
+
+
+_ACTIVATIONS = {"gpt2": "gelu_new", "phi": "gelu_new", "opt": "relu"}
+"""What transformers' config classes take when the key is absent; the others take gelu or silu."""
+
+
+def _parallel(config: Config, family: Family) -> bool:
+    for key in ("use_parallel_residual", "parallel_attn"):
+        if key in config:
+            return bool(config[key])
+    return family.parallel_residual
 
 
 def _vectors(

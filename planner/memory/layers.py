@@ -47,6 +47,8 @@ class Layers:
     fused: bool
     """Triton kernels: norms keep their input as it is, adapters over 4-bit weights run as one."""
     norm_kind: Literal["rms", "layer"]
+    activation: str
+    """Name of the activation function, as in config.json."""
 
     def cast(self, value: Value, to_bytes: int, name: str = "cast") -> Value:
         """`value` in another dtype; itself when it has that dtype already."""

@@ -88,14 +88,15 @@ def _block(shape: ModelShape, request: TrainingRequest) -> Pass:
     adapted = adapted_linears(shape, targets) if request.adapter else frozenset()
     names = tuple(line.name for line in shape.linears)
     key = (
-        shape.family.model_type, names, adapted, request.method, request.weights, request.autocast,
+        shape.family.model_type, shape.activation, shape.parallel_residual, request.stack,
+        names, adapted, request.method, request.weights, request.autocast,
         request.kbit_prepare, request.attention, request.padded, request.transformers_version,
         request.device, request.fused_kernels,
         request.adapter and (request.adapter.dtype, request.adapter.dropout > 0),
     )  # fmt: skip
     found = _passes.get(key)
     if found is None:
-        found = _passes[key] = block_pass(shape.family, shape.linears, request, adapted)
+        found = _passes[key] = block_pass(shape, request, adapted)
     return found
 
 
