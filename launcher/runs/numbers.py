@@ -23,6 +23,7 @@ class RunNumbers:
     loss_last: float | None = None
     evaluation_before: float | None = None
     evaluation_last: float | None = None
+    """Of the last evaluation behind a first step."""
     evaluation_after: float | None = None
     peaks: dict[str, int] = field(default_factory=dict)
     """Highest value of each of PEAK_FIELDS that was seen."""
@@ -79,7 +80,8 @@ class RunNumbers:
         if event.get("when") == "before":
             # A resumed run starts behind its first steps; what was before them stays.
             self.evaluation_before = _known(self.evaluation_before, loss)
-        elif event.get("when") == "after":
+            return
+        if event.get("when") == "after":
             self.evaluation_after = loss
         self.evaluation_last = loss
 

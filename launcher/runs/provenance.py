@@ -11,10 +11,10 @@ from typing import Any
 
 from launcher.runs.atomic_file import replace_json
 from launcher.runs.folder import RunFolder
+from launcher.version import VERSION
 from planner.run_plan import RunPlan
 
 PACKAGES = (
-    "tlplan",
     "torch",
     "transformers",
     "peft",
@@ -61,7 +61,7 @@ def provenance(folder: RunFolder, plan: RunPlan) -> dict[str, Any]:
 
 def installed_versions() -> dict[str, str | None]:
     """Versions of Python and of what trains, None for what is not installed; imports nothing."""
-    versions: dict[str, str | None] = {"python": platform.python_version()}
+    versions: dict[str, str | None] = {"python": platform.python_version(), "tlplan": VERSION}
     for name in PACKAGES:
         try:
             versions[name] = version(name)

@@ -1,0 +1,141 @@
+"""`tlplan launch`: make a run folder from a plan, start it, and stay to watch."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from launcher import stderr
+from launcher.errors import NoDisk, UsageError
+from launcher.exit_codes import ExitCode
+from launcher.runs.folder import RunFolder, check_free, create
+from launcher.runs.starting import start_run
+from launcher.runs.supervisor import Supervision
+from launcher.view.attend import ViewOptions, attend
+from launcher.view.result import shown_path
+from launcher.view.words import gib
+from planner.run_plan import HardwareSection, RunPlan
+
+HELP = "train: carry out a plan and watch it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchOptions:
+    """How a plan is carried out; what it says is not changed by any of these."""
+
+    detach: bool = False
+    """Start it and return at once."""
+    dry_run: bool = False
+    """Check everything, show the plan, touch nothing."""
+    yes: bool = False
+    """Do not ask when the fit is tight."""
+    json: bool = False
+    quiet: bool = False
+    needed_disk_bytes: int = 0
+    """What checkpoints and the result will take."""
+    supervision: Supervision = field(default_factory=Supervision)
+
+
+def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of launching itself; what is planned has its own."""
+    parser.add_argument("--detach", action="store_true", help="start it and return at once")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, touch nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask when the fit is tight")
+    parser.add_argument("--quiet", action="store_true", help="print only how it ended")
+
+
+def launch_options(arguments: argparse.Namespace, *, needed_disk_bytes: int) -> LaunchOptions:
+    """What was asked for with those options and --json."""
+    return LaunchOptions(
+        detach=arguments.detach,
+        dry_run=arguments.dry_run,
+        yes=arguments.yes,
+        json=arguments.json,
+        quiet=arguments.quiet,
+        needed_disk_bytes=needed_disk_bytes,
+    )
+
+
+def launch_run(plan_text: str, run_plan: RunPlan, options: LaunchOptions) -> ExitCode:
+    """Carry out a plan and return the exit code of the run, 0 when it was only started.
+
+    Raises UsageError when the run folder exists, NoDisk when the disk is too full; then
+    nothing was made.
+    """
+    path = Path(run_plan.output.folder)
+    check_free(path)
+    _check_disk(path, options.needed_disk_bytes)
+    if options.dry_run:
+        _show_plan(plan_text, path, options)
+        return ExitCode.DONE
+    if not _tight_is_fine(run_plan.hardware, options):
+        return ExitCode.DONE
+    folder = _create(path, plan_text)
+    pid = start_run(folder, settings=options.supervision)
+    if options.detach:
+        say_detached(folder, pid, options)
+        return ExitCode.DONE
+    view = ViewOptions(json=options.json, quiet=options.quiet)
+    return attend(folder, view, may_stop=True)
+
+
+def say_detached(folder: RunFolder, pid: int, options: LaunchOptions) -> None:
+    """Say where the run is and how to see it."""
+    if options.json:
+        told = {"schema_version": 1, "run": folder.name, "folder": str(folder.path), "pid": pid}
+        sys.stdout.write(json.dumps(told) + "\n")
+        return
+    sys.stdout.write(f"run {shown_path(folder.path)}\ntlplan watch {folder.name}\n")
+
+
+def _show_plan(plan_text: str, path: Path, options: LaunchOptions) -> None:
+    if options.json:
+        told = {"schema_version": 1, "folder": str(path), "plan": plan_text}
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return
+    sys.stdout.write(plan_text)
+    stderr.note(f"nothing was started; the run folder would be {shown_path(path)}")
+
+
+def _check_disk(path: Path, needed_bytes: int) -> None:
+    existing = next(each for each in path.absolute().parents if each.is_dir())
+    free_bytes = shutil.disk_usage(existing).free
+    if free_bytes < needed_bytes:
+        raise NoDisk(
+            f"{shown_path(path)} needs {gib(needed_bytes)} GiB for checkpoints and the result, "
+            f"{gib(free_bytes)} GiB are free",
+            "--out DIR puts the run on another disk",
+        )
+
+
+def _create(path: Path, plan_text: str) -> RunFolder:
+    try:
+        return create(path, plan_text)
+    except OSError as problem:
+        reason = f"{shown_path(path)} cannot be made: {problem.strerror}"
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoDisk(reason, "--out DIR puts the run on another disk") from problem
+        raise UsageError(reason, "--out DIR puts the run elsewhere") from problem
+
+
+def _tight_is_fine(hardware: HardwareSection, options: LaunchOptions) -> bool:
+    """Ask a person whose plan may not fit; warn where nobody can be asked."""
+    available_bytes = hardware.available_bytes
+    if available_bytes is None or hardware.predicted_high_bytes <= available_bytes:
+        return True
+    tight = (
+        f"this may run out of memory: it needs {gib(hardware.predicted_low_bytes)}-"
+        f"{gib(hardware.predicted_high_bytes)} GiB, {gib(available_bytes)} GiB are free"
+    )
+    stderr.warning(tight)
+    asked = sys.stdin.isatty() and sys.stdout.isatty()
+    if options.yes or options.json or options.quiet or not asked:
+        return True
+    sys.stdout.write("Start it all the same? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,57 @@
+"""`tlplan resume`: go on with a run from its newest checkpoint that is whole."""
+
+from __future__ import annotations
+
+import argparse
+
+from launcher.cli.launch import LaunchOptions, say_detached
+from launcher.errors import UsageError
+from launcher.exit_codes import ExitCode
+from launcher.runs.folder import RunFolder, find_run
+from launcher.runs.starting import start_run
+from launcher.runs.state import liveness, read_state
+from launcher.runs.stored_plan import stored_plan
+from launcher.view.attend import ViewOptions, attend
+
+HELP = "go on with a run that was interrupted"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which run, and how it is shown."""
+    parser.add_argument("run", metavar="RUN", help="name or folder of the run")
+    parser.add_argument("--detach", action="store_true", help="start it and return at once")
+    parser.add_argument("--json", action="store_true", help="the events, one JSON line each")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Resume it and stay to watch."""
+    options = LaunchOptions(detach=arguments.detach, json=arguments.json)
+    return resume_run(find_run(arguments.run), options)
+
+
+def resume_run(folder: RunFolder, options: LaunchOptions) -> ExitCode:
+    """Go on with a run and return its exit code, 0 when it was only started.
+
+    Raises UsageError when there is nothing to go on with.
+    """
+    refuse_unless_resumable(folder)
+    stored_plan(folder)
+    before = read_state(folder)
+    pid = start_run(folder, resume=True, settings=options.supervision)
+    if options.detach:
+        say_detached(folder, pid, options)
+        return ExitCode.DONE
+    view = ViewOptions(json=options.json, quiet=options.quiet)
+    attempt = before.attempt + 1 if before else 1
+    return attend(folder, view, may_stop=True, from_attempt=attempt)
+
+
+def refuse_unless_resumable(folder: RunFolder) -> None:
+    """Raise UsageError for a run that goes on or is done."""
+    now = liveness(folder)
+    if now == "running":
+        raise UsageError(f"{folder.name} is running", f"tlplan watch {folder.name}")
+    if now == "finished":
+        raise UsageError(
+            f"{folder.name} is finished: nothing is left to do", f"tlplan watch {folder.name}"
+        )

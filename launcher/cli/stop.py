@@ -1,0 +1,53 @@
+"""`tlplan stop`: ask a run to save and end, and wait until it has."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from launcher.errors import UsageError
+from launcher.exit_codes import ExitCode
+from launcher.runs.folder import RunFolder, find_run
+from launcher.runs.state import liveness, read_state
+from launcher.view.attend import send_stop
+
+HELP = "save and stop a run"
+POLL_SECONDS = 0.05
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which run."""
+    parser.add_argument("run", metavar="RUN", help="name or folder of the run")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Stop it; raises UsageError when it is not running."""
+    folder = find_run(arguments.run)
+    refuse_unless_running(folder)
+    sys.stdout.write(f"stopping {folder.name} after this step and saving\n")
+    sys.stdout.flush()
+    send_stop(folder)
+    while liveness(folder) == "running":
+        time.sleep(POLL_SECONDS)
+    sys.stdout.write(_outcome(folder) + "\n")
+    return ExitCode.DONE
+
+
+def refuse_unless_running(folder: RunFolder) -> None:
+    """Raise UsageError that says how the run ended."""
+    now = liveness(folder)
+    if now != "running":
+        raise UsageError(
+            f"{folder.name} is not running: {now}",
+            f"tlplan watch {folder.name} shows what came of it",
+        )
+
+
+def _outcome(folder: RunFolder) -> str:
+    state = read_state(folder)
+    if state is None or state.exit_code is None:
+        return f"{folder.name} is gone; tlplan resume {folder.name} goes on"
+    if state.exit_code == ExitCode.DONE:
+        return f"{folder.name} had finished before it could be stopped"
+    return f"stopped at step {state.step}; tlplan resume {folder.name} goes on"

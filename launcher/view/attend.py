@@ -1,0 +1,140 @@
+"""Being there while a run goes on: the right view for the terminal, Ctrl-C, and the last word."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TextIO
+
+from launcher import stderr
+from launcher.errors import TlplanError
+from launcher.exit_codes import ExitCode
+from launcher.runs.folder import RunFolder
+from launcher.runs.state import read_state
+from launcher.view.display import Display, EventDisplay, QuietDisplay
+from launcher.view.follow import Followed, follow
+from launcher.view.plain import PlainDisplay
+from launcher.view.result import result_lines, shown_path, stopped_lines
+
+STOPPING = "stopping after this step and saving (press again to stop at once)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewOptions:
+    """How a run is shown."""
+
+    json: bool = False
+    """The events themselves, one a line."""
+    quiet: bool = False
+    """Only the last word."""
+
+
+def attend(
+    folder: RunFolder, options: ViewOptions, *, may_stop: bool, from_attempt: int = 1
+) -> ExitCode:
+    """Show a run until it ends and return its exit code, 0 when the person leaves before.
+
+    With `may_stop` the first Ctrl-C asks the run to save and end, the second ends it at once;
+    otherwise Ctrl-C only leaves the view.
+    """
+    out = sys.stdout
+    footer = "Ctrl-C saves and stops, twice stops at once; closing the terminal is safe"
+    if not may_stop:
+        footer = "Ctrl-C leaves this view; the run goes on"
+    display = display_for(folder, options, out, footer=footer)
+    on_interrupt = stop_on_interrupt(folder, display) if may_stop else leave_on_interrupt
+    try:
+        followed = follow(folder, display, on_interrupt=on_interrupt, from_attempt=from_attempt)
+        display.close()
+        return last_word(followed, folder, options, out)
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough. Nothing more may be written there, at exit too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stderr.note(f"the run goes on: tlplan watch {folder.name}")
+        return ExitCode.DONE
+    finally:
+        with suppress(BrokenPipeError):
+            display.close()
+
+
+def display_for(folder: RunFolder, options: ViewOptions, out: TextIO, *, footer: str) -> Display:
+    """Events for programs, a screen on a terminal, lines everywhere else."""
+    if options.json:
+        return EventDisplay(out)
+    if options.quiet:
+        return QuietDisplay()
+    if out.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        from launcher.view.live import LiveDisplay  # rich: about 25 ms
+
+        return LiveDisplay(out, footer=footer)
+    return PlainDisplay(out, run=shown_path(folder.path))
+
+
+def leave_on_interrupt(_count: int) -> bool:
+    """Do not stay."""
+    return False
+
+
+def stop_on_interrupt(folder: RunFolder, display: Display) -> Callable[[int], bool]:
+    """Pass the first two interrupts on to the run and stay; a third one only leaves."""
+
+    def passed_on(count: int) -> bool:
+        if count > 2:
+            return False
+        display.say(STOPPING if count == 1 else "stopping at once")
+        send_stop(folder)
+        return True
+
+    return passed_on
+
+
+def send_stop(folder: RunFolder) -> None:
+    """Ask the supervisor of a run to stop; nothing happens when it is gone."""
+    state = read_state(folder)
+    if state is not None and state.supervisor().alive():
+        with suppress(ProcessLookupError):
+            os.kill(state.supervisor_pid, signal.SIGTERM)
+
+
+def last_word(followed: Followed, folder: RunFolder, options: ViewOptions, out: TextIO) -> ExitCode:
+    """Say how the run ended and return its exit code."""
+    progress = followed.progress
+    lines: list[str] = []
+    match followed.liveness:
+        case "running":
+            lines = [f"The run goes on: tlplan watch {folder.name}, tlplan stop {folder.name}"]
+        case "finished":
+            lines = result_lines(progress, folder)
+        case "interrupted":
+            lines = stopped_lines(progress, folder)
+        case "failed" | "lost":
+            stderr.error(_failure(followed, folder))
+    if not options.json and lines:
+        out.write("\n".join(lines) + "\n")
+        out.flush()
+    return _exit_code(followed, folder)
+
+
+def _failure(followed: Followed, folder: RunFolder) -> TlplanError:
+    failure = followed.progress.failure
+    if followed.liveness == "lost":
+        return TlplanError(
+            f"nobody looks after {folder.name} any more: its supervisor went without a word",
+            f"tlplan resume {folder.name} goes on from the last checkpoint",
+        )
+    if failure is None:
+        return TlplanError(f"{folder.name} failed", f"see {shown_path(folder.log)}")
+    return TlplanError(failure.reason, *failure.hints)
+
+
+def _exit_code(followed: Followed, folder: RunFolder) -> ExitCode:
+    if followed.liveness == "running":
+        return ExitCode.DONE
+    state = read_state(folder)
+    if followed.liveness == "lost" or state is None or state.exit_code not in set(ExitCode):
+        return ExitCode.BUG
+    return ExitCode(state.exit_code)

@@ -1,0 +1,202 @@
+"""What a run shows of itself, reduced from its events: the same live, finished or replayed."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median
+from typing import Any, Literal
+
+from launcher.exit_codes import ExitCode
+from launcher.runs.events import Event
+from launcher.runs.numbers import RunNumbers
+from launcher.view.words import file_size, loss, one_line
+from planner.request import Device
+
+LINES_KEPT = 1000
+STEPS_FOR_ETA = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """What the plan said, as the `plan` event carries it."""
+
+    model: str
+    method: str
+    rank: int | None
+    device: Device
+    gpu: str | None
+    available_bytes: int | None
+    predicted_allocated_bytes: int
+    predicted_peak_bytes: int
+    predicted_low_bytes: int
+    predicted_high_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """How a run ended that did not finish."""
+
+    code: int
+    reason: str
+    hints: tuple[str, ...]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped on request."""
+        return self.code in (ExitCode.INTERRUPTED, ExitCode.STOPPED)
+
+
+@dataclass(slots=True)
+class RunProgress:
+    """A run so far. Unknown is None."""
+
+    plan: PlannedRun | None = None
+    attempt: int = 0
+    """1 for the launch, one more for each resume; 0 before the first plan."""
+    phase: str = "starting"
+    numbers: RunNumbers = field(default_factory=RunNumbers)
+    seconds: float = 0.0
+    """Since the run began, as its last event says."""
+    memory_now_bytes: int | None = None
+    memory: dict[str, Any] = field(default_factory=dict)
+    """The newest value of every field of the `memory` events."""
+    losses: array[float] = field(default_factory=lambda: array("d"))
+    recent_step_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=STEPS_FOR_ETA))
+    last_step: Event | None = None
+    prompt: str | None = None
+    answers: dict[Literal["before", "after"], str] = field(default_factory=dict)
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
+    """What happened, in words, with the time of day."""
+    finished: bool = False
+    result: str | None = None
+    """Name of the folder in the run folder that holds the trained weights."""
+    failure: Failure | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take one event in; types that are not known change nothing."""
+        self.numbers.apply(event)
+        self.seconds = event.get("seconds") or self.seconds
+        handler = _HANDLERS.get(event["type"])
+        if handler is not None:
+            handler(self, event)
+        said = sentence(event)
+        if said is not None:
+            self.lines.append(f"{clock_time(event)}  {one_line(said)}")
+
+    @property
+    def device(self) -> Device:
+        """Where it runs; the CPU until the plan is known."""
+        return self.plan.device if self.plan else "cpu"
+
+    @property
+    def peak_bytes(self) -> int | None:
+        """Highest memory so far, of the kind that was predicted."""
+        return self.numbers.peak_bytes(self.device)
+
+    def seconds_left(self) -> float | None:
+        """Steps left at the median of the last fifty; None before that means anything."""
+        total = self.numbers.total_steps
+        needed = 3 if total is not None and total <= STEPS_FOR_ETA else 10
+        if total is None or len(self.recent_step_seconds) < needed:
+            return None
+        return max(0, total - self.numbers.step) * median(self.recent_step_seconds)
+
+    def done_fraction(self) -> float:
+        """Share of the steps that are done."""
+        total = self.numbers.total_steps
+        return min(1.0, self.numbers.step / total) if total else 0.0
+
+
+def clock_time(event: Event) -> str:
+    """Local time of day of an event."""
+    try:
+        at = datetime.fromisoformat(str(event.get("at")))
+    except ValueError:
+        return "--:--:--"
+    return at.astimezone().strftime("%H:%M:%S")
+
+
+def sentence(event: Event) -> str | None:
+    """An event as a line of the log, None for those that only move numbers."""
+    match event["type"]:
+        case "phase":
+            return str(event.get("phase"))
+        case "checkpoint":
+            size_bytes = event.get("bytes")
+            size = f" ({file_size(size_bytes)})" if isinstance(size_bytes, int) else ""
+            return f"saved step {event.get('step')}{size}"
+        case "evaluation":
+            return f"held-out loss {loss(event.get('loss'))} at step {event.get('step')}"
+        case "warning":
+            return f"warning: {event.get('message')}"
+        case "recovery":
+            return str(event.get("message"))
+        case "failed":
+            return str(event.get("reason"))
+        case _:
+            return None
+
+
+def _apply_plan(progress: RunProgress, event: Event) -> None:
+    """A plan begins an attempt: what ended the one before is over."""
+    progress.plan = PlannedRun(
+        **{name: event.get(name) for name in PlannedRun.__dataclass_fields__}  # type: ignore[arg-type]
+    )
+    progress.attempt = event.get("attempt") or progress.attempt + 1
+    progress.failure = None
+    progress.finished = False
+    progress.recent_step_seconds.clear()
+
+
+def _apply_phase(progress: RunProgress, event: Event) -> None:
+    progress.phase = str(event.get("phase", progress.phase))
+
+
+def _apply_step(progress: RunProgress, event: Event) -> None:
+    progress.last_step = event
+    if isinstance(event.get("loss"), (int, float)):
+        progress.losses.append(event["loss"])
+    if isinstance(event.get("step_seconds"), (int, float)):
+        progress.recent_step_seconds.append(event["step_seconds"])
+
+
+def _apply_memory(progress: RunProgress, event: Event) -> None:
+    progress.memory.update(event)
+    name = "device_bytes" if progress.device == "cuda" else "host_bytes"
+    if event.get(name) is not None:
+        progress.memory_now_bytes = event[name]
+
+
+def _apply_answer(progress: RunProgress, event: Event) -> None:
+    if event.get("when") in ("before", "after"):
+        progress.prompt = event.get("prompt")
+        progress.answers[event["when"]] = str(event.get("answer"))
+
+
+def _apply_finished(progress: RunProgress, event: Event) -> None:
+    progress.finished = True
+    progress.phase = "finished"
+    progress.result = event.get("result")
+
+
+def _apply_failed(progress: RunProgress, event: Event) -> None:
+    progress.failure = Failure(
+        code=event.get("code") or ExitCode.BUG,
+        reason=str(event.get("reason")),
+        hints=tuple(str(hint) for hint in event.get("hints") or ()),
+    )
+    progress.phase = "stopped" if progress.failure.interrupted else "failed"
+
+
+_HANDLERS = {
+    "plan": _apply_plan,
+    "phase": _apply_phase,
+    "step": _apply_step,
+    "memory": _apply_memory,
+    "answer": _apply_answer,
+    "finished": _apply_finished,
+    "failed": _apply_failed,
+}

@@ -1,0 +1,78 @@
+"""How the numbers of a run are said: durations, GiB, and the verdict on its memory."""
+
+from __future__ import annotations
+
+from planner.request import Device
+from planner.units import to_gib
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, with hours when there are any: 4:31, 1:02:03."""
+    minutes, second = divmod(max(0, round(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def rough_duration(seconds: float) -> str:
+    """A time left, no more exact than it is known: 40 s, 12 min, 3.5 h."""
+    if seconds < 55:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    if seconds < 90 * 60:
+        return f"{max(1, round(seconds / 60))} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def gib(count_bytes: int | None) -> str:
+    """GiB without the unit, in three or four digits: 2.31, 19.4, 141; - for unknown."""
+    if count_bytes is None:
+        return "-"
+    value = to_gib(count_bytes)
+    decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{decimals}f}"
+
+
+def file_size(count_bytes: int) -> str:
+    """A size of files in the unit that reads best: 4.9 MiB, 1.3 GiB."""
+    if count_bytes < 1000:
+        return f"{count_bytes} B"
+    value = float(count_bytes)
+    units = iter(("KiB", "MiB", "GiB", "TiB"))
+    unit = "B"
+    while value >= 1000:
+        value, unit = value / 1024, next(units)
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
+
+
+def loss(value: float | None) -> str:
+    """A loss to three decimals; - for unknown."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def percent(fraction: float) -> str:
+    """A signed share in whole percent: -3 %, +12 %, 0 %."""
+    whole = round(100 * fraction)
+    return f"{whole:+d} %" if whole else "0 %"
+
+
+def thousands(value: float) -> str:
+    """A whole number with spaces between thousands: 3 180."""
+    return f"{round(value):,}".replace(",", " ")
+
+
+def one_line(text: str) -> str:
+    """Text of a model or a library as one harmless line: no control characters, no line ends."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
+def memory_of_this_run(device: Device) -> str:
+    """Which memory is meant."""
+    return "GPU memory of this run" if device == "cuda" else "host memory of this run"
+
+
+def band_verdict(*, peak_bytes: int, low_bytes: int, high_bytes: int) -> str:
+    """Where a measured peak lies against the predicted band."""
+    if peak_bytes > high_bytes:
+        return f"above the band by {gib(peak_bytes - high_bytes)}"
+    if peak_bytes < low_bytes:
+        return f"below the band by {gib(low_bytes - peak_bytes)}"
+    return "inside the band"
