@@ -33,11 +33,9 @@ class HeadBytes:
 def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
     """Head and loss of a decoder."""
     tokens, hidden = request.tokens, shape.hidden_size
-    trained = request.method == "full"
-    stream = numerics.stream
-    saved = tokens * (4 * hidden + 4) + (2 * stream * hidden * tokens if trained else 0)
-    if request.fused_kernels:
-        saved = tokens * (stream * hidden + 4) + (stream * hidden * tokens if trained else 0)
+    saved = _saved(request, numerics, hidden)
+    if numerics.head_weights != numerics.compute:
+        saved += numerics.compute * shape.vocabulary_size * hidden  # autocast's copy of the head
     if request.loss in ("torch", "triton"):
         forward, backward = bytes_per_logit(request, numerics, softcap=shape.family.logit_softcap)
         logits = tokens * shape.vocabulary_size
@@ -49,6 +47,16 @@ def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) 
             carried=0,
         )
     return _fused(shape, request, numerics, saved)
+
+
+def _saved(request: TrainingRequest, numerics: Numerics, hidden: int) -> int:
+    """What the final norm and the head's product keep: input, statistics, result, head's input."""
+    norm_input = numerics.stream if request.fused_kernels else 4
+    kept = norm_input * hidden + 4
+    if request.method == "full":
+        kept += numerics.compute * hidden
+        kept += 0 if request.fused_kernels else numerics.stream * hidden
+    return request.tokens * kept
 
 
 def bytes_per_logit(
