@@ -14,7 +14,7 @@ The types and the fields beside `at`, `seconds` and `type`:
     plan         what is shown of the plan: model, method, device, predicted_*_bytes, attempt
     checkpoint   step, path, bytes
     evaluation   step, loss, when ("before", "during" or "after")
-    answer       when ("before" or "after"), prompt, answer
+    answer       when ("before" or "after"), prompt, answer, expected
     warning      message
     recovery     message
     finished     steps, loss_first, loss_last, evaluation_before, evaluation_after, result

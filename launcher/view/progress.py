@@ -67,6 +67,8 @@ class RunProgress:
     recent_step_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=STEPS_FOR_ETA))
     last_step: Event | None = None
     prompt: str | None = None
+    expected_answer: str | None = None
+    """What the held-out row itself answers."""
     answers: dict[Literal["before", "after"], str] = field(default_factory=dict)
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     """What happened, in words, with the time of day."""
@@ -173,6 +175,7 @@ def _apply_memory(progress: RunProgress, event: Event) -> None:
 def _apply_answer(progress: RunProgress, event: Event) -> None:
     if event.get("when") in ("before", "after"):
         progress.prompt = event.get("prompt")
+        progress.expected_answer = event.get("expected")
         progress.answers[event["when"]] = str(event.get("answer"))
 
 

@@ -101,7 +101,9 @@ def _learning(progress: RunProgress) -> Iterator[str]:
 
 def _answers(progress: RunProgress) -> Iterator[str]:
     yield "One held-out row, answered before and after"
-    told = (("asked", progress.prompt or "-"), *progress.answers.items())
+    told = [("asked", progress.prompt or "-"), *progress.answers.items()]
+    if progress.expected_answer is not None:
+        told.append(("wanted", progress.expected_answer))
     for name, text in told:
         yield from textwrap.wrap(
             one_line(text) or "(nothing)",

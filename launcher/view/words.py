@@ -71,8 +71,8 @@ def memory_of_this_run(device: Device) -> str:
 
 def band_verdict(*, peak_bytes: int, low_bytes: int, high_bytes: int) -> str:
     """Where a measured peak lies against the predicted band."""
-    if peak_bytes > high_bytes:
-        return f"above the band by {gib(peak_bytes - high_bytes)}"
-    if peak_bytes < low_bytes:
-        return f"below the band by {gib(low_bytes - peak_bytes)}"
-    return "inside the band"
+    if low_bytes <= peak_bytes <= high_bytes:
+        return "inside the band"
+    side = "above" if peak_bytes > high_bytes else "below"
+    distance = gib(max(peak_bytes - high_bytes, low_bytes - peak_bytes))
+    return f"just {side} the band" if distance == "0.00" else f"{side} the band by {distance}"

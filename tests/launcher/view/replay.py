@@ -73,7 +73,13 @@ def whole_run(steps: int = 60, seconds: float = 2.0) -> list[dict[str, Any]]:
         ],
         {"type": "checkpoint", "step": steps, "bytes": 18_000_000},
         {"type": "evaluation", "when": "after", "step": steps, "loss": 0.04},
-        {"type": "answer", "when": "after", "prompt": "Where?", "answer": "queue=billing"},
+        {
+            "type": "answer",
+            "when": "after",
+            "prompt": "Where?",
+            "answer": "queue=billing",
+            "expected": "queue=sales",
+        },
         {
             "type": "finished",
             "steps": steps,

@@ -99,7 +99,7 @@ def test_the_result_fits_80_columns_and_shows_before_and_after(tmp_path: Path) -
     assert "speed     3 180 tokens/s, 60 steps of 2.00 s" in text
     assert "  peak                              2.40       2.31         -4 %" in text
     assert "band 2.00-2.80: inside the band" in text
-    assert "  after   queue=billing" in text
+    assert "  after   queue=billing\n  wanted  queue=sales" in text
     assert [line for line in lines if len(line) > 80 and str(tmp_path) not in line] == []
 
 

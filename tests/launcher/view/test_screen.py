@@ -68,6 +68,7 @@ def test_without_block_characters_the_screen_is_ascii() -> None:
     [
         (2.31, "(-4 %, inside the band)   room left 5.69"),
         (3.00, "(+25 %, above the band by 0.20)   room left 5.00"),
+        (2.801, "(+17 %, just above the band)   room left 5.20"),
         (1.20, "(-50 %, below the band by 0.80)   room left 6.80"),
     ],
 )
