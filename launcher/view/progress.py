@@ -59,7 +59,9 @@ class RunProgress:
     phase: str = "starting"
     numbers: RunNumbers = field(default_factory=RunNumbers)
     seconds: float = 0.0
-    """Since the run began, as its last event says."""
+    """Since the run began, up to its last event, without the time between two attempts."""
+    idle_seconds: float = 0.0
+    """Between the end of an attempt and the resume after it."""
     memory_now_bytes: int | None = None
     memory: dict[str, Any] = field(default_factory=dict)
     """The newest value of every field of the `memory` events."""
@@ -80,13 +82,21 @@ class RunProgress:
     def apply(self, event: Event) -> None:
         """Take one event in; types that are not known change nothing."""
         self.numbers.apply(event)
-        self.seconds = event.get("seconds") or self.seconds
+        self._advance(event)
         handler = _HANDLERS.get(event["type"])
         if handler is not None:
             handler(self, event)
         said = sentence(event)
         if said is not None:
             self.lines.append(f"{clock_time(event)}  {one_line(said)}")
+
+    def _advance(self, event: Event) -> None:
+        since_start = event.get("seconds")
+        if since_start is None:
+            return
+        if event["type"] == "plan":
+            self.idle_seconds = since_start - self.seconds
+        self.seconds = since_start - self.idle_seconds
 
     @property
     def device(self) -> Device:

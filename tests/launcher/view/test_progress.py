@@ -64,6 +64,18 @@ def test_a_new_attempt_forgets_how_the_last_one_ended() -> None:
     assert (again.attempt, again.numbers.step) == (2, 1)
 
 
+def test_the_time_between_two_attempts_does_not_count() -> None:
+    """A run that was resumed the next day did not take a day."""
+    progress = progress_of(
+        plan_event() | {"seconds": 0.0},
+        step_event(1, total=4, seconds=60.0),
+        plan_event(attempt=2) | {"seconds": 86_400.0},
+        {"type": "phase", "phase": "training", "seconds": 86_430.0},
+    )
+
+    assert progress.seconds == 90.0
+
+
 def test_an_unknown_event_changes_nothing() -> None:
     """A later version may write types that this one does not know."""
     progress = progress_of({"type": "sunshine", "amount": 3})
