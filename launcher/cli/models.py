@@ -1,0 +1,85 @@
+"""`tlplan models`: the models hwdb knows."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import hwdb
+from launcher import stderr
+from launcher.cli.command_line import Parser
+from launcher.exit_codes import ExitCode
+from launcher.output.check_json import json_text
+from launcher.output.columns import aligned, has_words
+from launcher.output.numbers import parameters_text
+
+HELP = "the models hwdb knows"
+
+_UNKNOWN = "-"
+
+
+def add_arguments(parser: Parser) -> None:
+    """What to look for."""
+    parser.add_argument("words", metavar="WORDS", nargs="*", help="only models with these words")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List them."""
+    models = [row for row in hwdb.all_models() if has_words(_searched(row), arguments.words)]
+    if arguments.json:
+        document = {
+            "schema_version": 1,
+            "hwdb_version": hwdb.VERSION,
+            "models": [asdict(model) | {"plannable": _plannable(model)} for model in models],
+        }
+        sys.stdout.write(json_text(document))
+    elif models:
+        sys.stdout.write(_table(models))
+    else:
+        stderr.note(f"no model of hwdb has the words: {' '.join(arguments.words)}")
+    return ExitCode.DONE
+
+
+def _searched(model: hwdb.Model) -> str:
+    names = " ".join(name for name in (model.hub_id, model.instruct_hub_id) if name)
+    aliases = " ".join(model.aliases)
+    return f"{model.id} {aliases} {names} {model.task} {model.architecture} {model.license}"
+
+
+def _plannable(model: hwdb.Model) -> bool:
+    """Whether the quick check can answer for it."""
+    from launcher.errors import UsageError
+    from launcher.models import resolve_model
+    from launcher.planning import require_decoder
+
+    try:
+        require_decoder(resolve_model(model.id))
+    except UsageError:
+        return False
+    return True
+
+
+def _table(models: Sequence[hwdb.Model]) -> str:
+    rows = [("Model", "Params", "Context", "Planned", "Gated", "Released", "Task")]
+    rows += [
+        (
+            model.id,
+            parameters_text(model.parameters),
+            _context(model.max_context_tokens),
+            "yes" if _plannable(model) else "no",
+            "yes" if model.gated else "no",
+            model.release_date,
+            model.task,
+        )
+        for model in models
+    ]
+    return aligned(rows, right=(1, 2))
+
+
+def _context(tokens: int | None) -> str:
+    if tokens is None:
+        return _UNKNOWN
+    return str(tokens) if tokens < 1024 else f"{tokens // 1024} k"

@@ -1,0 +1,83 @@
+"""`tlplan plan`: the whole plan as a file, each choice with its reason."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+
+from launcher import stderr
+from launcher.cli.command_line import Parser
+from launcher.errors import UsageError
+from launcher.exit_codes import ExitCode
+from launcher.output.check_json import json_text
+from launcher.output.numbers import gib
+from launcher.output.words import method_text
+from launcher.planning import add_planning_options, plan_from_arguments
+from launcher.settling import ReadyPlan, ready_plan
+
+HELP = "write the whole plan as a file, each choice with its reason"
+
+
+def add_arguments(parser: Parser) -> None:
+    """The planning options, and where the plan goes."""
+    parser.usage = "tlplan plan --model NAME --data FILE [-o plan.yaml] [options]"
+    add_planning_options(parser)
+    where = parser.add_argument_group("output")
+    where.add_argument(
+        "-o", "--output", metavar="FILE", help="write the plan there; without it, to stdout"
+    )
+    where.add_argument("--out", metavar="DIR", help="run folder that the plan names")
+    where.add_argument("--force", action="store_true", help="plan even if nothing fits")
+    where.add_argument("--json", action="store_true", help="one JSON document instead of text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the plan; exit code 3 when nothing fits."""
+    plan = plan_from_arguments(arguments)
+    for warning in plan.warnings:
+        stderr.warning(warning.text)
+    ready = ready_plan(plan, out=arguments.out, force=arguments.force)
+    file = None if arguments.output == "-" else arguments.output
+    if file is not None:
+        _write(file, ready.text)
+    if arguments.json:
+        sys.stdout.write(json_text(_document(ready, file)))
+    elif file is None:
+        sys.stdout.write(ready.text)
+    else:
+        sys.stdout.write(_summary(ready, file))
+    return ExitCode.DONE
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        with open(file, "x", encoding="utf-8") as handle:  # noqa: PTH123  (pathlib has no "x")
+            handle.write(text)
+    except FileExistsError:
+        raise UsageError(
+            f"{file} exists already and is left as it is",
+            f"name another file with -o, or remove it: rm {file}",
+        ) from None
+    except OSError as problem:
+        raise UsageError(f"{file} cannot be written: {problem.strerror}") from None
+
+
+def _document(ready: ReadyPlan, file: str | None) -> dict[str, object]:
+    return {
+        "schema_version": 1,
+        "file": file,
+        "plan": dataclasses.asdict(ready.run_plan),
+        "reasons": ready.reasons,
+        "fits": ready.answer.verdict.fits,
+    }
+
+
+def _summary(ready: ReadyPlan, file: str) -> str:
+    answer = ready.answer
+    needed = gib(answer.memory.needed.expected_bytes)
+    capacity = answer.verdict.capacity_bytes
+    of = "" if capacity is None else f" of {gib(capacity)}"
+    return (
+        f"{file}: {method_text(answer.request)}; {needed}{of} GiB\n\nNext  tlplan launch {file}\n"
+    )

@@ -1,0 +1,183 @@
+"""The model that --model names: a row of hwdb, a local folder, or a repository on the Hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import hwdb
+from launcher.errors import UsageError
+from launcher.unknown_name import unknown_name
+from planner.plan import PlannedModel
+from planner.shape import ModelShape, ShapeError, shape_of
+
+_CONFIG = "config.json"
+_NUMBERS = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "intermediate_size",
+    "vocab_size",
+)
+_CLOSE_ENOUGH = 0.1
+"""Share by which a stand-in's parameters may miss the published number."""
+
+
+def resolve_model(name: str) -> PlannedModel:
+    """The model of that name, with its shape.
+
+    A local path wins when it is written as one; a plain word is only looked up in hwdb and
+    never on the network. Raises UsageError for a name or a config.json that will not do, and
+    NoAccess when the Hub does not give it.
+    """
+    if _is_written_as_path(name) or _is_model_folder(name):
+        return _local_model(name)
+    base, _, revision = name.partition("@")
+    try:
+        return _known_model(hwdb.find_model(base), base, revision or None)
+    except hwdb.NotFound as failure:
+        if base.count("/") != 1 or not all(base.split("/")):
+            raise unknown_name(failure) from None
+    return _hub_model(base, revision or None)
+
+
+def _is_written_as_path(name: str) -> bool:
+    return name.startswith((".", "~", "/")) or name.endswith(".json")
+
+
+def _is_model_folder(name: str) -> bool:
+    return Path(name, _CONFIG).is_file()
+
+
+def _known_model(row: hwdb.Model, name: str, revision: str | None) -> PlannedModel:
+    instruct = row.instruct_hub_id
+    if instruct is not None and name.lower() == instruct.lower():
+        hub_id: str | None = instruct
+    else:
+        hub_id = row.hub_id or instruct
+    return PlannedModel(
+        id=row.id,
+        hub_id=hub_id,
+        revision=revision,
+        folder=None,
+        source="hwdb",
+        shape=shape_of_row(row),
+        gated=row.gated,
+    )
+
+
+def shape_of_row(row: hwdb.Model) -> ModelShape:
+    """The shape of a model of hwdb, by its family or, for plain decoders, a Llama-like block.
+
+    Raises UsageError when neither describes it.
+    """
+    from hwdb.model import config_of
+
+    family = hwdb.find_family(row.architecture)
+    llama = _llama()
+    try:
+        shape = shape_of(config_of(row, family or llama), family, llama)
+    except ShapeError as problem:
+        raise _not_described(row, str(problem)) from None
+    if family is None and abs(shape.parameters - row.parameters) > _CLOSE_ENOUGH * row.parameters:
+        raise _not_described(row, "a Llama-like block does not stand in for it")
+    return shape
+
+
+def _not_described(row: hwdb.Model, why: str) -> UsageError:
+    return UsageError(
+        f"{row.id} cannot be planned yet: hwdb does not describe the layers of "
+        f"{row.architecture} ({why})",
+        "tlplan models lists the models that can be",
+    )
+
+
+def _local_model(name: str) -> PlannedModel:
+    path = Path(name).expanduser().absolute()
+    shown = name
+    if path.is_dir():
+        path, shown = path / _CONFIG, str(Path(name) / _CONFIG)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        hint = "--model takes a folder with a config.json, or the file itself"
+        raise UsageError(f"{shown}: no such file", hint) from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{shown}: cannot be read: {problem}") from None
+    folder = path.resolve().parent
+    return PlannedModel(
+        id=folder.name or str(folder),
+        hub_id=None,
+        revision=None,
+        folder=str(folder),
+        source="folder",
+        shape=shape_of_config(text, shown),
+    )
+
+
+def _hub_model(repository: str, revision: str | None) -> PlannedModel:
+    from launcher.hub import config_text
+
+    text = config_text(repository, revision)
+    return PlannedModel(
+        id=repository,
+        hub_id=repository,
+        revision=revision,
+        folder=None,
+        source="hub",
+        shape=shape_of_config(text, f"{_CONFIG} of {repository}"),
+    )
+
+
+def shape_of_config(text: str, where: str) -> ModelShape:
+    """The shape that the text of a config.json describes; `where` is the file in errors.
+
+    Raises UsageError naming the file, and the line or the key.
+    """
+    try:
+        config = json.loads(text)
+    except json.JSONDecodeError as problem:
+        raise UsageError(f"{where}:{problem.lineno}: not JSON: {problem.msg}") from None
+    if not isinstance(config, dict):
+        raise UsageError(f"{where}: must be a JSON object with keys such as hidden_size")
+    family = _family_of(config)
+    _require_numbers(config, family or _llama(), where)
+    try:
+        return shape_of(config, family, _llama())
+    except ShapeError as problem:
+        raise UsageError(f"{where}: {problem}") from None
+
+
+def _family_of(config: Mapping[str, Any]) -> hwdb.Family | None:
+    for name in (config.get("model_type"), *_architectures(config)):
+        family = hwdb.find_family(name) if isinstance(name, str) else None
+        if family is not None:
+            return family
+    return None
+
+
+def _architectures(config: Mapping[str, Any]) -> list[Any]:
+    names = config.get("architectures")
+    return names if isinstance(names, list) else []
+
+
+def _require_numbers(config: Mapping[str, Any], family: hwdb.Family, where: str) -> None:
+    inner = config.get("text_config")
+    source = inner if isinstance(inner, dict) else config
+    for number in _NUMBERS:
+        for key in family.config_keys.get(number, (number,)):
+            value = source.get(key)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UsageError(f'{where}: "{key}" must be a whole number above 0, not {value!r}')
+
+
+def _llama() -> hwdb.Family:
+    family = hwdb.find_family("llama")
+    assert family is not None, "hwdb has no Llama family"
+    return family

@@ -1,0 +1,118 @@
+"""From options to a plan: the model, the memory and the data are read, the planner decides."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from launcher.cli.planning_options import add_planning_options
+from launcher.errors import UsageError
+from launcher.hardware import Hardware, hardware_for
+from launcher.models import resolve_model
+from planner.advice.settings import Asked, DataFacts
+from planner.plan import Plan, PlannedModel, make_plan
+from planner.request import QUANTIZED_WEIGHTS
+
+__all__ = ["add_planning_options", "plan_and_hardware", "plan_from_arguments", "require_decoder"]
+
+_TASK = "causal-lm"
+
+
+def plan_from_arguments(arguments: argparse.Namespace) -> Plan:
+    """The plan of a run on this machine: host memory is planned with where there is no GPU.
+
+    Raises UsageError, NoAccess, DataError, and RequestError for what cannot be combined.
+    """
+    return plan_and_hardware(arguments, host_without_gpu=True)[0]
+
+
+def plan_and_hardware(
+    arguments: argparse.Namespace, *, host_without_gpu: bool
+) -> tuple[Plan, Hardware]:
+    """The plan, and what it was judged against; for errors see `plan_from_arguments`."""
+    if arguments.model is None:
+        raise UsageError(
+            "--model is missing",
+            "for instance --model llama-3.1-8b; tlplan models lists the names",
+        )
+    asked = asked_from(arguments)
+    hardware = hardware_for(arguments.gpu, host_without_gpu=host_without_gpu)
+    model = resolve_model(arguments.model)
+    require_decoder(model)
+    data = None if arguments.data is None else data_facts(arguments.data, model)
+    return make_plan(model, hardware.budget, asked, data), hardware
+
+
+def asked_from(arguments: argparse.Namespace) -> Asked:
+    """What the options fix. Raises UsageError for options that have no effect together."""
+    _refuse_idle_options(arguments)
+    targets = arguments.targets
+    return Asked(
+        method=arguments.method,
+        task=arguments.task,
+        train_last=arguments.train_last,
+        rank=arguments.rank,
+        targets=tuple(name.strip() for name in targets.split(",")) if targets else None,
+        sequence_tokens=arguments.seq,
+        micro_batch=arguments.batch,
+        accumulation=arguments.accumulate,
+        optimizer=arguments.optimizer,
+        weights=arguments.weights,
+        checkpointing=arguments.checkpointing,
+        attention=arguments.attention,
+        loss=arguments.loss,
+        packing=None if arguments.packing is None else arguments.packing == "yes",
+        epochs=arguments.epochs,
+        max_steps=arguments.max_steps,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+    )
+
+
+def data_facts(path: str, model: PlannedModel) -> DataFacts:
+    """What the plan has to know of the training data. Raises DataError naming bad lines."""
+    from launcher.data.lengths import measure_lengths
+    from launcher.data.rows import read_data
+
+    data = read_data(Path(path))
+    tokenizer = Path(model.folder, "tokenizer.json") if model.folder else None
+    if tokenizer is not None and not tokenizer.is_file():
+        tokenizer = None
+    lengths = measure_lengths(data, tokenizer)
+    return DataFacts(
+        path=str(Path(path).absolute()),
+        layout=data.layout,
+        rows=len(data.rows),
+        longest_tokens=lengths.longest,
+        lengths_exact=lengths.exact,
+        how=lengths.how,
+    )
+
+
+def _refuse_idle_options(arguments: argparse.Namespace) -> None:
+    method = arguments.method
+    if arguments.task not in (None, _TASK):
+        raise UsageError(f"--task {arguments.task} is not there yet", f"--task {_TASK} is")
+    if arguments.train_last is not None and method in ("lora", "qlora"):
+        raise UsageError(f"--train-last goes with --method full, not {method}")
+    if method == "full" and (arguments.rank is not None or arguments.targets is not None):
+        option = "--rank" if arguments.rank is not None else "--targets"
+        raise UsageError(f"{option} goes with --method lora or qlora, not full")
+    weights = arguments.weights
+    if weights is None or method is None:
+        return
+    if (weights in QUANTIZED_WEIGHTS) != (method == "qlora"):
+        fitting = "qlora" if weights in QUANTIZED_WEIGHTS else "full or lora"
+        raise UsageError(f"--weights {weights} goes with --method {fitting}, not {method}")
+
+
+def require_decoder(model: PlannedModel) -> None:
+    """Raise UsageError for a model of a kind that is not planned yet."""
+    kind = model.shape.family.kind
+    if kind == "decoder":
+        return
+    raise UsageError(
+        f"{model.id} is no causal language model ({kind.replace('_', '-')}); "
+        "only those are planned so far",
+        "tlplan models lists those that can be planned",
+    )

@@ -1,0 +1,32 @@
+"""The answer of the quick check: a plan, and what it was judged against."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+from launcher.hardware import Hardware
+from launcher.planning import plan_and_hardware
+from planner.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuickCheck:
+    """Everything that is shown of a check, as text or as JSON."""
+
+    model_argument: str
+    """The model as it was typed, for commands that name it again."""
+    gpu_argument: str | None
+    plan: Plan
+    hardware: Hardware
+
+
+def quick_check(arguments: argparse.Namespace) -> QuickCheck:
+    """Check what the options ask. Raises what `plan_and_hardware` raises."""
+    plan, hardware = plan_and_hardware(arguments, host_without_gpu=False)
+    return QuickCheck(
+        model_argument=arguments.model,
+        gpu_argument=arguments.gpu[0] if arguments.gpu else None,
+        plan=plan,
+        hardware=hardware,
+    )
