@@ -1,0 +1,151 @@
+"""Rows of a data file as tokens and labels, each still knowing its line in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from launcher.data.dataset import DataSet, Row
+from launcher.errors import DataError
+from launcher.training.templates import training_template
+from planner.run_plan import LossOn
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import Dataset  # type: ignore[import-untyped,unused-ignore]
+    from numpy.typing import NDArray
+    from transformers import PreTrainedTokenizerBase
+
+IGNORED = -100
+"""The label of a token that is not learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """One row, cut to the plan's length."""
+
+    line: int
+    input_ids: NDArray[np.int32]
+    labels: NDArray[np.int32]
+    """The token itself where it is learned, IGNORED where not."""
+    uncut_tokens: int
+
+    @property
+    def learned_tokens(self) -> int:
+        """Tokens of the cut row that are learned."""
+        return int((self.labels != IGNORED).sum())
+
+
+class RowTokenizer:
+    """Turns rows of one data set into tokens, by the layout and by what the loss is on."""
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        model_name: str,
+        loss_on: LossOn,
+        sequence_tokens: int,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.model_name = model_name
+        self.answers_only = loss_on == "answers"
+        self.sequence_tokens = sequence_tokens
+
+    def tokenize(self, data: DataSet) -> list[TokenRow]:
+        """Every row of the file. Raises DataError naming the line of a row that cannot be used."""
+        template = self._chat_template(data)
+        rows = []
+        for row, line in zip(data.rows, data.row_lines, strict=True):
+            place = f"{data.path}:{line}"
+            if data.layout == "messages":
+                tokens, learned = self._chat(row, template, place)
+            elif data.layout == "prompt_completion":
+                tokens, learned = self._completion(row)
+            else:
+                tokens = self._ids(row["text"] + self._end())
+                learned = [True] * len(tokens)
+            rows.append(self._cut(line, tokens, learned))
+        return rows
+
+    def _chat_template(self, data: DataSet) -> str | None:
+        """The template to train with; None is the tokenizer's own."""
+        if data.layout != "messages":
+            return None
+        if self.tokenizer.chat_template is None:
+            raise DataError(
+                f"{data.path}: its rows are chats, but {self.model_name} has no chat template",
+                "use an instruct model, or rows of prompt and completion",
+            )
+        return training_template(self.tokenizer, self.model_name) if self.answers_only else None
+
+    def _chat(self, row: Row, template: str | None, place: str) -> tuple[list[int], list[bool]]:
+        try:
+            encoded: Any = self.tokenizer.apply_chat_template(
+                row["messages"],
+                chat_template=template,
+                tokenize=True,
+                return_dict=True,
+                return_assistant_tokens_mask=self.answers_only,
+            )
+        except Exception as error:  # a template is somebody's program: it can raise anything
+            raise DataError(
+                f"{place}: the chat template of {self.model_name} refuses this row: {error}"
+            ) from error
+        tokens: list[int] = encoded["input_ids"]
+        if not self.answers_only:
+            return tokens, [True] * len(tokens)
+        learned = [bool(mask) for mask in encoded["assistant_masks"]]
+        if all(learned) or not any(learned):
+            share = "every token" if any(learned) else "no token"
+            raise DataError(
+                f"{place}: with loss_on answers, {share} of this row would be learned",
+                "check its roles, or set loss_on: all-tokens in section data of the plan",
+            )
+        return tokens, learned
+
+    def _completion(self, row: Row) -> tuple[list[int], list[bool]]:
+        prompt = self._ids(row["prompt"])
+        tokens = self._ids(row["prompt"] + row["completion"] + self._end())
+        if not self.answers_only:
+            return tokens, [True] * len(tokens)
+        # Tokens can merge across the border; the completion starts where the two part.
+        start = 0
+        while start < len(prompt) and prompt[start] == tokens[start]:
+            start += 1
+        return tokens, [position >= start for position in range(len(tokens))]
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text)["input_ids"]
+        end = self.tokenizer.eos_token_id
+        # Some tokenizers end every text themselves, and the end must not come twice.
+        return ids[:-1] if len(ids) > 1 and ids[-2:] == [end, end] else ids
+
+    def _end(self) -> str:
+        end = self.tokenizer.eos_token
+        return str(end) if end is not None else ""
+
+    def _cut(self, line: int, tokens: list[int], learned: list[bool]) -> TokenRow:
+        import numpy as np
+
+        input_ids = np.asarray(tokens[: self.sequence_tokens], dtype=np.int32)
+        mask = np.asarray(learned[: self.sequence_tokens], dtype=bool)
+        return TokenRow(
+            line=line,
+            input_ids=input_ids,
+            labels=np.where(mask, input_ids, IGNORED).astype(np.int32),
+            uncut_tokens=len(tokens),
+        )
+
+
+def as_dataset(rows: Sequence[TokenRow]) -> Dataset:
+    """The rows as the trainer takes them."""
+    from datasets import Dataset
+
+    return Dataset.from_dict(
+        {
+            "input_ids": [row.input_ids for row in rows],
+            "labels": [row.labels for row in rows],
+        }
+    )

@@ -1,0 +1,165 @@
+"""The model and its tokenizer as the plan wants them, with adapters where it trains adapters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from launcher.errors import UsageError
+from planner.run_plan import RunPlan
+
+if TYPE_CHECKING:
+    import torch
+    from peft import LoraConfig
+    from transformers import (
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
+
+_ATTENTION = {"sdpa": "sdpa", "flash2": "flash_attention_2", "eager": "eager"}
+_DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def model_source(plan: RunPlan) -> str:
+    """The absolute folder or the Hub name; the adapter keeps it as the name of its base."""
+    source = plan.model.folder or plan.model.hub_id
+    if source is None:
+        raise UsageError("model: neither folder nor hub_id is set in the plan")
+    return source
+
+
+def load_tokenizer(plan: RunPlan) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, with a padding token."""
+    from transformers import AutoTokenizer
+
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        model_source(plan), trust_remote_code=False, **_revision(plan)
+    )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(plan: RunPlan) -> PreTrainedModel:
+    """The weights in the plan's dtype, or quantized, on the plan's device."""
+    from transformers import AutoModelForCausalLM
+
+    on_gpu = plan.hardware.device == "cuda"
+    quantization = _quantization(plan)
+    options: dict[str, Any] = _revision(plan)
+    if on_gpu or quantization is not None:
+        options["device_map"] = {"": 0 if on_gpu else "cpu"}
+    if quantization is not None:
+        options["quantization_config"] = quantization
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        model_source(plan),
+        dtype=_load_dtype(plan),
+        attn_implementation=_ATTENTION[plan.training.attention],
+        use_safetensors=True,
+        trust_remote_code=False,
+        **options,
+    )
+    model.config.use_cache = False
+    return model
+
+
+def lora_config(plan: RunPlan) -> LoraConfig | None:
+    """The adapters PEFT adds, None for a full fine-tune."""
+    from peft import LoraConfig
+
+    adapter = plan.adapter()
+    if adapter is None:
+        return None
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=adapter.rank,
+        lora_alpha=plan.method.alpha or 2 * adapter.rank,
+        lora_dropout=adapter.dropout,
+        target_modules=(
+            "all-linear" if adapter.targets == ("all-linear",) else list(adapter.targets)
+        ),
+        use_rslora=adapter.kind == "rslora",
+        use_dora=adapter.kind == "dora",
+        revision=plan.model.revision if plan.model.folder is None else None,
+    )
+
+
+def cast_adapters(model: torch.nn.Module, plan: RunPlan) -> None:
+    """Give the adapters the plan's dtype: PEFT makes them fp32, TRL bf16 over 4-bit weights."""
+    import torch
+
+    adapter = plan.adapter()
+    if adapter is None:
+        return
+    dtype = getattr(torch, _DTYPES[adapter.dtype])
+    for name, parameter in model.named_parameters():
+        # DoRA's magnitudes move by less than bf16 can hold.
+        if parameter.requires_grad and "lora_magnitude_vector" not in name:
+            parameter.data = parameter.data.to(dtype)
+
+
+def loaded_bytes(model: torch.nn.Module) -> int:
+    """Bytes of all parameters, buffers and quantization scales, shared ones once."""
+    scales = (
+        tensor for parameter in model.parameters() for tensor in _quantization_scales(parameter)
+    )
+    storages = {
+        tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+        for tensor in (*model.parameters(), *model.buffers(), *scales)
+    }
+    return sum(storages.values())
+
+
+def _quantization_scales(parameter: torch.nn.Parameter) -> list[torch.Tensor]:
+    """What bitsandbytes keeps beside 4-bit weights, outside parameters and buffers."""
+    import torch
+
+    state = getattr(parameter, "quant_state", None)
+    values = state.as_dict().values() if state is not None else ()
+    return [value for value in values if isinstance(value, torch.Tensor)]
+
+
+def parameter_counts(model: torch.nn.Module) -> tuple[int, int]:
+    """(all, trained) parameters; 4-bit weights count by what they hold, not by their bytes."""
+    from peft import PeftModel
+
+    if isinstance(model, PeftModel):
+        trained, total = model.get_nb_trainable_parameters()
+        return total, trained
+    total = sum(parameter.numel() for parameter in model.parameters())
+    return total, sum(each.numel() for each in model.parameters() if each.requires_grad)
+
+
+def _revision(plan: RunPlan) -> dict[str, Any]:
+    if plan.model.folder is not None or plan.model.revision is None:
+        return {}
+    return {"revision": plan.model.revision}
+
+
+def _load_dtype(plan: RunPlan) -> torch.dtype:
+    """Of the weights, and of what stays unquantized around 4-bit and 8-bit layers."""
+    import torch
+
+    if plan.method.weights in _DTYPES:
+        dtype: torch.dtype = getattr(torch, _DTYPES[plan.method.weights])
+        return dtype
+    return torch.bfloat16 if plan.hardware.device == "cuda" else torch.float32
+
+
+def _quantization(plan: RunPlan) -> Any:
+    """A BitsAndBytesConfig, None when the weights stay as they are."""
+    # Its constructor carries no types.
+    import transformers
+
+    quantized_by: Any = transformers.BitsAndBytesConfig
+
+    weights = plan.method.weights
+    if weights == "int8":
+        return quantized_by(load_in_8bit=True)
+    if weights in ("nf4", "nf4-dq"):
+        return quantized_by(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=weights == "nf4-dq",
+            bnb_4bit_compute_dtype=_load_dtype(plan),
+        )
+    return None

@@ -1,0 +1,100 @@
+"""From the data file to rows to train on, rows to measure on and one question to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from launcher.data.rows import read_data
+from launcher.data.split import hold_out
+from launcher.errors import DataError
+from launcher.runs.events import EventLog
+from launcher.training.answers import Question, question_of
+from launcher.training.dataset import RowTokenizer, TokenRow
+from planner.run_plan import RunPlan
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_LINES_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRows:
+    """Tokenized rows on either side of the split."""
+
+    train: tuple[TokenRow, ...]
+    held_out: tuple[TokenRow, ...]
+    question: Question | None
+    """Asked before and after; None when no row is held out."""
+
+
+def prepare_rows(
+    plan: RunPlan, tokenizer: PreTrainedTokenizerBase, events: EventLog
+) -> PreparedRows:
+    """Read, tokenize and split the plan's data, and write what was found as events.
+
+    Raises DataError naming the line of a row that cannot be used.
+    """
+    data = read_data(Path(plan.data.train))
+    rows = RowTokenizer(
+        tokenizer,
+        model_name=plan.model.name,
+        loss_on=plan.data.loss_on,
+        sequence_tokens=plan.training.sequence_tokens,
+    ).tokenize(data)
+    split = hold_out(len(rows), plan.data.held_out_fraction, plan.training.seed)
+    train = _with_something_to_learn([rows[index] for index in split.train_indices], data.path)
+    held_out = tuple(rows[i] for i in split.held_out_indices if rows[i].learned_tokens)
+    _report(events, rows, train=train, held_out=held_out)
+    return PreparedRows(
+        train=train,
+        held_out=held_out,
+        question=(
+            question_of(data.rows[split.held_out_indices[0]], data.layout, tokenizer)
+            if split.held_out_indices
+            else None
+        ),
+    )
+
+
+def _with_something_to_learn(rows: Sequence[TokenRow], path: Path) -> tuple[TokenRow, ...]:
+    kept = tuple(row for row in rows if row.learned_tokens)
+    if not kept:
+        longest = max(row.uncut_tokens for row in rows)
+        raise DataError(
+            f"{path}:{rows[0].line}: cut at sequence_tokens, this row and every other "
+            "has nothing left to learn",
+            f"raise sequence_tokens; the longest row has {longest} tokens",
+        )
+    return kept
+
+
+def _report(
+    events: EventLog,
+    rows: Sequence[TokenRow],
+    *,
+    train: Sequence[TokenRow],
+    held_out: Sequence[TokenRow],
+) -> None:
+    tokens = sum(len(row.input_ids) for row in train)
+    events.append(
+        "data",
+        rows=len(train),
+        held_out_rows=len(held_out),
+        trained_token_fraction=round(sum(row.learned_tokens for row in train) / tokens, 4),
+        longest_row_tokens=max(row.uncut_tokens for row in rows),
+        truncated_rows=sum(row.uncut_tokens > len(row.input_ids) for row in rows),
+    )
+    emptied = [row.line for row in rows if not row.learned_tokens]
+    if emptied:
+        named = ", ".join(map(str, emptied[:_LINES_NAMED]))
+        more = ", ..." if len(emptied) > _LINES_NAMED else ""
+        events.append(
+            "warning",
+            code="ROWS_LEFT_OUT",
+            message=f"{len(emptied)} rows are left out: cut at sequence_tokens, nothing of them "
+            f"is left to learn (lines {named}{more})",
+        )

@@ -1,0 +1,72 @@
+"""Checkpoints and the result, each written beside, then put in place by one rename."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from peft import PeftModel
+
+from launcher.runs.checkpoints import folder_bytes, prune, publish, writing_folder
+from launcher.runs.events import EventLog
+from launcher.training.progress import Progress
+from launcher.training.trainer import RunTrainer, refuse_broken_weights
+from planner.run_plan import RunPlan
+
+ResultName = Literal["adapter", "model"]
+
+
+class CheckpointWriter:
+    """Turns what the trainer wrote into a published checkpoint of the run."""
+
+    def __init__(self, *, run: Path, plan: RunPlan, events: EventLog, progress: Progress) -> None:
+        self._run = run
+        self._keep = plan.training.keep_checkpoints
+        self._events = events
+        self._progress = progress
+
+    def publish(self, step: int) -> None:
+        """Publish the checkpoint of `step` and remove the oldest ones."""
+        written = writing_folder(self._run) / f"checkpoint-{step}"
+        self._progress.save(written)
+        open_to_others(written)
+        checkpoint = publish(written, self._run, step)
+        self._events.append(
+            "checkpoint",
+            step=step,
+            path=str(checkpoint.relative_to(self._run)),
+            bytes=folder_bytes(checkpoint),
+        )
+        prune(self._run, self._keep)
+
+
+def save_result(trainer: RunTrainer, run: Path) -> ResultName:
+    """Write RUN/adapter or RUN/model: safetensors, config and the tokenizer as it came.
+
+    Raises Diverged when a trained weight is not finite.
+    """
+    refuse_broken_weights(trainer.model)
+    name: ResultName = "adapter" if isinstance(trainer.model, PeftModel) else "model"
+    written = writing_folder(run) / name
+    if isinstance(trainer.model, PeftModel):
+        trainer.model.save_pretrained(str(written), save_embedding_layers=False)
+    else:
+        trainer.model.config.use_cache = True
+        trainer.model.save_pretrained(str(written))
+    trainer.processing_class.save_pretrained(str(written))
+    open_to_others(written)
+    target = run / name
+    if target.exists():
+        shutil.rmtree(target)
+    written.rename(target)
+    return name
+
+
+def open_to_others(folder: Path) -> None:
+    """Give every file what the umask allows; safetensors writes for its owner alone."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for path in folder.rglob("*"):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)

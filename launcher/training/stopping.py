@@ -1,0 +1,45 @@
+"""How a run stops on request: at once where nothing is lost, after the step while training."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopNow(BaseException):
+    """The run was asked to stop; no `except Exception` of a library may swallow it."""
+
+
+class StopRequest:
+    """Whether SIGTERM came, and whether a training loop will see to it by itself."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._loop_will_notice = False
+
+    def listen(self) -> None:
+        """Take SIGTERM as the request; leave SIGINT to the supervisor, which decides."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def check(self) -> None:
+        """Raise StopNow when a stop was asked for."""
+        if self.requested:
+            raise StopNow
+
+    @contextmanager
+    def noticed_by_loop(self) -> Iterator[None]:
+        """Inside, a request only sets `requested`: the loop finishes its step and saves."""
+        self.check()
+        self._loop_will_notice = True
+        try:
+            yield
+        finally:
+            self._loop_will_notice = False
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.requested = True
+        if not self._loop_will_notice:
+            raise StopNow

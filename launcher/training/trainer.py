@@ -1,0 +1,75 @@
+"""TRL's SFTTrainer, without what would reach for the network or hide a broken model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import Trainer, TrainerState
+from trl.trainer.sft_trainer import SFTTrainer
+
+from launcher.errors import Diverged
+
+
+class RunTrainer(SFTTrainer):
+    """Saves what resumes bit for bit, never a weight that is NaN or infinite."""
+
+    model: Any
+    """A PreTrainedModel or a PeftModel around one; transformers allows more, and None."""
+    processing_class: Any
+    """The tokenizer."""
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """Write none: a checkpoint is for resuming, and the card asks the Hub."""
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save weights and tokenizer. Raises Diverged when a trained weight is not finite."""
+        refuse_broken_weights(self.model)
+        super().save_model(output_dir, _internal_call)
+
+    def take_up(self, checkpoint: Path) -> None:
+        """Take weights and step count of a checkpoint, without going on training."""
+        self._load_from_checkpoint(str(checkpoint))
+        self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+
+    def _save(
+        self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None
+    ) -> None:
+        if output_dir is None or not isinstance(self.model, PeftModel):
+            super()._save(output_dir, state_dict)
+            return
+        # "auto", PEFT's default, asks the Hub for the base model's config on every save.
+        self.model.save_pretrained(output_dir, state_dict=state_dict, save_embedding_layers=False)
+        self.processing_class.save_pretrained(output_dir)
+
+
+class FullLogitsTrainer(RunTrainer):
+    """Takes the model's own loss, from all logits at once, as Transformers' Trainer does."""
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """The loss of one micro-batch."""
+        inputs["use_cache"] = False
+        if "attention_mask" in inputs:
+            self._total_train_tokens += int(inputs["attention_mask"].sum())
+        else:
+            self._total_train_tokens += inputs["input_ids"].numel()
+        self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
+        return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
+
+
+def refuse_broken_weights(model: torch.nn.Module) -> None:
+    """Raise Diverged when a trained weight is NaN or infinite."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and not bool(torch.isfinite(parameter).all()):
+            raise Diverged(
+                f"training diverged: {name} holds NaN or infinite values",
+                "lower learning_rate, for instance to a tenth",
+            )

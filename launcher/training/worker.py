@@ -1,0 +1,82 @@
+"""The process that trains: arguments, signals and exit codes around one attempt at a run.
+
+    python -m launcher.training.worker RUN_DIR [--resume-from CHECKPOINT_DIR]
+
+It reads RUN_DIR/plan.yaml, appends to RUN_DIR/events.jsonl and ends with an exit code of
+`launcher.exit_codes`. Whatever it prints is for log.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from launcher.exit_codes import ExitCode
+from launcher.runs.events import EventLog
+from launcher.runs.folder import RunFolder
+from launcher.runs.stored_plan import stored_plan
+from launcher.training.environment import (
+    prepare_environment,
+    require_packages,
+    set_up_libraries,
+)
+from launcher.training.failures import as_tlplan_error
+from launcher.training.stopping import StopNow, StopRequest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, and return the exit code."""
+    options = _parsed(arguments)
+    stop = StopRequest()
+    stop.listen()
+    events = EventLog(RunFolder(options.run).events)
+    try:
+        _attempt(options.run, options.resume_from, events, stop)
+    except StopNow:
+        events.append("phase", phase="interrupted")
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  whatever it was, the run folder must say so
+        traceback.print_exc()
+        return _report(error, events)
+    return ExitCode.DONE
+
+
+def _attempt(run: Path, resume_from: Path | None, events: EventLog, stop: StopRequest) -> None:
+    plan = stored_plan(RunFolder(run))
+    prepare_environment(plan)
+    require_packages(plan)
+    set_up_libraries(plan)
+    # Imports torch, transformers, peft and trl: some ten seconds.
+    from launcher.training.run import train
+
+    train(plan, run, events=events, stop=stop, resume_from=resume_from)
+
+
+def _report(error: Exception, events: EventLog) -> int:
+    failure = as_tlplan_error(error)
+    try:
+        events.append(
+            "failed",
+            code=int(failure.code),
+            reason=failure.message,
+            hints=list(failure.hints),
+        )
+    except OSError:  # a full disk must not hide which failure it was
+        traceback.print_exc()
+    return failure.code
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m launcher.training.worker")
+    parser.add_argument("run", type=Path, metavar="RUN_DIR")
+    parser.add_argument("--resume-from", type=Path, metavar="CHECKPOINT_DIR")
+    options = parser.parse_args(arguments)
+    options.run = options.run.resolve()
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
