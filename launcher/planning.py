@@ -10,10 +10,18 @@ from launcher.errors import UsageError
 from launcher.hardware import Hardware, hardware_for
 from launcher.models import resolve_model
 from planner.advice.settings import Asked, DataFacts
-from planner.plan import Plan, PlannedModel, make_plan
+from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
 from planner.request import QUANTIZED_WEIGHTS
 
-__all__ = ["add_planning_options", "plan_and_hardware", "plan_from_arguments", "require_decoder"]
+__all__ = [
+    "add_planning_options",
+    "asked_from",
+    "data_facts",
+    "lightest",
+    "plan_and_hardware",
+    "plan_from_arguments",
+    "require_decoder",
+]
 
 _TASK = "causal-lm"
 
@@ -67,6 +75,11 @@ def asked_from(arguments: argparse.Namespace) -> Asked:
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
     )
+
+
+def lightest(plan: Plan) -> MethodAnswer:
+    """The method that needs least."""
+    return min(plan.answers, key=lambda answer: answer.memory.needed.expected_bytes)
 
 
 def data_facts(path: str, model: PlannedModel) -> DataFacts:

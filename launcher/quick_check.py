@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from launcher.cli.planning_options import typed_options
 from launcher.hardware import Hardware
 from launcher.planning import plan_and_hardware
 from planner.plan import Plan
@@ -17,6 +19,8 @@ class QuickCheck:
     model_argument: str
     """The model as it was typed, for commands that name it again."""
     gpu_argument: str | None
+    options: Mapping[str, str]
+    """The other planning options that were given, such as --seq."""
     plan: Plan
     hardware: Hardware
 
@@ -27,6 +31,7 @@ def quick_check(arguments: argparse.Namespace) -> QuickCheck:
     return QuickCheck(
         model_argument=arguments.model,
         gpu_argument=arguments.gpu[0] if arguments.gpu else None,
+        options=typed_options(arguments),
         plan=plan,
         hardware=hardware,
     )

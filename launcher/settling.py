@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from launcher.errors import NothingFits, UsageError
+from launcher.planning import lightest
 from launcher.runs.folder import RUNS_ROOT, default_run_folder
 from planner.plan import MethodAnswer, Plan
 from planner.plan_file import plan_file_text
@@ -38,8 +39,6 @@ def ready_plan(plan: Plan, *, out: str | None, force: bool = False) -> ReadyPlan
         if not force:
             raise _nothing_fits(plan)
         if chosen is None:
-            from launcher.ways_out import lightest
-
             plan = replace(plan, asked=replace(plan.asked, method=lightest(plan).method))
             chosen = plan.chosen
     assert chosen is not None
@@ -54,7 +53,7 @@ def ready_plan(plan: Plan, *, out: str | None, force: bool = False) -> ReadyPlan
 
 
 def _nothing_fits(plan: Plan) -> NothingFits:
-    from launcher.ways_out import lightest, ways_out  # reads every card and model
+    from launcher.ways_out import ways_out  # reads every card and model
 
     answer = lightest(plan)
     needed = gib_text(answer.memory.needed.expected_bytes)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import hwdb
 from launcher.errors import UsageError
 from launcher.models import resolve_model
+from launcher.planning import lightest
 from planner.advice.card import smallest_cards
+from planner.budget import usable_bytes
 from planner.plan import MethodAnswer, Plan, make_plan
 from planner.request import Method, RequestError
 from planner.units import gib_text
@@ -23,13 +25,8 @@ class WayOut:
     """One change with which a fine-tune would fit."""
 
     option: str
-    """What to add to the command, such as "--seq 704"."""
+    """What to add to the command, such as "--seq 704", or what to do, such as "free GPU 0"."""
     reason: str
-
-
-def lightest(plan: Plan) -> MethodAnswer:
-    """The method that needs least."""
-    return min(plan.answers, key=lambda answer: answer.memory.needed.expected_bytes)
 
 
 def cards_for(answer: MethodAnswer) -> tuple[Card, ...]:
@@ -40,8 +37,27 @@ def cards_for(answer: MethodAnswer) -> tuple[Card, ...]:
 def ways_out(plan: Plan) -> tuple[WayOut, ...]:
     """The smallest changes with which the lightest method fits, at most one of a kind."""
     answer = lightest(plan)
-    found = (_shorter(answer), _fewer_rows(answer), _smaller_model(plan, answer), _card(answer))
+    found = (
+        _freed_card(plan, answer),
+        _shorter(answer),
+        _fewer_rows(answer),
+        _smaller_model(plan, answer),
+        _card(answer),
+    )
     return tuple(way for way in found if way is not None)
+
+
+def _freed_card(plan: Plan, answer: MethodAnswer) -> WayOut | None:
+    budget = plan.budget
+    if budget is None or budget.source != "nvml":
+        return None
+    if budget.total_bytes is None or budget.free_bytes is None:
+        return None
+    usable = usable_bytes(budget.total_bytes)
+    if answer.memory.needed.high_bytes > usable:
+        return None
+    held = gib_text(usable - budget.free_bytes)
+    return WayOut(option=f"free GPU {budget.index}", reason=f"other programs hold {held} GiB of it")
 
 
 def _shorter(answer: MethodAnswer) -> WayOut | None:

@@ -12,7 +12,7 @@ from launcher.exit_codes import ExitCode
 from launcher.planning import add_planning_options
 from launcher.quick_check import quick_check
 
-HELP = "which of full, lora and qlora fits this model into a card's memory"
+HELP = "which of full, lora and qlora fits into a card's memory"
 
 
 def add_arguments(parser: Parser) -> None:

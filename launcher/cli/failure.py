@@ -65,11 +65,11 @@ def _as_told(failure: BaseException) -> TlplanError:
         return UsageError(text.replace(failure.field_name, option, 1) if option else text)
     if isinstance(failure, ShapeError):
         return UsageError(f"this model cannot be planned: {failure}")
-    from launcher.crash_report import write_report
+    from launcher.crash_report import without_secrets, write_report
 
     path = write_report(failure, sys.argv)
     where = f"the report is in {path}" if path else "no report could be written"
     return TlplanError(
-        f"something unexpected failed: {type(failure).__name__}: {failure}",
+        without_secrets(f"something unexpected failed: {type(failure).__name__}: {failure}"),
         f"{where}; tlplan doctor prints what else helps to find the cause",
     )

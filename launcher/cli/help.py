@@ -37,7 +37,7 @@ Options of the check, plan and launch
   --gpu NAME|GiB    a card such as rtx-4090, or 24GiB, instead of this machine's
   --method METHOD   only full, lora or qlora
   --seq TOKENS      longest row          --batch ROWS    rows at once
-  --json            for programs         --version       which tlplan this is
+  --json            for programs         --version       of tlplan
 
 More  tlplan help commands    tlplan help options    tlplan help exit-codes
       tlplan COMMAND --help
@@ -58,7 +58,7 @@ Exit codes
     7  out of device memory, and no smaller step was left
     8  not enough disk
     9  training diverged: NaN or infinite loss or weights
-   75  interrupted and resumable; tlplan resume goes on
+   75  interrupted and resumable; tlplan resume RUN goes on
   130  interrupted twice: stopped at once; the last checkpoint is intact
 """
 

@@ -20,6 +20,38 @@ from planner.request import (
 _OPTIMIZERS = tuple(name + end for name in get_args(Optimizer) for end in ("", IN_BACKWARD))
 
 
+_REPEATED = (
+    "task",
+    "method",
+    "train_last",
+    "rank",
+    "targets",
+    "weights",
+    "seq",
+    "batch",
+    "accumulate",
+    "optimizer",
+    "checkpointing",
+    "attention",
+    "loss",
+    "packing",
+    "epochs",
+    "max_steps",
+    "learning_rate",
+    "seed",
+)
+
+
+def typed_options(arguments: argparse.Namespace) -> dict[str, str]:
+    """Options that were given, with their values, apart from --model, --data and --gpu."""
+    values = {name: getattr(arguments, name) for name in _REPEATED}
+    return {
+        f"--{name.replace('_', '-')}": f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
 def add_planning_options(parser: argparse.ArgumentParser) -> None:
     """--model, --data, --gpu and everything that changes what a step needs."""
     what = parser.add_argument_group("what and where")

@@ -8,7 +8,6 @@ from launcher.output.numbers import gib, shares, tenths, tenths_text
 from launcher.output.style import Meaning, Style
 from launcher.output.words import optimizer_text
 from launcher.quick_check import QuickCheck
-from launcher.ways_out import cards_for
 from planner.plan import MethodAnswer
 
 _BAR = 30
@@ -16,6 +15,7 @@ _PART_BAR = 23
 _NEED_COLUMN = 14
 _BARS_FROM = 80
 _BREAKDOWN_FROM = 50
+_UNITS_FROM = 50
 
 _MEANING: dict[str, Meaning] = {"yes": "fits", "tight": "tight", "no": "over"}
 
@@ -50,6 +50,8 @@ def judged_lines(check: QuickCheck, style: Style) -> list[str]:
     for answer, need in zip(answers, needs, strict=True):
         bar = f"{_bar(answer, style)}   " if bars else ""
         verdict = verdict_text(answer)
+        if style.width < _UNITS_FROM:
+            verdict = verdict.replace(" GiB", "")
         meaning = _MEANING.get(answer.verdict.fits or "")
         painted = style.paint(verdict, meaning) if meaning else verdict
         lines.append(f"{answer.method:9}{need:{column}}{bar}{painted}")
@@ -58,6 +60,8 @@ def judged_lines(check: QuickCheck, style: Style) -> list[str]:
 
 def unjudged_lines(check: QuickCheck, style: Style) -> list[str]:
     """A line for each method with the smallest cards that hold it."""
+    from launcher.ways_out import cards_for  # reads every card
+
     answers = check.plan.answers
     needs = _needs(answers, style)
     column = max(_NEED_COLUMN, *(len(need) + 2 for need in needs))
@@ -79,13 +83,14 @@ def breakdown_lines(answer: MethodAnswer, style: Style) -> list[str]:
     memory = answer.memory
     shown = shares(_rows(answer), memory.device.expected_bytes)
     largest = max(shown.values())
+    column = max(23, *map(len, shown))
     lines = [f"Where {answer.method}'s {gib(memory.device.expected_bytes)} GiB go"]
     for name, count in shown.items():
         if count == 0:
             continue
         bar = style.solid(max(1, round(_PART_BAR * count / largest)))
         cells = f"  {bar}" if style.width >= _BARS_FROM else ""
-        lines.append(f"  {name:23}{tenths_text(count):>6}{cells}")
+        lines.append(f"  {name:{column}}{tenths_text(count):>6}{cells}")
     return lines
 
 
