@@ -26,4 +26,4 @@ def error(failure: TlplanError) -> None:
 
 def _line(kind: str, text: str) -> None:
     one_line = " ".join(text.split())
-    print(f"{kind}:{' ' * (6 - len(kind))}{one_line}", file=sys.stderr)
+    print(f"{kind + ':':<6} {one_line}", file=sys.stderr)

@@ -89,17 +89,35 @@ class _Loop:
         self.learning_rate = learning_rate_choice(plan.asked, answer.method)
         self.held_out = _held_out(rows)
         self.loss_on = _loss_on(plan.data.layout)
-        self.every = self._every(rows)
+        self.steps = self._steps(rows)
+        self.checkpoint_every = self._checkpoint_every()
+        self.evaluate_every = self._evaluate_every(rows)
 
-    def _every(self, rows: int) -> Choice:
-        rows_a_step = self.micro.value * self.accumulation.value
+    def _steps(self, rows: int) -> int:
         trained = rows - round(rows * self.held_out.value)
-        steps = max(1, ceil(trained / rows_a_step * self.epochs.value))
-        if self.asked.max_steps is not None:
-            steps = min(steps, self.asked.max_steps)
-        every = max(1, min(_MOST_STEPS_BETWEEN_CHECKPOINTS, ceil(steps / _CHECKPOINTS_A_RUN)))
-        reason = f"about {ceil(steps / every)} times in {steps} steps"
-        return Choice(value=every, reason=reason)
+        steps = max(1, ceil(trained / self._rows_a_step() * self.epochs.value))
+        return steps if self.asked.max_steps is None else min(steps, self.asked.max_steps)
+
+    def _rows_a_step(self) -> int:
+        return int(self.micro.value * self.accumulation.value)
+
+    def _checkpoint_every(self) -> Choice:
+        share = ceil(self.steps / _CHECKPOINTS_A_RUN)
+        every = max(1, min(_MOST_STEPS_BETWEEN_CHECKPOINTS, share))
+        return Choice(value=every, reason=f"about {ceil(self.steps / every)} in {self.steps} steps")
+
+    def _evaluate_every(self, rows: int) -> Choice:
+        """At checkpoints only, so that the best one is among those kept."""
+        held_out = round(rows * self.held_out.value)
+        if not held_out:
+            return Choice(value=0, reason="no rows are held out")
+        # A row measured costs a third of a row trained; about a sixth of the time goes there.
+        affordable = max(1.0, self.steps * self._rows_a_step() / 2 / held_out)
+        apart = max(1, ceil(self.steps / self.checkpoint_every.value / affordable))
+        return Choice(
+            value=apart * self.checkpoint_every.value,
+            reason=f"{held_out} rows; 0: before and after",
+        )
 
     def section(self) -> TrainingSection:
         request = self.answer.request
@@ -118,8 +136,8 @@ class _Loop:
             attention=request.attention,
             loss=request.loss,
             packing=bool(self.asked.packing),
-            checkpoint_every_steps=self.every.value,
-            evaluate_every_steps=self.every.value,
+            checkpoint_every_steps=self.checkpoint_every.value,
+            evaluate_every_steps=self.evaluate_every.value,
             keep_checkpoints=2,
             seed=0 if self.asked.seed is None else self.asked.seed,
         )
@@ -133,8 +151,8 @@ class _Loop:
             "training.accumulation_steps": self.accumulation.reason,
             "training.epochs": self.epochs.reason,
             "training.learning_rate": self.learning_rate.reason,
-            "training.checkpoint_every_steps": self.every.reason,
-            "training.evaluate_every_steps": "with each checkpoint; 0: only before and after",
+            "training.checkpoint_every_steps": self.checkpoint_every.reason,
+            "training.evaluate_every_steps": self.evaluate_every.reason,
             "training.keep_checkpoints": "the newest and one to fall back on",
             "training.warmup_fraction": "the first steps are small",
             "training.schedule": "down to zero at the end",

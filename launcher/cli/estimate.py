@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TextIO
 
 import hwdb
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         _answer_all(sys.stdin)
         return ExitCode.DONE
     try:
-        with open(arguments.cases, encoding="utf-8") as file:
+        with Path(arguments.cases).open(encoding="utf-8") as file:
             _answer_all(file)
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError(f"{arguments.cases}: cannot be read: {problem}") from None

@@ -7,19 +7,24 @@ import errno
 import json
 import shutil
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from launcher import stderr
+from launcher.cli.command_line import Parser
 from launcher.errors import NoDisk, UsageError
 from launcher.exit_codes import ExitCode
+from launcher.planning import add_planning_options, plan_from_arguments
+from launcher.preflight import check_launch
 from launcher.runs.folder import RunFolder, check_free, create
 from launcher.runs.starting import start_run
+from launcher.runs.stored_plan import read_plan
 from launcher.runs.supervisor import Supervision
+from launcher.settling import ready_plan
 from launcher.view.attend import ViewOptions, attend
 from launcher.view.result import shown_path
 from launcher.view.words import gib
-from planner.run_plan import HardwareSection, RunPlan
+from planner.run_plan import HardwareSection, OutputSection, RunPlan
 
 HELP = "train: carry out a plan and watch it"
 
@@ -41,7 +46,70 @@ class LaunchOptions:
     supervision: Supervision = field(default_factory=Supervision)
 
 
-def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
+    """A plan file, or the options that make one; and how it is launched."""
+    parser.usage = "tlplan launch PLAN.yaml | --model NAME --data FILE [options]"
+    parser.add_argument("plan", metavar="PLAN.yaml", nargs="?", help="a file from tlplan plan")
+    add_planning_options(parser)
+    launching = parser.add_argument_group("launching")
+    add_launch_arguments(launching)
+    launching.add_argument(
+        "--out", metavar="DIR", help="run folder; runs/MODEL-METHOD-NN otherwise"
+    )
+    launching.add_argument("--force", action="store_true", help="start even if nothing fits")
+    launching.add_argument("--json", action="store_true", help="the events, one JSON line each")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan or read the plan, check that it can run here, and carry it out."""
+    text, run_plan = _from_file(arguments) if arguments.plan else _from_options(arguments)
+    needed = check_launch(run_plan, force=arguments.force)
+    return launch_run(text, run_plan, launch_options(arguments, needed_disk_bytes=needed))
+
+
+def _from_options(arguments: argparse.Namespace) -> tuple[str, RunPlan]:
+    plan = plan_from_arguments(arguments)
+    for found in plan.warnings:
+        stderr.warning(found.text)
+    if plan.budget is not None and plan.budget.source == "simulated":
+        raise UsageError(
+            f"{plan.budget.name} is simulated: nothing can run on it",
+            "leave --gpu out to launch on this machine",
+        )
+    ready = ready_plan(plan, out=arguments.out, force=arguments.force)
+    return ready.text, ready.run_plan
+
+
+def _from_file(arguments: argparse.Namespace) -> tuple[str, RunPlan]:
+    _refuse_both(arguments)
+    text, run_plan = read_plan(arguments.plan)
+    if arguments.out is None:
+        return text, run_plan
+    from planner.plan_file import plan_file_text  # yaml: about 20 ms
+
+    moved = replace(run_plan, output=OutputSection(folder=str(Path(arguments.out).absolute())))
+    return plan_file_text(moved, {}), moved
+
+
+def _refuse_both(arguments: argparse.Namespace) -> None:
+    """A plan file says everything; an option beside it would be ignored or contradict it."""
+    given = [name for name in _SAID_BY_PLAN if getattr(arguments, name) not in (None, [])]
+    if given:
+        option = "--" + given[0].replace("_", "-")
+        raise UsageError(
+            f"{option} cannot go with a plan file, which says it already",
+            f"change it in {arguments.plan}",
+        )
+
+
+_SAID_BY_PLAN = (
+    *("model", "data", "gpu", "method", "train_last", "task", "rank", "targets", "seq", "batch"),
+    *("accumulate", "optimizer", "weights", "checkpointing", "attention", "loss", "packing"),
+    *("epochs", "max_steps", "learning_rate", "seed"),
+)
+
+
+def add_launch_arguments(parser: argparse._ArgumentGroup) -> None:
     """The options of launching itself; what is planned has its own."""
     parser.add_argument("--detach", action="store_true", help="start it and return at once")
     parser.add_argument("--dry-run", action="store_true", help="show the plan, touch nothing")

@@ -1,6 +1,8 @@
-"""The plan a run folder was made with, as the values a launch works with."""
+"""Plan files on disk, as the values a launch works with."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from launcher.errors import UsageError
 from launcher.runs.folder import RunFolder
@@ -9,11 +11,21 @@ from planner.run_plan import RunPlan
 
 def stored_plan(folder: RunFolder) -> RunPlan:
     """Read plan.yaml of a run; raises UsageError, with the line, when it is no plan any more."""
+    return read_plan(folder.plan)[1]
+
+
+def read_plan(path: str | Path) -> tuple[str, RunPlan]:
+    """The text of a plan file and what it says; raises UsageError naming file and line."""
     from planner.plan_file import PlanFileError, read_plan_file  # yaml: about 20 ms
 
     try:
-        return read_plan_file(folder.plan.read_text(encoding="utf-8"), str(folder.plan))
+        text = Path(path).read_text(encoding="utf-8")
+        return text, read_plan_file(text, str(path))
     except PlanFileError as problem:
         raise UsageError(str(problem), *problem.hints) from problem
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path}: there is no such plan file", "tlplan plan --model NAME --data FILE -o FILE"
+        ) from None
     except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{folder.plan} cannot be read: {problem}") from problem
+        raise UsageError(f"{path} cannot be read: {problem}") from problem

@@ -1,0 +1,95 @@
+"""What must hold before a run folder is made: packages, data, device, memory, disk."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from launcher.errors import MissingHere, NothingFits
+from launcher.hardware import hardware_for
+from launcher.models import resolve_model
+from planner.budget import Budget
+from planner.memory.estimate import estimate_memory
+from planner.run_plan import RunPlan
+from planner.units import gib_text
+
+INSTALL_HINT = "pip install 'tlplan[train]'"
+
+_TRAINING_PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
+_QUANTIZING_PACKAGE = "bitsandbytes"
+_STATES_OF_A_CHECKPOINT = 3
+"""A checkpoint holds the trained weights and two moments of the optimizer."""
+
+
+def check_launch(run_plan: RunPlan, *, force: bool) -> int:
+    """Check that the run can be started here; return the disk bytes it will take.
+
+    Raises MissingHere, DataError, NothingFits (unless `force`), or what resolving the model does.
+    """
+    require_packages(run_plan)
+    _require_data(run_plan)
+    budget = _require_device(run_plan)
+    if not force:
+        _require_memory(run_plan, budget)
+    return needed_disk_bytes(run_plan)
+
+
+def require_packages(run_plan: RunPlan) -> None:
+    """Raise MissingHere naming the packages that training needs and this machine lacks."""
+    needed = list(_TRAINING_PACKAGES)
+    if run_plan.method.name == "qlora" or "8bit" in run_plan.training.optimizer:
+        needed.append(_QUANTIZING_PACKAGE)
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        raise MissingHere(f"training needs {', '.join(missing)}, not installed here", INSTALL_HINT)
+
+
+def _require_data(run_plan: RunPlan) -> None:
+    from launcher.data.rows import read_data
+
+    read_data(Path(run_plan.data.train))
+
+
+def _require_device(run_plan: RunPlan) -> Budget | None:
+    hardware = hardware_for(
+        ["cpu"] if run_plan.hardware.device == "cpu" else [], host_without_gpu=False
+    )
+    wanted = run_plan.hardware.gpu_uuid
+    if run_plan.hardware.device == "cuda" and not hardware.gpus:
+        raise MissingHere(
+            f"the plan is for a GPU, and none can be used here: {hardware.problem}",
+            "tlplan doctor says what is missing",
+            "--gpu cpu plans for the host's memory",
+        )
+    if wanted is None:
+        return hardware.budget
+    for gpu in hardware.gpus:
+        if gpu.uuid == wanted:
+            return gpu
+    raise MissingHere(
+        f"the plan is for the GPU {wanted}, which is not in this machine",
+        "tlplan gpus lists those that are",
+        "set hardware.gpu_uuid to null in the plan to take any that fits",
+    )
+
+
+def _require_memory(run_plan: RunPlan, budget: Budget | None) -> None:
+    if budget is None or budget.free_bytes is None:
+        return
+    needed = run_plan.hardware.predicted_peak_bytes
+    if needed > budget.free_bytes:
+        raise NothingFits(
+            f"the plan needs {gib_text(needed)} GiB, {gib_text(budget.free_bytes)} are free now",
+            "tlplan doctor shows what takes the memory",
+            "--force starts it all the same",
+        )
+
+
+def needed_disk_bytes(run_plan: RunPlan) -> int:
+    """Bytes of the checkpoints that are kept, one that is being written, and the result."""
+    name = run_plan.model.folder or run_plan.model.hub_id or run_plan.model.name
+    memory = estimate_memory(resolve_model(name).shape, run_plan.request())
+    width = 2 if run_plan.method.weights in ("bf16", "fp16") else 4
+    weights = memory.trained_parameters * width
+    written = (run_plan.training.keep_checkpoints + 1) * _STATES_OF_A_CHECKPOINT * weights
+    return written + weights
