@@ -33,6 +33,12 @@ _CHECKPOINTS_A_RUN = 10
 _MOST_STEPS_BETWEEN_CHECKPOINTS = 100
 
 
+_TARGETS_REASON = {
+    False: "every linear layer but the head",
+    True: "every linear layer but the head and the experts",
+}
+
+
 class NothingChosen(ValueError):
     """The plan has no method to run, because none fits or there is nothing to judge against."""
 
@@ -107,7 +113,7 @@ class _Loop:
         return Choice(value=every, reason=f"about {ceil(self.steps / every)} in {self.steps} steps")
 
     def _evaluate_every(self, rows: int) -> Choice:
-        """At checkpoints only, so that the best one is among those kept."""
+        """Only where a checkpoint is written too, so that a measured state can be returned to."""
         held_out = round(rows * self.held_out.value)
         if not held_out:
             return Choice(value=0, reason="no rows are held out")
@@ -223,7 +229,9 @@ def _other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
     if answer.request.adapter is not None:
         reasons["method.rank"] = ASKED if plan.asked.rank else "memory hardly depends on it"
         reasons["method.targets"] = (
-            ASKED if plan.asked.targets else "every linear layer but the head"
+            ASKED
+            if plan.asked.targets
+            else _TARGETS_REASON[bool(plan.model.shape.expert_parameters)]
         )
         reasons["method.alpha"] = "twice the rank"
     return reasons

@@ -120,16 +120,29 @@ def autocast_of(budget: Budget | None) -> Autocast | None:
     return "bf16"
 
 
-def adapter_of(asked: Asked, method: Method, budget: Budget | None) -> AdapterSettings | None:
-    """The adapter of lora and qlora. TRL casts adapters over a quantized base to bf16."""
+def adapter_of(
+    asked: Asked, method: Method, shape: ModelShape, budget: Budget | None
+) -> AdapterSettings | None:
+    """The adapter of lora and qlora. TRL casts adapters over a quantized base to bf16.
+
+    PEFT would give every expert of a mixture adapters of its own under "all-linear", about a
+    billion parameters in a 30B model; so there the other linears are named.
+    """
     if method == "full":
         return None
     half = method == "qlora" and (budget is None or budget.supports_bf16)
     return AdapterSettings(
         rank=RANK if asked.rank is None else asked.rank,
-        targets=asked.targets or ("all-linear",),
+        targets=asked.targets or usual_targets(shape),
         dtype="bf16" if half else "fp32",
     )
+
+
+def usual_targets(shape: ModelShape) -> tuple[str, ...]:
+    """The linears that get adapters when nobody names any."""
+    if shape.expert_parameters:
+        return tuple(line.name for line in shape.linears)
+    return ("all-linear",)
 
 
 def learning_rate_choice(asked: Asked, method: Method) -> Choice:
@@ -171,7 +184,7 @@ def request_for(
         accumulation=accumulation.value,
         sequence_tokens=sequence_choice(asked, data, shape).value,
         trainable_layers=asked.train_last if method == "full" else None,
-        adapter=adapter_of(asked, method, budget),
+        adapter=adapter_of(asked, method, shape, budget),
         weights=weights,
         autocast=autocast_of(budget),
         optimizer=asked.optimizer or "adamw-fused",
