@@ -42,18 +42,18 @@ def config_text(repository: str, revision: str | None) -> str:
 
 
 def _downloaded(repository: str, revision: str | None) -> str:
-    from huggingface_hub import constants, get_session, hf_hub_url
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public, but not declared
-        build_hf_headers,
-        hf_raise_for_status,
-    )
+    from huggingface_hub import constants, get_session, get_token, hf_hub_url
+    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
     if not constants.HF_HUB_OFFLINE:
         stderr.note(f"reading config.json of {repository} from {_endpoint()}")
         _require_address(_endpoint())
+    # Headers of our own: those of huggingface_hub come with a request to learn what to report.
+    token = get_token()
+    headers = {"authorization": f"Bearer {token}"} if token else {}
     response = get_session().get(
         hf_hub_url(repository, "config.json", revision=revision),
-        headers=build_hf_headers(),
+        headers=headers,
         follow_redirects=True,
         timeout=(_CONNECT_SECONDS, _READ_SECONDS, _READ_SECONDS, _CONNECT_SECONDS),
     )
