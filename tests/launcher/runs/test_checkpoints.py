@@ -51,13 +51,9 @@ def test_the_manifest_names_every_file(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["optimizer.pt", "part/weights.safetensors", MANIFEST_NAME]
-)
+@pytest.mark.parametrize("name", ["optimizer.pt", "part/weights.safetensors", MANIFEST_NAME])
 @pytest.mark.parametrize("damage", ["missing", "torn", "changed"])
-def test_a_damaged_checkpoint_is_passed_over(
-    tmp_path: Path, name: str, damage: str
-) -> None:
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, name: str, damage: str) -> None:
     """A missing, torn or changed file makes the one before the newest."""
     older = publish_step(tmp_path, 1)
     path = publish_step(tmp_path, 2) / name

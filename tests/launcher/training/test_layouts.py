@@ -185,6 +185,7 @@ def test_data_that_the_cut_empties_is_an_error(tiny_model: Path, tmp_path: Path)
         carry_out(plan)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("make_row", [completion_row, text_row])
 def test_layouts_train(make_row: Any, tiny_model: Path, tmp_path: Path) -> None:
     """Prompt and completion, and text, lower the loss as chats do."""
@@ -197,6 +198,7 @@ def test_layouts_train(make_row: Any, tiny_model: Path, tmp_path: Path) -> None:
     assert len(of_type(events, "answer")) == 2
 
 
+@pytest.mark.training
 def test_packing_trains_several_rows_at_once(tiny_model: Path, chats: Path, tmp_path: Path) -> None:
     """With packing a row of a batch is filled with several rows of the file."""
     plan = make_plan(

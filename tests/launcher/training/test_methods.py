@@ -14,6 +14,8 @@ from launcher.runs.events import Event
 from planner.run_plan import MethodSection
 from tests.launcher.training.plans import FULL, QLORA, carry_out, make_plan, of_type
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def lora_run(

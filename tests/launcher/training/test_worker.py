@@ -19,6 +19,8 @@ from planner.plan_file import plan_file_text
 from planner.run_plan import RunPlan
 from tests.launcher.training.plans import carry_out, make_plan, of_type
 
+pytestmark = pytest.mark.training
+
 DEADLINE_SECONDS = 120
 
 
