@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _answer(words: list[str]) -> int:
-    if words in (["--version"], ["-V"]):
+    if words == ["--version"]:
         from launcher.version import VERSION
 
         sys.stdout.write(f"tlplan {VERSION}\n")
