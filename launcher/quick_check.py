@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from launcher.cli.planning_options import typed_options
 from launcher.hardware import Hardware
@@ -19,10 +19,10 @@ class QuickCheck:
     model_argument: str
     """The model as it was typed, for commands that name it again."""
     gpu_argument: str | None
-    options: Mapping[str, str]
-    """The other planning options that were given, such as --seq."""
     plan: Plan
     hardware: Hardware
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The other planning options that were given, such as --seq."""
 
 
 def quick_check(arguments: argparse.Namespace) -> QuickCheck:
