@@ -142,6 +142,7 @@ class RunPlan:
             attention=self.training.attention,
             loss=self.training.loss,
             device=self.hardware.device,
+            padded=self.training.micro_batch_rows > 1 and not self.training.packing,
         )
 
     def adapter(self) -> AdapterSettings | None:

@@ -11,6 +11,7 @@ from planner.advice.settings import (
     batch_choices,
     epochs_choice,
     learning_rate_choice,
+    loss_choice,
     sequence_choice,
     weights_choice,
 )
@@ -105,7 +106,7 @@ class _Loop:
         return steps if self.asked.max_steps is None else min(steps, self.asked.max_steps)
 
     def _rows_a_step(self) -> int:
-        return int(self.micro.value * self.accumulation.value)
+        return self.answer.request.micro_batch * self.answer.request.accumulation
 
     def _checkpoint_every(self) -> Choice:
         share = ceil(self.steps / _CHECKPOINTS_A_RUN)
@@ -222,7 +223,7 @@ def _other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
         "hardware.predicted_peak_bytes": f"{low} to {high} GiB, peak in {memory.peak_phase}",
         "training.checkpointing": _checkpointing_reason(plan),
         "training.optimizer": ASKED if plan.asked.optimizer else "Trainer's default",
-        "training.loss": "never holds all logits" if answer.request.loss == "chunked" else ASKED,
+        "training.loss": loss_choice(plan.asked, plan.model.shape, plan.budget).reason,
     }
     if plan.budget is not None and plan.budget.free_bytes is not None:
         reasons["hardware.available_bytes"] = plan.budget.summary

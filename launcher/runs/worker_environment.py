@@ -25,8 +25,12 @@ CPU_ENVIRONMENT: Final[dict[str, str]] = {
     "CUDA_VISIBLE_DEVICES": ""
 }
 
-CPU_MALLOC_ENVIRONMENT: Final[dict[str, str]] = {}
-"""Settings of glibc's malloc that the estimate of host memory was fitted with."""
+CPU_MALLOC_ENVIRONMENT: Final[dict[str, str]] = {"MALLOC_TRIM_THRESHOLD_": "131072"}
+"""Settings of glibc's malloc that the estimate of host memory was fitted with.
+
+Freed tensors go back at once, so resident memory follows what is alive: the same run repeats
+within 6 MiB instead of 330, for about a quarter more processor time.
+"""
 
 
 def worker_environment(*, device: Device, gpu_uuid: str | None) -> dict[str, str]:

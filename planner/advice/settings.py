@@ -154,6 +154,20 @@ def learning_rate_choice(asked: Asked, method: Method) -> Choice:
     return Choice(value=2e-4, reason="adapters take 1e-4 to 3e-4")
 
 
+_LARGEST_VOCABULARY_ON_CPU = 90_000
+"""Up to here all logits at once take less than the tile that TRL's fused head makes on a CPU."""
+
+
+def loss_choice(asked: Asked, shape: ModelShape, budget: Budget | None) -> Choice:
+    """How the loss is computed: in tiles, which saves much on a card and little on a CPU."""
+    if asked.loss is not None:
+        return Choice(value=asked.loss, reason=ASKED)
+    on_cpu = budget is not None and budget.device == "cpu"
+    if on_cpu and shape.vocabulary_size <= _LARGEST_VOCABULARY_ON_CPU:
+        return Choice(value="torch", reason="on a CPU all logits at once are smaller and faster")
+    return Choice(value="chunked", reason="never holds all logits")
+
+
 def epochs_choice(asked: Asked, rows: int) -> Choice:
     """Passes over the data: fewer rows, more passes."""
     if asked.epochs is not None:
@@ -190,6 +204,8 @@ def request_for(
         optimizer=asked.optimizer or "adamw-fused",
         checkpointing=asked.checkpointing or "full",  # type: ignore[arg-type]
         attention=asked.attention or "sdpa",  # type: ignore[arg-type]
-        loss=asked.loss or "chunked",  # type: ignore[arg-type]
+        loss=loss_choice(asked, shape, budget).value,
+        # Rows of different lengths are filled up to the longest; without data all are full.
+        padded=data is not None and micro.value > 1 and not asked.packing,
         device="cpu" if budget is not None and budget.device == "cpu" else "cuda",
     )

@@ -10,8 +10,8 @@ c10/cuda/CUDACachingAllocator.cpp with default settings:
   be left is too small; a freed block joins its free neighbours;
 - when the driver refuses, whole free segments are given back and the request is made again.
 
-With expandable segments there is one growing segment a pool: pages of 2 MiB (20 MiB for large
-requests) are mapped behind its end, and free pages can be given back one by one.
+With expandable segments each pool has one segment that grows by pages (2 MiB for small, 20 MiB
+for large requests), and when the driver refuses every page without a tensor is given back.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ OWN_SEGMENT_BYTES = 10 * MIB
 """From here on a request gets a segment of its own size."""
 SEGMENT_ROUNDING_BYTES = 2 * MIB
 
+_ADDRESS_SPACE_BYTES = 1 << 50
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
@@ -44,48 +46,36 @@ class Replay:
     """Whether a request could not be served within the cap; the peaks are those up to there."""
 
 
-class _RanOut(Exception):
-    """A request cannot be served within the cap."""
-
-
-@dataclass(eq=False, slots=True)
-class _Block:
-    """A piece of a segment, a neighbour of others."""
-
-    address: int
-    size_bytes: int
-    small: bool
-    free: bool = True
-    before: _Block | None = None
-    after: _Block | None = None
-
-
 def replay(events: Iterable[Event], *, expandable: bool, cap_bytes: int | None = None) -> Replay:
     """Serve a stream of tensors. `cap_bytes` is what the driver has to give; None is no limit."""
-    pools = {small: _pool(small=small, expandable=expandable) for small in (True, False)}
+    driver = _Driver(cap_bytes)
+    make = _ExpandablePool if expandable else _Pool
+    small, large = make(driver, small=True), make(driver, small=False)
     served: dict[int, _Block] = {}
-    allocated = peak_allocated = peak_reserved = 0
-    ran_out = False
+    allocated = peak = 0
     for tensor, change_bytes in events:
-        if change_bytes <= 0:
-            block = served.pop(tensor, None)
-            if block is not None:
-                allocated -= block.size_bytes
-                pools[block.small].give_back(block)
-            continue
-        size_bytes = -(-change_bytes // BLOCK_BYTES) * BLOCK_BYTES
-        pool = pools[size_bytes <= SMALL_REQUEST_BYTES]
-        try:
-            block = served[tensor] = _serve(pool, pools.values(), size_bytes, cap_bytes)
-        except _RanOut:
-            ran_out = True
-            break
-        allocated += block.size_bytes
-        peak_allocated = max(peak_allocated, allocated)
-        peak_reserved = max(peak_reserved, sum(each.reserved_bytes for each in pools.values()))
-    return Replay(
-        peak_allocated_bytes=peak_allocated, peak_reserved_bytes=peak_reserved, ran_out=ran_out
-    )
+        if change_bytes > 0:
+            size_bytes = -(-change_bytes // BLOCK_BYTES) * BLOCK_BYTES
+            pool = small if size_bytes <= SMALL_REQUEST_BYTES else large
+            block = pool.serve(size_bytes)
+            if block is None:
+                small.release_cached()
+                large.release_cached()
+                block = pool.serve(size_bytes)
+            if block is None:
+                break
+            served[tensor] = block
+            allocated += block.size_bytes
+            peak = max(peak, allocated)
+        elif tensor in served:
+            block = served.pop(tensor)
+            allocated -= block.size_bytes
+            block.pool.give_back(block)
+    else:
+        return Replay(
+            peak_allocated_bytes=peak, peak_reserved_bytes=driver.peak_bytes, ran_out=False
+        )
+    return Replay(peak_allocated_bytes=peak, peak_reserved_bytes=driver.peak_bytes, ran_out=True)
 
 
 def smallest_budget(
@@ -103,113 +93,135 @@ def smallest_budget(
     return enough
 
 
-def _serve(pool: _Pool, pools: Iterable[_Pool], size_bytes: int, cap_bytes: int | None) -> _Block:
-    block = pool.best_fit(size_bytes)
-    if block is not None:
-        return pool.take(block, size_bytes)
-    if not _has_room(pool, pools, size_bytes, cap_bytes):
-        for each in pools:
-            each.release_cached()
-        if not _has_room(pool, pools, size_bytes, cap_bytes):
-            raise _RanOut
-    return pool.take(pool.grow(size_bytes), size_bytes)
+class _Driver:
+    """What segments are taken from."""
 
+    def __init__(self, cap_bytes: int | None) -> None:
+        self.reserved_bytes = self.peak_bytes = 0
+        self._cap_bytes = _ADDRESS_SPACE_BYTES if cap_bytes is None else cap_bytes
 
-def _has_room(pool: _Pool, pools: Iterable[_Pool], size_bytes: int, cap_bytes: int | None) -> bool:
-    if cap_bytes is None:
+    def take(self, size_bytes: int) -> bool:
+        """Whether it gave that much."""
+        if self.reserved_bytes + size_bytes > self._cap_bytes:
+            return False
+        self.reserved_bytes += size_bytes
+        self.peak_bytes = max(self.peak_bytes, self.reserved_bytes)
         return True
-    reserved = sum(each.reserved_bytes for each in pools)
-    return reserved + pool.growth_bytes(size_bytes) <= cap_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        self.reserved_bytes -= size_bytes
+
+
+@dataclass(eq=False, slots=True)
+class _Block:
+    """A piece of a segment, between its neighbours."""
+
+    pool: _Pool
+    address: int
+    size_bytes: int
+    before: _Block | None
+    after: _Block | None
+    free: bool = True
+    mapped: bool = True
 
 
 class _Pool:
     """Segments for small or for large requests, their free blocks sorted by size."""
 
-    def __init__(self, *, small: bool) -> None:
+    def __init__(self, driver: _Driver, *, small: bool) -> None:
         self.small = small
-        self.reserved_bytes = 0
-        self._free: list[tuple[int, int]] = []
-        self._at: dict[int, _Block] = {}
+        self.driver = driver
+        self.free: list[tuple[int, int]] = []
+        """(bytes, address), sorted."""
+        self.at: dict[int, _Block] = {}
+        """Free blocks by address."""
         self._next_address = 0
 
-    def best_fit(self, size_bytes: int) -> _Block | None:
-        """The smallest free block that is large enough, the lowest address first."""
-        index = bisect_left(self._free, (size_bytes, -1))
-        return self._at[self._free[index][1]] if index < len(self._free) else None
-
-    def take(self, block: _Block, size_bytes: int) -> _Block:
-        """Hand out a free block, what is left of it staying free."""
-        self._unlist(block)
+    def serve(self, size_bytes: int) -> _Block | None:
+        """A block for a request; None when the driver refuses."""
+        block = self.best_fit(size_bytes)
+        if block is None:
+            block = self.grow(size_bytes)
+        if block is None:
+            return None
+        self.remove(block)
         left_bytes = block.size_bytes - size_bytes
-        if self._splits(left_bytes):
-            rest = _Block(
-                block.address + size_bytes, left_bytes, self.small,
-                before=block, after=block.after,
-            )  # fmt: skip
-            if rest.after is not None:
-                rest.after.before = rest
-            block.size_bytes, block.after = size_bytes, rest
-            self._list(rest)
+        if self.splits(left_bytes):
+            self.cut(block, size_bytes)
         block.free = False
         return block
 
     def give_back(self, block: _Block) -> None:
-        """Free a block and join it with free neighbours."""
+        """Free a block and join it with its free neighbours."""
         block.free = True
-        if block.after is not None and block.after.free:
-            self._absorb(block, block.after)
-        if block.before is not None and block.before.free:
-            before = block.before
-            self._unlist(before)
-            self._join(before, block)
+        if block.after is not None and block.after.free and block.after.mapped:
+            self.remove(block.after)
+            self.join(block)
+        before = block.before
+        if before is not None and before.free and before.mapped:
+            self.remove(before)
+            self.join(before)
             block = before
-        self._list(block)
-
-    def growth_bytes(self, size_bytes: int) -> int:
-        """What would have to be taken from the driver to serve a request."""
-        if self.small:
-            return SMALL_SEGMENT_BYTES
-        if size_bytes < OWN_SEGMENT_BYTES:
-            return LARGE_SEGMENT_BYTES
-        return -(-size_bytes // SEGMENT_ROUNDING_BYTES) * SEGMENT_ROUNDING_BYTES
-
-    def grow(self, size_bytes: int) -> _Block:
-        """A free block that is large enough, from a new segment."""
-        segment_bytes = self.growth_bytes(size_bytes)
-        block = _Block(self._next_address, segment_bytes, self.small)
-        # A gap keeps segments from being neighbours.
-        self._next_address += segment_bytes + BLOCK_BYTES
-        self.reserved_bytes += segment_bytes
-        self._list(block)
-        return block
+        self.insert(block)
 
     def release_cached(self) -> None:
         """Give segments that are free as a whole back to the driver."""
-        whole = [
-            block
-            for block in (self._at[address] for _, address in self._free)
-            if block.before is None and block.after is None
-        ]
-        for block in whole:
-            self._unlist(block)
-            self.reserved_bytes -= block.size_bytes
+        for block in [self.at[address] for _, address in self.free]:
+            if block.before is None and block.after is None:
+                self.remove(block)
+                self.driver.give_back(block.size_bytes)
 
-    def _splits(self, left_bytes: int) -> bool:
+    def best_fit(self, size_bytes: int) -> _Block | None:
+        """The smallest free block that is large enough, the lowest address first."""
+        index = bisect_left(self.free, (size_bytes, -1))
+        return self.at[self.free[index][1]] if index < len(self.free) else None
+
+    def grow(self, size_bytes: int) -> _Block | None:
+        """A free block that is large enough, from a new segment."""
+        if self.small:
+            segment_bytes = SMALL_SEGMENT_BYTES
+        elif size_bytes < OWN_SEGMENT_BYTES:
+            segment_bytes = LARGE_SEGMENT_BYTES
+        else:
+            segment_bytes = -(-size_bytes // SEGMENT_ROUNDING_BYTES) * SEGMENT_ROUNDING_BYTES
+        if not self.driver.take(segment_bytes):
+            return None
+        block = _Block(self, self._next_address, segment_bytes, None, None)
+        self._next_address += segment_bytes
+        self.insert(block)
+        return block
+
+    def splits(self, left_bytes: int) -> bool:
+        """Whether what a request leaves of a block becomes a block of its own."""
         return left_bytes >= BLOCK_BYTES if self.small else left_bytes > SMALL_REQUEST_BYTES
 
-    def _list(self, block: _Block) -> None:
-        insort(self._free, (block.size_bytes, block.address))
-        self._at[block.address] = block
+    def insert(self, block: _Block) -> None:
+        """List a block as free."""
+        insort(self.free, (block.size_bytes, block.address))
+        self.at[block.address] = block
 
-    def _unlist(self, block: _Block) -> None:
-        self._free.pop(bisect_left(self._free, (block.size_bytes, block.address)))
-        del self._at[block.address]
+    def remove(self, block: _Block) -> None:
+        """List a block as free no more."""
+        del self.free[bisect_left(self.free, (block.size_bytes, block.address))]
+        del self.at[block.address]
 
-    def _absorb(self, block: _Block, free_neighbour: _Block) -> None:
-        self._unlist(free_neighbour)
-        self._join(block, free_neighbour)
+    def cut(self, block: _Block, size_bytes: int) -> _Block:
+        """Leave `size_bytes` of a block; the rest, free like it, becomes one of its own."""
+        rest = _Block(
+            self, block.address + size_bytes, block.size_bytes - size_bytes, block, block.after,
+            mapped=block.mapped,
+        )  # fmt: skip
+        if rest.after is not None:
+            rest.after.before = rest
+        block.size_bytes, block.after = size_bytes, rest
+        if rest.mapped:
+            self.insert(rest)
+        return rest
 
-    def _join(self, block: _Block, after: _Block) -> None:
+    def join(self, block: _Block) -> None:
+        """Swallow the next block."""
+        after = block.after
+        assert after is not None
         block.size_bytes += after.size_bytes
         block.after = after.after
         if after.after is not None:
@@ -219,8 +231,99 @@ class _Pool:
 class _ExpandablePool(_Pool):
     """One segment of mapped and unmapped pages; only mapped ones are reserved."""
 
-    # Placeholder so that the class can be completed below.
+    def __init__(self, driver: _Driver, *, small: bool) -> None:
+        super().__init__(driver, small=small)
+        self.page_bytes = SMALL_SEGMENT_BYTES if small else LARGE_SEGMENT_BYTES
+        self.first = _Block(self, 0, _ADDRESS_SPACE_BYTES, None, None, mapped=False)
+
+    def splits(self, left_bytes: int) -> bool:
+        """Split always."""
+        return left_bytes >= BLOCK_BYTES
+
+    def best_fit(self, size_bytes: int) -> _Block | None:
+        """The best fit, but a block that could grow counts as large as it could become."""
+        index = bisect_left(self.free, (size_bytes, -1))
+        if index == len(self.free):
+            return None
+        block = self.at[self.free[index][1]]
+        for _, address in self.free[index + 1 :]:
+            other = self.at[address]
+            if _could_become(other) >= _could_become(block):
+                break
+            block = other
+        return block
+
+    def grow(self, size_bytes: int) -> _Block | None:
+        """A free block that is large enough, pages mapped behind free ones where there are some."""
+        block = self._growing_place(size_bytes)
+        while not block.mapped or block.size_bytes < size_bytes:
+            missing = size_bytes if not block.mapped else size_bytes - block.size_bytes
+            unmapped = block if not block.mapped else block.after
+            assert unmapped is not None
+            mapped = self._map(unmapped, min(missing, unmapped.size_bytes))
+            if mapped is None:
+                return None
+            block = mapped
+        return block
+
+    def release_cached(self) -> None:
+        """Give every whole page of free blocks back to the driver."""
+        for block in [self.at[address] for _, address in self.free]:
+            start = -(-block.address // self.page_bytes) * self.page_bytes
+            end = (block.address + block.size_bytes) // self.page_bytes * self.page_bytes
+            if start < end:
+                self._unmap(block, start, end)
+
+    def _growing_place(self, size_bytes: int) -> _Block:
+        """The first unmapped stretch with room, with the free block before it."""
+        block: _Block | None = self.first
+        while block is not None:
+            if not block.mapped:
+                before = block.before
+                start = before if before is not None and before.free and before.mapped else block
+                if _room_from(start) >= size_bytes:
+                    return start
+            block = block.after
+        raise AssertionError("the address space ends in unmapped pages")
+
+    def _map(self, block: _Block, size_bytes: int) -> _Block | None:
+        """Map the first pages of an unmapped block; the free block they become a part of."""
+        pages_bytes = -(-size_bytes // self.page_bytes) * self.page_bytes
+        if not self.driver.take(pages_bytes):
+            return None
+        if pages_bytes < block.size_bytes:
+            self.cut(block, pages_bytes)
+        block.mapped = True
+        self.give_back(block)
+        before = block.before
+        return before if before is not None and before.after is not block else block
+
+    def _unmap(self, block: _Block, start: int, end: int) -> None:
+        self.remove(block)
+        if start > block.address:
+            rest = self.cut(block, start - block.address)
+            self.remove(rest)
+            self.insert(block)
+            block = rest
+        if end < block.address + block.size_bytes:
+            self.cut(block, end - block.address)
+        self.driver.give_back(block.size_bytes)
+        block.mapped = False
+        if block.after is not None and not block.after.mapped:
+            self.join(block)
+        if block.before is not None and not block.before.mapped:
+            self.join(block.before)
 
 
-def _pool(*, small: bool, expandable: bool) -> _Pool:
-    return _ExpandablePool(small=small) if expandable else _Pool(small=small)
+def _could_become(block: _Block) -> int:
+    after = block.after
+    return block.size_bytes + (after.size_bytes if after is not None and not after.mapped else 0)
+
+
+def _room_from(start: _Block) -> int:
+    room_bytes = 0
+    block: _Block | None = start
+    while block is not None and block.free:
+        room_bytes += block.size_bytes
+        block = block.after
+    return room_bytes

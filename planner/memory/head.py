@@ -12,8 +12,9 @@ _TILE_TOKENS = 4096
 _TILE_VOCABULARY = 32768
 """TRL's fused head computes this many logits at a time (ChunkedLogProbFunction, trl 1.16)."""
 
-_LIGER_CHUNK_LEAST = 1
-"""Liger's fused linear cross entropy cuts tokens so that a chunk of logits is about T x h."""
+_TILE_BYTES_ON_CPU = 29
+"""Bytes a logit of the tile on the CPU on top, where no Triton kernel computes it in place: seven
+fp32 tensors and one of booleans (live storages of a real step)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,8 @@ def bytes_per_logit(
     writes the gradient in place.
     """
     version = request.transformers_version
-    half = 2.0 if numerics.compute == 2 else 4.0
+    half = float(numerics.compute)
+    wide = 4.0 if numerics.compute == 2 else 0.0  # float() copies nothing that is fp32 already
     if request.loss == "triton":
         # fp32 logits and their shifted copy; later callers hold the 16-bit ones as well.
         return (8.0 + half if version is not None and version >= (4, 46) else 8.0), 0.0
@@ -78,8 +80,8 @@ def bytes_per_logit(
     if version is not None and version < (4, 46):
         return 12.0 + softcapped, 12.0 + softcapped
     if version is not None and version < (4, 49):
-        return 12.0 + half + softcapped, 12.0 + softcapped
-    return 8.0 + half + softcapped, 12.0 + softcapped
+        return 8.0 + wide + half + softcapped, 12.0 + softcapped
+    return 4.0 + wide + half + softcapped, 12.0 + softcapped
 
 
 def _fused(
@@ -89,10 +91,15 @@ def _fused(
     tokens, hidden, vocabulary = request.tokens, shape.hidden_size, shape.vocabulary_size
     trained = request.method == "full"
     if request.loss == "liger":
-        chunk = -(-tokens * hidden // max(vocabulary, 1)) or _LIGER_CHUNK_LEAST
+        # Liger cuts tokens so that a chunk of logits is about tokens x hidden.
+        chunk = -(-tokens * hidden // max(vocabulary, 1)) or 1
         tile = 10 * chunk * vocabulary
     else:
-        tile = 2 * min(tokens, _TILE_TOKENS) * min(vocabulary, _TILE_VOCABULARY)
+        # The buffer has its full width even for a smaller vocabulary.
+        tile = numerics.compute * min(tokens, _TILE_TOKENS) * _TILE_VOCABULARY
+        if request.device == "cpu":
+            logits = min(tokens, _TILE_TOKENS) * min(vocabulary, _TILE_VOCABULARY)
+            tile += _TILE_BYTES_ON_CPU * logits
     head_gradient = 4 * vocabulary * hidden if trained else 0
     return HeadBytes(
         saved=saved,

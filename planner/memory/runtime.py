@@ -15,8 +15,12 @@ from measured device memory less replayed reserved memory."""
 CUBLAS_WORKSPACE_BYTES = 2 * int(8.125 * MIB)
 """Two workspaces, one a thread, counted as allocated (A100; Hopper takes 32 MiB each)."""
 
-HOST_RUNTIME_BYTES = int(0.75 * GIB)
-"""Resident memory of a worker with torch, Transformers, PEFT and TRL imported, before a model."""
+HOST_RUNTIME_BYTES = 541 * MIB
+"""Resident memory of a worker before a model: 481 MiB of imports, 60 of tokenizer and rows
+(torch 2.13, transformers 5.23, trl 1.16; bench/results/host_memory_smollm2.json)."""
+
+HOST_QUANTIZER_BYTES = 48 * MIB
+"""What bitsandbytes adds to it."""
 
 EXPANDABLE_SLACK = 0.02
 """Share of allocated that expandable segments keep on top: only rounding to 2 MiB pages."""
@@ -40,6 +44,8 @@ def footprint_of(step: Step, request: TrainingRequest) -> Footprint:
     )
     if request.device == "cpu":
         resident = tensors + HOST_RUNTIME_BYTES
+        if request.method == "qlora":
+            resident += HOST_QUANTIZER_BYTES
         return Footprint(
             allocated_bytes=tensors,
             reserved_bytes=tensors,

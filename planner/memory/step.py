@@ -62,6 +62,7 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
     ledger = _Ledger(shape, request, numerics, states, block, dimensions)
     head = head_bytes(shape, request, numerics)
     candidates = [
+        *ledger.load(),
         *ledger.forward(),
         *ledger.loss(head),
         *ledger.backward(),
@@ -178,6 +179,16 @@ class _Ledger:
             activations_bytes=kept + saved,
             temporaries_bytes=total - saved - own_gradients + extra,
         )
+
+    def load(self) -> list[Candidate]:
+        """On the CPU the file stays mapped beside the weights that are made from it."""
+        if self.request.device != "cpu":
+            return []
+        mapped = 2 * self.shape.parameters
+        missing = self.states.adapters_bytes + self.states.optimizer_bytes
+        return [
+            Candidate(phase="load", where="mapped file", temporaries_bytes=max(0, mapped - missing))
+        ]
 
     def forward(self) -> list[Candidate]:
         """The last block's forward, everything before it kept."""
