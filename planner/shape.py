@@ -30,6 +30,7 @@ class ModelShape:
     sizes: Mapping[str, int]
     """Value of every symbol of hwdb.symbols that the config determines."""
     layers: int
+    """Blocks a token passes through."""
     tied: bool
     linears: tuple[Linear, ...]
     """Linears of one block that exist in this model, the experts left out."""
@@ -54,6 +55,11 @@ class ModelShape:
     """Whether embeddings are multiplied by a constant, which makes a second tensor of them."""
     sliding_window_tokens: int | None
     max_context_tokens: int | None
+
+    @property
+    def stored_layers(self) -> int:
+        """Blocks with weights of their own: one where all blocks share theirs."""
+        return 1 if self.family.shared_blocks else self.layers
 
     @property
     def hidden_size(self) -> int:

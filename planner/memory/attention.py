@@ -34,13 +34,13 @@ class AttentionWriter:
         if self.rotates:
             queries = self._rotate(queries, "rope_q")
             keys = self._rotate(keys, "rope_k")
-        self.tape.keep(normed.tensor)
         out = self._attend(queries, keys, values)
         for layer in leaving:
             if self.layers.fuses_adapters:
                 (out,) = self.layers.fused_linears(out, [layer])
             else:
                 out = self.layers.linear(out, layer)
+        self.tape.keep(normed.tensor)  # the frame of the attention's forward
         return out
 
     def _project(self, normed: Value, entering: Sequence[Linear]) -> tuple[Value, Value, Value]:

@@ -30,6 +30,7 @@ def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[s
         base_trained=request.method == "full",
         adapted=adapted,
         dropout=bool(request.adapter and request.adapter.dropout),
+        on_cpu=request.device == "cpu",
         fused=request.fused_kernels,
         norm_kind=shape.family.norm_kind,
         # Other stacks call the fused kernel where Transformers computes in Python.

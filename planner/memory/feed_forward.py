@@ -17,14 +17,15 @@ def mlp(
 ) -> Value:
     """down(act(gate(x)) * up(x)), or down(act(up(x)))."""
     inner = [layers.linear(normed, layer) for layer in entering]
-    layers.tape.keep(normed.tensor)
     width = Size.of(leaving.inputs)
     if gated:
         # One fused linear holds gate and up side by side; its halves are views of it.
         product = _gate(layers, inner[0], inner[-1], width)
     else:
         product = _activate(layers, inner[0], width)
-    return layers.linear(product, leaving)
+    out = layers.linear(product, leaving)
+    layers.tape.keep(normed.tensor)  # the frame of the MLP's forward
+    return out
 
 
 def _gate(layers: Layers, gate: Value, up: Value, width: Size) -> Value:

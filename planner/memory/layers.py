@@ -44,6 +44,7 @@ class Layers:
     adapted: frozenset[str]
     """Names of linears that carry an adapter."""
     dropout: bool
+    on_cpu: bool
     fused: bool
     """Triton kernels: norms keep their input as it is, adapters over 4-bit weights run as one."""
     norm_kind: Literal["rms", "layer"]
@@ -181,6 +182,7 @@ class Layers:
             forward_scratch=unpacked,
             backward_scratch=unpacked,
             weight_gradients=matrix * numerics.weights if self.base_trained else NOTHING,
+            uses_weight=True,
         )
         out = Value(tensor=product, width=Size.of(layer.outputs), bytes=numerics.compute)
         return self.cast(out, out_bytes, f"{layer.name}.back")
@@ -196,7 +198,8 @@ class Layers:
                 f"{layer.name}.dropout",
                 [entering.tensor],
                 activation(inputs, entering.bytes),
-                saves_aside=activation(inputs, 1),
+                # A mask on a card; the CPU keeps its noise in the dtype of the input.
+                saves_aside=activation(inputs, entering.bytes if self.on_cpu else 1),
             )
             entering = Value(tensor=dropped, width=inputs, bytes=entering.bytes)
         entering = self.cast(entering, work, f"{layer.name}.lora_autocast")

@@ -18,8 +18,6 @@ _NF4_SCALE_GROUP = 256
 """Scales that share one second-level scale with double quantization."""
 _EIGHT_BIT_GROUP = 256
 """Elements that share one fp32 scale in bitsandbytes' 8-bit optimizers."""
-_EIGHT_BIT_LEAST = 4096
-"""Smaller tensors keep fp32 moments in bitsandbytes' 8-bit optimizers."""
 
 
 def rounded(count_bytes: float) -> int:
@@ -60,6 +58,8 @@ class States:
     head_gradients_bytes: int
     """Gradients that exist before the first block is differentiated: the untied head."""
     embedding_gradients_bytes: int
+    largest_gradient_bytes: int
+    """Of one linear of a block."""
 
 
 def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> States:
@@ -81,12 +81,29 @@ def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -
         weights_bytes=weights,
         adapters_bytes=adapters,
         gradients_bytes=gradients,
-        optimizer_bytes=optimizer_bytes(request.optimizer_name, trained, width, tensors),
+        optimizer_bytes=_optimizer_of(shape, request, trained, width, tensors),
         step_scratch_bytes=trained * width if _keeps_copy(request) else 0,
         trained_parameters=trained,
         block_gradients_bytes=0 if request.steps_in_backward else block,
         head_gradients_bytes=0 if request.steps_in_backward else head,
         embedding_gradients_bytes=0 if request.steps_in_backward else embedding,
+        largest_gradient_bytes=_largest_linear(shape) * width if request.method == "full" else 0,
+    )
+
+
+def _optimizer_of(
+    shape: ModelShape, request: TrainingRequest, trained: int, width: int, tensors: int
+) -> int:
+    name = request.optimizer_name
+    if name == "adafactor":
+        return _adafactor_bytes(shape, request)
+    return optimizer_bytes(name, trained, width, tensors, pages_out=request.device == "cuda")
+
+
+def _largest_linear(shape: ModelShape) -> int:
+    return max(
+        extent(line.inputs, shape.sizes) * extent(line.outputs, shape.sizes)
+        for line in shape.linears
     )
 
 
@@ -95,27 +112,44 @@ def _keeps_copy(request: TrainingRequest) -> bool:
     return request.optimizer_name == "adamw" and not request.steps_in_backward
 
 
-def optimizer_bytes(optimizer: str, trained: int, width: int, tensors: int) -> int:
+def optimizer_bytes(
+    optimizer: str, trained: int, width: int, tensors: int, *, pages_out: bool = True
+) -> int:
     """State of the optimizer for `trained` parameters of `width` bytes in `tensors` tensors.
 
     torch keeps two moments in the parameter's dtype and, for the fused kernel, one counter a
-    tensor; bitsandbytes one byte a moment and a scale per 256. Paged state may leave the card and
-    is counted as host memory, not here.
+    tensor; bitsandbytes one byte a moment and a scale per 256, or fp32 moments. `pages_out`: paged
+    state may leave the card and counts as host memory there.
     """
-    if optimizer in ("sgd", "paged-adamw", "paged-adamw-8bit"):
+    if optimizer == "sgd" or (optimizer.startswith("paged-") and pages_out):
         return 0
-    if optimizer == "adafactor":
-        return _adafactor_bytes(trained, tensors)
-    if optimizer == "adamw-8bit":
+    if optimizer.endswith("adamw-8bit"):
         return 2 * trained + 2 * 4 * (trained // _EIGHT_BIT_GROUP)
+    if optimizer == "paged-adamw":
+        return 2 * 4 * trained
     counters = BLOCK * tensors if optimizer == "adamw-fused" else 0
     return 2 * width * trained + counters
 
 
-def _adafactor_bytes(trained: int, tensors: int) -> int:
-    # One row and one column of fp32 statistics a matrix: the square root of its elements, twice.
-    side = (trained / max(tensors, 1)) ** 0.5
-    return int(2 * 4 * side * tensors)
+def _adafactor_bytes(shape: ModelShape, request: TrainingRequest) -> int:
+    """One fp32 number a row and one a column of every trained matrix."""
+    rank = request.adapter.rank if request.adapter else None
+    names = adapted_linears(shape, request.adapter.targets) if request.adapter else None
+    sides = 0
+    for line in shape.linears:
+        inputs, outputs = extent(line.inputs, shape.sizes), extent(line.outputs, shape.sizes)
+        if rank is None:
+            sides += inputs + outputs
+        elif names is not None and line.name in names:
+            sides += inputs + outputs + 2 * rank
+    tables = 0 if rank is not None else shape.vocabulary_size + shape.hidden_size
+    return 4 * (_trained_layers(shape, request) * sides + tables)
+
+
+def _trained_layers(shape: ModelShape, request: TrainingRequest) -> int:
+    if request.trainable_layers is None:
+        return shape.stored_layers
+    return min(request.trainable_layers, shape.stored_layers)
 
 
 def adapter_parameters(shape: ModelShape, request: TrainingRequest) -> int:
@@ -130,7 +164,7 @@ def adapter_parameters(shape: ModelShape, request: TrainingRequest) -> int:
             outputs = extent(line.outputs, shape.sizes)
             per_block += request.adapter.rank * (inputs + outputs)
             per_block += outputs if request.adapter.kind == "dora" else 0
-    return shape.layers * per_block
+    return shape.stored_layers * per_block
 
 
 def adapted_linears(shape: ModelShape, targets: tuple[str, ...]) -> frozenset[str]:
@@ -146,7 +180,7 @@ def adapted_linears(shape: ModelShape, targets: tuple[str, ...]) -> frozenset[st
 
 def _adapter_tensors(shape: ModelShape, request: TrainingRequest) -> int:
     assert request.adapter is not None
-    return 2 * shape.layers * len(adapted_linears(shape, request.adapter.targets))
+    return 2 * shape.stored_layers * len(adapted_linears(shape, request.adapter.targets))
 
 
 def _trains_embeddings(request: TrainingRequest) -> bool:
@@ -157,20 +191,21 @@ def _trained_of_full(shape: ModelShape, request: TrainingRequest) -> tuple[int, 
     """Parameters and tensors trained by method full."""
     if request.trainable_layers is None:
         return shape.parameters, shape.tensors
-    layers = min(request.trainable_layers, shape.layers)
+    layers = _trained_layers(shape, request)
     head = shape.head_parameters or shape.vocabulary_size * shape.hidden_size
     tensors = layers * shape.tensors // max(shape.layers, 1) + 1
     return layers * shape.block_parameters + head, tensors
 
 
 def _weights_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> int:
-    experts = shape.layers * shape.expert_parameters * numerics.weights
-    vectors = shape.layers * shape.other_block_parameters * numerics.norm_weights
-    outside = shape.parameters - shape.layers * shape.block_parameters
+    layers = shape.stored_layers
+    experts = layers * shape.expert_parameters * numerics.weights
+    vectors = layers * shape.other_block_parameters * numerics.norm_weights
+    outside = shape.parameters - layers * shape.block_parameters
     tables = outside * numerics.head_weights
     if not numerics.quantized:
         return shape.parameters * numerics.weights
-    return shape.layers * _packed_block(shape, request) + experts + vectors + tables
+    return layers * _packed_block(shape, request) + experts + vectors + tables
 
 
 def _packed_block(shape: ModelShape, request: TrainingRequest) -> int:

@@ -125,6 +125,8 @@ class _Ledger:
         self.stream = self._at(Size.of("Nh")) * numerics.stream
         self.kept_a_block = self._kept_a_block()
         self.kept_once = self._kept_once()
+        # Gradients of the micro-batches before this one.
+        self.accumulated = states.gradients_bytes if request.accumulation > 1 else 0
         self.trained_blocks = (
             shape.layers
             if request.trainable_layers is None
@@ -172,12 +174,18 @@ class _Ledger:
     ) -> Candidate:
         total, saved = self._at(moment.total), self._at(moment.saved)
         own_gradients = self._at(moment.weight_gradients)
+        temporaries = total - saved - own_gradients + extra
+        if self.accumulated:
+            # All gradients are there already; a new one is added to its old one and freed.
+            gradients = self.accumulated
+            temporaries += min(own_gradients, self.states.largest_gradient_bytes)
+            own_gradients = 0
         return Candidate(
             phase=phase,
             where=moment.name,
             gradients_bytes=gradients + own_gradients,
             activations_bytes=kept + saved,
-            temporaries_bytes=total - saved - own_gradients + extra,
+            temporaries_bytes=temporaries,
         )
 
     def load(self) -> list[Candidate]:
@@ -193,17 +201,18 @@ class _Ledger:
     def forward(self) -> list[Candidate]:
         """The last block's forward, everything before it kept."""
         kept = (self.trained_blocks - 1) * self.kept_a_block + self.stream + self.kept_once
-        largest = self._largest(self.block.forward)
+        whole = self.request.checkpointing == "none" or self.request.reentrant_checkpoints
+        largest = self._largest(self.block.forward if whole else self.block.recomputed)
         if self.request.checkpointing == "none":
             return [self._candidate("forward", largest, kept=kept, gradients=0)]
-        # A checkpointed block runs forward again within backward, the gradient of its output there.
+        # A checkpointed block runs forward again within backward, the first gradients there.
         return [
             self._candidate(
                 "backward",
                 largest,
                 kept=kept + self._rope_tables(),
                 gradients=self.states.head_gradients_bytes,
-                extra=self.stream,
+                extra=self._at(self.block.waiting_gradients),
             )
         ]
 
@@ -215,6 +224,7 @@ class _Ledger:
             Candidate(
                 phase="loss",
                 where="loss forward",
+                gradients_bytes=self.accumulated,
                 activations_bytes=kept,
                 logits_bytes=head.forward,
                 temporaries_bytes=self._cast_cache(),
@@ -222,6 +232,7 @@ class _Ledger:
             Candidate(
                 phase="loss",
                 where="loss backward",
+                gradients_bytes=self.accumulated,
                 activations_bytes=kept,
                 logits_bytes=head.backward,
             ),
@@ -278,9 +289,14 @@ class _Ledger:
                 phase="backward",
                 where="embeddings",
                 gradients_bytes=states.gradients_bytes,
-                temporaries_bytes=(2 * table if self.shape.tied else 0) + self.stream,
+                temporaries_bytes=self._embedding_scratch(table) + self.stream,
             )
         ]
+
+    def _embedding_scratch(self, table: int) -> int:
+        if self.shape.tied:
+            return 2 * table
+        return table if self.accumulated else 0
 
     def optimizer(self) -> list[Candidate]:
         """The optimizer's step, no activation left."""

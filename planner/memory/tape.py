@@ -25,21 +25,28 @@ class Tensor:
     savers: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Operation:
     """One autograd node, with what it holds and what it needs while it runs."""
 
     name: str
     inputs: tuple[Tensor, ...]
-    output: Tensor | None
-    saved: tuple[Tensor, ...]
-    saved_aside: Size
+    output: Tensor
+    saved: tuple[Tensor, ...] = ()
+    saved_aside: Size = NOTHING
     """Bytes kept for backward that no other operation sees: masks, statistics, weight casts."""
-    forward_scratch: Size
-    backward_scratch: Size
-    weight_gradients: Size
-    passes_gradient_on: bool
+    forward_scratch: Size = NOTHING
+    backward_scratch: Size = NOTHING
+    weight_gradients: Size = NOTHING
+    uses_weight: bool = False
+    """Its backward reads a weight, which autograd saves like any other tensor."""
+    passes_gradient_on: bool = False
     """The gradient of the output is the gradient of the inputs: views and additions."""
+
+    @property
+    def saves_anything(self) -> bool:
+        """Whether autograd saves a tensor or a weight for it."""
+        return bool(self.saved or self.saved_aside or self.uses_weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +66,17 @@ class Pass:
     """The moments of one pass that no other moment always exceeds."""
 
     forward: list[Moment]
+    recomputed: list[Moment]
+    """Forward up to the last operation that saves: there a checkpoint stops computing again."""
     backward: list[Moment]
     saved: Size
     """Bytes kept for backward at the end of forward, the pass's own input left out."""
     weight_gradients: Size
     saves_input: bool
     """Whether the pass's own input is kept for backward."""
+    waiting_gradients: Size
+    """Gradients alive when backward first asks for something that was saved: a checkpointed block
+    is computed again at that moment."""
 
 
 @dataclass(slots=True)
@@ -91,6 +103,7 @@ class Tape:
         forward_scratch: Size = NOTHING,
         backward_scratch: Size = NOTHING,
         weight_gradients: Size = NOTHING,
+        uses_weight: bool = False,
     ) -> Tensor:
         """An operation that makes a new tensor."""
         needs_grad = bool(weight_gradients) or any(tensor.needs_grad for tensor in inputs)
@@ -98,11 +111,18 @@ class Tape:
         kept = (*saves, made) if saves_output else tuple(saves)
         self._record(
             Operation(
-                name, tuple(inputs), made, kept if needs_grad else (),
-                saves_aside if needs_grad else NOTHING,
-                forward_scratch, backward_scratch, weight_gradients, False,
+                name=name,
+                inputs=tuple(inputs),
+                output=made,
+                saved=kept if needs_grad else (),
+                saved_aside=saves_aside if needs_grad else NOTHING,
+                forward_scratch=forward_scratch,
+                backward_scratch=backward_scratch,
+                weight_gradients=weight_gradients,
+                uses_weight=uses_weight,
+                passes_gradient_on=False,
             )
-        )  # fmt: skip
+        )
         return made
 
     def run_in_place_backward(
@@ -118,7 +138,12 @@ class Tape:
         made = Tensor(output, entering.needs_grad)
         self._record(
             Operation(
-                name, (entering,), made, tuple(saves), saves_aside, NOTHING, NOTHING, NOTHING, True
+                name=name,
+                inputs=(entering,),
+                output=made,
+                saved=tuple(saves),
+                saved_aside=saves_aside,
+                passes_gradient_on=True,
             )
         )  # fmt: skip
         return made
@@ -127,7 +152,7 @@ class Tape:
         """A sum; its gradient is shared by both sides without a copy."""
         made = Tensor(output, left.needs_grad or right.needs_grad)
         self._record(
-            Operation("add", (left, right), made, (), NOTHING, NOTHING, NOTHING, NOTHING, True)
+            Operation(name="add", inputs=(left, right), output=made, passes_gradient_on=True)
         )
         return made
 
@@ -146,9 +171,25 @@ class Tape:
     def replay(self) -> Pass:
         """The pass's candidates for the peak."""
         forward, alive, saved = self._replay_forward()
-        backward, gradients = self._replay_backward(alive, saved)
-        saves_input = self.start is not None and self.start.savers > 0
-        return Pass(_largest(forward), _largest(backward), saved, gradients, saves_input)
+        backward, gradients, waiting = self._replay_backward(alive, saved)
+        return Pass(
+            forward=_largest(forward),
+            recomputed=_largest(forward[: self._last_saving()]),
+            backward=_largest(backward),
+            saved=saved,
+            weight_gradients=gradients,
+            saves_input=self.start is not None and self.start.savers > 0,
+            waiting_gradients=waiting,
+        )
+
+    def _last_saving(self) -> int:
+        """Position of the last operation that saves something: what it reads is saved first."""
+        positions = [
+            position
+            for position, operation in enumerate(self.operations)
+            if operation.saves_anything
+        ]
+        return positions[-1] if positions else 0
 
     def _replay_forward(self) -> tuple[list[Moment], Size, Size]:
         alive = saved = NOTHING
@@ -156,9 +197,8 @@ class Tape:
         living: list[Tensor] = []
         for position, operation in enumerate(self.operations):
             made = operation.output
-            if made is not None:
-                alive += made.size
-                living.append(made)
+            alive += made.size
+            living.append(made)
             alive += operation.saved_aside
             saved += operation.saved_aside
             moments.append(
@@ -177,12 +217,12 @@ class Tape:
                 alive -= tensor.size
         return moments, alive, saved
 
-    def _replay_backward(self, alive: Size, saved: Size) -> tuple[list[Moment], Size]:
+    def _replay_backward(self, alive: Size, saved: Size) -> tuple[list[Moment], Size, Size]:
+        waiting: Size | None = None
         moments: list[Moment] = []
         kept = NOTHING
         savers = {id(t): t.savers for op in self.operations for t in op.saved}
         last = self.operations[-1].output
-        assert last is not None
         alive += last.size
         owners: dict[int, int] = {0: 1}
         holder: dict[int, int] = {id(last): 0}
@@ -190,10 +230,12 @@ class Tape:
         fresh = 1
         for operation in reversed(self.operations):
             made = operation.output
-            if made is None or id(made) not in holder:
+            if id(made) not in holder:
                 alive, saved = _release(operation, savers, self.start, alive, saved)
                 continue
             incoming = holder.pop(id(made))
+            if waiting is None and operation.saves_anything:
+                waiting = alive - saved
             wanted = [tensor for tensor in operation.inputs if tensor.needs_grad]
             alive += operation.backward_scratch + operation.weight_gradients
             kept += operation.weight_gradients
@@ -217,7 +259,7 @@ class Tape:
             if not owners[incoming]:
                 alive -= sizes[incoming]
             alive, saved = _release(operation, savers, self.start, alive, saved)
-        return moments, kept
+        return moments, kept, waiting or last.size
 
 
 def _first_saver(tape: Tape, tensor: Tensor, position: int) -> bool:
