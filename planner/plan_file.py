@@ -77,8 +77,9 @@ class _Reader:
             mark = problem.problem_mark
             line = mark.line + 1 if mark else 1
             raise PlanFileError(self.name, line, f"not YAML: {problem.problem}") from None
-        except yaml.YAMLError as problem:
-            raise PlanFileError(self.name, 1, f"not YAML: {problem}") from None
+        except (yaml.YAMLError, RecursionError) as problem:
+            reason = " ".join(str(problem).split())
+            raise PlanFileError(self.name, 1, f"not YAML: {reason}") from None
         if not isinstance(root, yaml.MappingNode):
             raise PlanFileError(self.name, 1, "no plan: expected sections such as model and data")
         entries = self._entries(root)
@@ -96,7 +97,8 @@ class _Reader:
                 root, "plan_version is missing", f"add plan_version: {PLAN_VERSION}"
             )
         value = entries["plan_version"].value
-        if _constructed(value) != PLAN_VERSION:
+        version = self._constructed(value)
+        if version != PLAN_VERSION or not isinstance(version, int) or version is True:
             raise self._problem(value, f"plan_version must be {PLAN_VERSION}")
 
     def _section(self, name: str, kind: Any, entries: dict[str, _Entry], root: yaml.Node) -> Any:
@@ -116,10 +118,11 @@ class _Reader:
         try:
             return kind(**values)
         except RequestError as problem:
-            raise self._problem(node, str(problem)) from None
+            key = problem.field_name.partition(".")[2]
+            raise self._problem(keys[key].value if key in keys else node, str(problem)) from None
 
     def _value(self, name: str, annotation: Any, node: yaml.Node) -> Any:
-        value = _constructed(node)
+        value = self._constructed(node)
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             value = tuple(value)
         if isinstance(value, int) and not isinstance(value, bool) and _takes_float(annotation):
@@ -132,6 +135,15 @@ class _Reader:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
             raise self._problem(node, f"{name} must not be negative, got {_shown(node)}")
         return value
+
+    def _constructed(self, node: yaml.Node) -> Any:
+        loader = yaml.SafeLoader("")
+        try:
+            return loader.construct_object(node, deep=True)
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+            raise self._problem(node, f"cannot read {_shown(node)}") from None
+        finally:
+            loader.dispose()
 
     def _entries(self, node: yaml.MappingNode) -> dict[str, _Entry]:
         entries: dict[str, _Entry] = {}
@@ -164,14 +176,6 @@ class _Entry:
     def __init__(self, key: yaml.ScalarNode, value: yaml.Node) -> None:
         self.key = key
         self.value = value
-
-
-def _constructed(node: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node, deep=True)
-    finally:
-        loader.dispose()
 
 
 def _as_float(text: str) -> float | str:

@@ -48,10 +48,27 @@ def one_of(field_name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise RequestError(field_name, f"{field_name} must be one of {words}, got {value!r}")
 
 
+def above(field_name: str, value: float, bound: float) -> None:
+    """Raise RequestError unless `value` is a finite number above `bound`."""
+    if not bound < value < float("inf"):
+        raise RequestError(field_name, f"{field_name} must be above {bound:g}, got {value}")
+
+
+def share(field_name: str, value: float) -> None:
+    """Raise RequestError unless `value` is at least 0 and below 1."""
+    if not 0 <= value < 1:
+        raise RequestError(field_name, f"{field_name} must be at least 0 and below 1, got {value}")
+
+
 def at_least(field_name: str, value: float, least: float) -> None:
     """Raise RequestError unless `value` is at least `least`."""
     if value < least:
         raise RequestError(field_name, f"{field_name} must be at least {least}, got {value}")
+
+
+def check_optimizer(field_name: str, value: str) -> None:
+    """Raise RequestError unless `value` is a known optimizer, in backward or not."""
+    one_of(field_name, value.removesuffix(IN_BACKWARD), get_args(Optimizer))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +90,8 @@ class AdapterSettings:
         one_of("adapter.kind", self.kind, get_args(AdapterKind))
         one_of("adapter.dtype", self.dtype, get_args(AdapterDtype))
         at_least("adapter.rank", self.rank, 1)
-        if not 0.0 <= self.dropout < 1.0:
-            raise RequestError(
-                "adapter.dropout", f"adapter.dropout must be in [0, 1), got {self.dropout}"
-            )
-        if not self.targets:
+        share("adapter.dropout", self.dropout)
+        if not self.targets or not all(self.targets):
             raise RequestError("adapter.targets", "adapter.targets must name at least one layer")
 
 
@@ -123,7 +137,7 @@ class TrainingRequest:
             one_of(field_name, getattr(self, field_name), words)
         for field_name in ("micro_batch", "sequence_tokens", "accumulation", "gpus"):
             at_least(field_name, getattr(self, field_name), 1)
-        one_of("optimizer", self.optimizer_name, get_args(Optimizer))
+        check_optimizer("optimizer", self.optimizer)
         if self.trainable_layers is not None:
             at_least("trainable_layers", self.trainable_layers, 0)
             if self.method != "full":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from planner.request import (
+    QUANTIZED_WEIGHTS,
     AdapterDtype,
     AdapterKind,
     AdapterSettings,
@@ -15,9 +16,14 @@ from planner.request import (
     Device,
     Loss,
     Method,
+    RequestError,
     Task,
     TrainingRequest,
     Weights,
+    above,
+    at_least,
+    check_optimizer,
+    share,
 )
 
 LossOn = Literal["answers", "all-tokens"]
@@ -35,6 +41,10 @@ class ModelSection:
     folder: str | None
     """Absolute path of a local folder with config.json, tokenizer and safetensors."""
 
+    def __post_init__(self) -> None:
+        if not (self.hub_id or self.folder):
+            raise RequestError("model.hub_id", "model.hub_id or model.folder must name the model")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSection:
@@ -46,6 +56,11 @@ class DataSection:
     """Share of rows kept out of training to measure on."""
     loss_on: LossOn
     """Whether only the answers (assistant turns, completions) or every token is learned."""
+
+    def __post_init__(self) -> None:
+        if not self.train:
+            raise RequestError("data.train", "data.train must name a file")
+        share("data.held_out_fraction", self.held_out_fraction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +76,25 @@ class MethodSection:
     dropout: float | None
     targets: tuple[str, ...] | None
     adapter_dtype: AdapterDtype | None
+
+    def __post_init__(self) -> None:
+        adapter_keys = ("adapter", "rank", "alpha", "dropout", "targets", "adapter_dtype")
+        for key in adapter_keys:
+            missing = getattr(self, key) is None
+            if self.name == "full" and not missing:
+                raise RequestError(f"method.{key}", f"method.{key} must be null for full")
+            if self.name != "full" and missing:
+                raise RequestError(f"method.{key}", f"method.{key} must be set for {self.name}")
+        if self.rank is not None and self.alpha is not None:
+            at_least("method.rank", self.rank, 1)
+            at_least("method.alpha", self.alpha, 1)
+            share("method.dropout", self.dropout or 0.0)
+        if self.targets is not None and not all(self.targets):
+            raise RequestError("method.targets", "method.targets must name layers")
+        if (self.name == "qlora") != (self.weights in QUANTIZED_WEIGHTS):
+            raise RequestError(
+                "method.weights", f"method.weights {self.weights} cannot go with {self.name}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +123,19 @@ class TrainingSection:
     keep_checkpoints: int
     seed: int
 
+    def __post_init__(self) -> None:
+        for key in (
+            *("sequence_tokens", "micro_batch_rows", "accumulation_steps"),
+            *("checkpoint_every_steps", "keep_checkpoints"),
+        ):
+            at_least(f"training.{key}", getattr(self, key), 1)
+        if self.max_steps is not None:
+            at_least("training.max_steps", self.max_steps, 1)
+        above("training.epochs", self.epochs, 0)
+        above("training.learning_rate", self.learning_rate, 0)
+        share("training.warmup_fraction", self.warmup_fraction)
+        check_optimizer("training.optimizer", self.optimizer)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HardwareSection:
@@ -113,6 +160,10 @@ class OutputSection:
 
     folder: str
     """Absolute path of the run folder; it must not exist before the first launch."""
+
+    def __post_init__(self) -> None:
+        if not self.folder:
+            raise RequestError("output.folder", "output.folder must name a folder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +201,6 @@ class RunPlan:
         method = self.method
         if method.name == "full":
             return None
-        if None in (method.adapter, method.rank, method.dropout, method.targets):
-            raise ValueError(f"method {method.name} needs adapter, rank, dropout and targets")
         return AdapterSettings(
             kind=method.adapter,  # type: ignore[arg-type]
             rank=method.rank,  # type: ignore[arg-type]

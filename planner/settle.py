@@ -102,7 +102,7 @@ class _Loop:
 
     def _steps(self, rows: int) -> int:
         trained = rows - round(rows * self.held_out.value)
-        steps = max(1, ceil(trained / self._rows_a_step() * self.epochs.value))
+        steps: int = max(1, ceil(trained / self._rows_a_step() * self.epochs.value))
         return steps if self.asked.max_steps is None else min(steps, self.asked.max_steps)
 
     def _rows_a_step(self) -> int:

@@ -7,7 +7,14 @@ from math import ceil
 from typing import Any
 
 from planner.budget import Budget
-from planner.request import AdapterSettings, Autocast, Method, TrainingRequest
+from planner.request import (
+    AdapterSettings,
+    Autocast,
+    Method,
+    TrainingRequest,
+    above,
+    at_least,
+)
 from planner.shape import ModelShape
 
 SEQUENCE_TOKENS = 2048
@@ -39,6 +46,16 @@ class Asked:
     learning_rate: float | None = None
     seed: int | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("rank", "sequence_tokens", "micro_batch", "accumulation", "max_steps"):
+            value = getattr(self, name)
+            if value is not None:
+                at_least(name, value, 1)
+        for name in ("epochs", "learning_rate"):
+            value = getattr(self, name)
+            if value is not None:
+                above(name, value, 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFacts:
@@ -68,8 +85,8 @@ def sequence_choice(asked: Asked, data: DataFacts | None, shape: ModelShape) -> 
     limit = min(SEQUENCE_TOKENS, shape.max_context_tokens or SEQUENCE_TOKENS)
     if data is None:
         return Choice(value=limit, reason="usual length for instruction data")
-    needed = ceil(data.longest_tokens / 32) * 32
-    if needed >= limit:
+    needed = min(limit, ceil(data.longest_tokens / 32) * 32)
+    if data.longest_tokens > limit:
         return Choice(
             value=limit,
             reason=f"the longest row has about {data.longest_tokens} tokens and is cut here",
