@@ -153,7 +153,9 @@ def shape_of_config(text: str, where: str) -> ModelShape:
 
 
 def _family_of(config: Mapping[str, Any]) -> hwdb.Family | None:
-    for name in (config.get("model_type"), *_architectures(config)):
+    text = config.get("text_config")
+    inner = text.get("model_type") if isinstance(text, dict) else None
+    for name in (config.get("model_type"), *_architectures(config), inner):
         family = hwdb.find_family(name) if isinstance(name, str) else None
         if family is not None:
             return family

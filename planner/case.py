@@ -23,12 +23,29 @@ _KEYS = frozenset(
 )
 _ADAPTER_KEYS = frozenset(("kind", "rank", "targets", "dropout", "dtype"))
 
-_WHOLE_NUMBERS = ("micro_batch", "accumulation", "sequence_tokens", "gpus", "trainable_layers")
+_KINDS: dict[str, tuple[type, str]] = {
+    **dict.fromkeys(
+        ("micro_batch", "accumulation", "sequence_tokens", "gpus", "trainable_layers"),
+        (int, "a whole number"),
+    ),
+    **dict.fromkeys(("kbit_prepare", "padded"), (bool, "true or false")),
+    **dict.fromkeys(
+        (
+            *("model", "task", "method", "weights", "autocast", "optimizer", "checkpointing"),
+            *("attention", "loss", "stack", "sharding", "gpu", "allocator", "device"),
+        ),
+        (str, "text"),
+    ),
+    **dict.fromkeys(("config", "adapter", "versions"), (dict, "an object")),
+    "lengths": (list, "a list of whole numbers"),
+}
+_MOST = 2**40
+"""No batch, length or rank is larger."""
 
 _PASSED_ON = (
-    "task", "trainable_layers", "kbit_prepare", "optimizer", "accumulation", "padded",
-    "checkpointing", "attention", "loss", "stack", "gpus", "sharding", "device",
-)  # fmt: skip
+    *("task", "trainable_layers", "kbit_prepare", "optimizer", "accumulation", "padded"),
+    *("checkpointing", "attention", "loss", "stack", "gpus", "sharding", "device"),
+)
 
 
 def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
@@ -42,24 +59,41 @@ def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
     for name in _REQUIRED:
         if case.get(name) is None:
             raise RequestError(name, f"{name} is missing")
-    for name in _WHOLE_NUMBERS:
-        value = case.get(name)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise RequestError(name, f"{name} must be a whole number, got {value!r}")
+    _check_kinds(case, _KINDS, "")
     method = case["method"]
     given = {name: case[name] for name in _PASSED_ON if case.get(name) is not None}
+    lengths = _lengths(case.get("lengths"))
+    sequence = case["sequence_tokens"]
+    if lengths is not None:
+        sequence = min(sequence, max(lengths))
+        unequal = case["micro_batch"] > 1 and len(set(lengths)) > 1
+        given.setdefault("padded", unequal)
     return TrainingRequest(
         method=method,
         micro_batch=case["micro_batch"],
-        sequence_tokens=case["sequence_tokens"],
+        sequence_tokens=sequence,
         adapter=None if method == "full" else _adapter(case.get("adapter"), method),
         weights=case.get("weights") or ("nf4-dq" if method == "qlora" else "bf16"),
         autocast=case.get("autocast", "bf16"),
-        lengths=_lengths(case.get("lengths")),
+        lengths=lengths,
         transformers_version=_version(case.get("versions")),
         allocator=case.get("allocator") or _usual_allocator(case),
         **given,
     )
+
+
+def _check_kinds(
+    values: Mapping[str, Any], kinds: Mapping[str, tuple[type, str]], prefix: str
+) -> None:
+    """Raise RequestError for the first value that is of the wrong kind or beyond all bounds."""
+    for name, (kind, words) in kinds.items():
+        value = values.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise RequestError(f"{prefix}{name}", f"{prefix}{name} must be {words}, got {value!r}")
+        if isinstance(value, int) and value > _MOST:
+            raise RequestError(f"{prefix}{name}", f"{prefix}{name} is too large")
 
 
 def _usual_allocator(case: Mapping[str, Any]) -> Allocator:
@@ -72,42 +106,56 @@ def _usual_allocator(case: Mapping[str, Any]) -> Allocator:
     return "expandable" if own else "classic"
 
 
+_ADAPTER_KINDS: dict[str, tuple[type, str]] = {
+    "kind": (str, "text"),
+    "rank": (int, "a whole number"),
+    "dtype": (str, "text"),
+}
+
+
 def _adapter(given: Any, method: str) -> AdapterSettings:
     given = {} if given is None else given
-    if not isinstance(given, Mapping):
-        raise RequestError("adapter", f"adapter must be an object, got {given!r}")
     for name in given:
         if name not in _ADAPTER_KEYS:
             raise RequestError(f"adapter.{name}", f'unknown field "adapter.{name}"')
-    targets = given.get("targets", "all-linear")
-    rank = given.get("rank", 16)
-    if not isinstance(rank, int) or isinstance(rank, bool):
-        raise RequestError("adapter.rank", f"adapter.rank must be a whole number, got {rank!r}")
+    _check_kinds(given, _ADAPTER_KINDS, "adapter.")
+    dropout = given.get("dropout")
+    if dropout is not None and (isinstance(dropout, bool) or not isinstance(dropout, int | float)):
+        raise RequestError("adapter.dropout", f"adapter.dropout must be a number, got {dropout!r}")
     return AdapterSettings(
-        kind=given.get("kind", "lora"),
-        rank=rank,
-        targets=(targets,) if isinstance(targets, str) else tuple(targets),
-        dropout=float(given.get("dropout", 0.0)),
+        kind=given.get("kind") or "lora",
+        rank=16 if given.get("rank") is None else given["rank"],
+        targets=_targets(given.get("targets") or "all-linear"),
+        dropout=float(dropout or 0.0),
         dtype=given.get("dtype") or ("bf16" if method == "qlora" else "fp32"),
     )
 
 
-def _lengths(given: Any) -> tuple[int, ...] | None:
+def _targets(given: Any) -> tuple[str, ...]:
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise RequestError("adapter.targets", f"adapter.targets must name layers, got {given!r}")
+    return tuple(names)
+
+
+def _lengths(given: list[Any] | None) -> tuple[int, ...] | None:
     if given is None:
         return None
-    if not isinstance(given, list) or not all(isinstance(n, int) and n > 0 for n in given):
+    whole = all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in given)
+    if not given or not whole:
         raise RequestError("lengths", "lengths must be a list of whole numbers above 0")
     return tuple(given)
 
 
-def _version(versions: Any) -> tuple[int, int] | None:
+def _version(versions: Mapping[str, Any] | None) -> tuple[int, int] | None:
     if not versions or not versions.get("transformers"):
         return None
     parts = str(versions["transformers"]).split(".")
     try:
         return int(parts[0]), int(parts[1])
     except (ValueError, IndexError):
-        text = f"versions.transformers must look like 4.48.1, got {versions['transformers']!r}"
+        given = versions["transformers"]
+        text = f"versions.transformers must look like 4.48.1, got {given!r}"
         raise RequestError("versions", text) from None
 
 
@@ -118,13 +166,14 @@ def answer_case(
 ) -> dict[str, Any]:
     """The answer to a case, ready for JSON.
 
-    `find_shape` reads the model or config of a case; `find_capacity` the usable bytes of a card.
-    Raises RequestError, or what the two raise.
+    `find_shape` reads the model or config of a case; `find_capacity` the usable bytes of a card,
+    None for a card that nobody knows. Raises RequestError, or what the two raise.
     """
     request = request_of_case(case)
     memory = estimate_memory(find_shape(case), request)
     gpu = case.get("gpu")
-    verdict = verdict_of(memory.needed, None if gpu is None else find_capacity(gpu))
+    capacity = None if gpu is None else find_capacity(gpu)
+    verdict = verdict_of(memory.needed, capacity)
     return {
         "id": case.get("id"),
         "memory": memory_numbers(memory),

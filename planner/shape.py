@@ -89,16 +89,32 @@ def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family)
         raise ShapeError("model_type", f"{known.model_type} is an encoder-decoder, not planned yet")
     text_part = config.get("text_config")
     source: Mapping[str, Any] = text_part if isinstance(text_part, dict) else config
+    layers = read_key(source, known, "num_hidden_layers")
+    if not isinstance(layers, int) or isinstance(layers, bool) or layers < 1:
+        raise ShapeError("num_hidden_layers", f"num_hidden_layers must be above 0, got {layers!r}")
     try:
         sizes = sizes_of(source, known)
-        layers = int(read_key(source, known, "num_hidden_layers"))
+        _check_sizes(sizes)
         architecture = next(iter(config.get("architectures") or ()), None)
         parameters = count_from_config(source, known, architecture=architecture)
         return _built(source, known, sizes, layers, parameters, recognized=family is not None)
     except UnknownSize as unknown:
         raise ShapeError(unknown.key, f'config has no "{unknown.key}"') from None
-    except (TypeError, ValueError, KeyError, ZeroDivisionError) as problem:
+    except ShapeError:
+        raise
+    except (TypeError, ValueError, KeyError, ZeroDivisionError, OverflowError) as problem:
         raise ShapeError("config", f"config cannot be read: {problem}") from None
+
+
+def _check_sizes(sizes: Mapping[str, int]) -> None:
+    """Raise ShapeError for a width that is no whole number above 0."""
+    for symbol, key in (("h", "hidden_size"), ("i", "intermediate_size"), ("V", "vocab_size")):
+        value = sizes.get(symbol, 1)
+        if isinstance(value, bool) or value < 1 or value > _WIDEST:
+            raise ShapeError(key, f"{key} must be a whole number above 0, got {value!r}")
+
+
+_WIDEST = 2**31
 
 
 def _built(

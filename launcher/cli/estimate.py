@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import hwdb
-from launcher.errors import UsageError
+from launcher.errors import TlplanError, UsageError
 from launcher.exit_codes import ExitCode
 from planner.budget import usable_bytes
 from planner.case import answer_case
 from planner.request import RequestError
-from planner.shape import ModelShape, ShapeError, shape_of
+from planner.shape import ModelShape
 
 HELP = "many estimates at once, JSON lines in and out"
 
@@ -57,12 +57,8 @@ def _answer_line(line: str, number: int) -> dict[str, Any]:
         return answer_case(case, _shape, _capacity)
     except RequestError as problem:
         return _failure(case, "BAD_FIELD", str(problem), problem.field_name)
-    except ShapeError as problem:
-        return _failure(case, "BAD_CONFIG", str(problem), problem.key)
-    except hwdb.NotFound as problem:
-        hints = [f"did you mean {', '.join(problem.suggestions)}?"] if problem.suggestions else []
-        text = f'no {problem.kind} named "{problem.name}" in hwdb'
-        return _failure(case, "NOT_FOUND", text, problem.kind, hints)
+    except TlplanError as problem:
+        return _failure(case, "NOT_FOUND", problem.message, "model", list(problem.hints))
 
 
 def _failure(
@@ -89,9 +85,9 @@ def _shape(case: Mapping[str, Any]) -> ModelShape:
 
 @lru_cache(maxsize=1024)
 def _shape_of_config(text: str) -> ModelShape:
-    config = json.loads(text)
-    family = hwdb.find_family(str(config.get("model_type", "")))
-    return shape_of(config, family, hwdb.families()["llama"])
+    from launcher.models import shape_of_config
+
+    return shape_of_config(text, "config")
 
 
 @lru_cache(maxsize=1024)
@@ -103,5 +99,8 @@ def _shape_of_model(name: str) -> ModelShape:
 
 @lru_cache(maxsize=256)
 def _capacity(gpu: str) -> int | None:
-    card = hwdb.find_card(gpu)
+    try:
+        card = hwdb.find_card(gpu)
+    except hwdb.NotFound:
+        return None  # the estimate stands; only the verdict needs the card
     return None if card.memory_bytes is None else usable_bytes(card.memory_bytes)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from planner.memory.interval import Band, Basis, bands_of, basis_of
 from planner.memory.runtime import footprint_of
+from planner.memory.states import HEAD_NAME
 from planner.memory.step import Phase, step_of
 from planner.request import RequestError, TrainingRequest
 from planner.shape import ModelShape
@@ -101,7 +102,7 @@ def _check(shape: ModelShape, request: TrainingRequest) -> None:
         )
     if request.adapter.targets == ("all-linear",):
         return
-    names = [line.name for line in shape.linears]
+    names = [*(line.name for line in shape.linears), HEAD_NAME]
     for target in request.adapter.targets:
         if not any(name == target or name.endswith(f".{target}") for name in names):
             raise RequestError(

@@ -9,6 +9,9 @@ from planner.memory.numerics import Numerics
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
+HEAD_NAME = "lm_head"
+"""The output layer, which all-linear leaves out and some name as a target."""
+
 BLOCK = 512
 """The CUDA caching allocator rounds every tensor up to this many bytes."""
 
@@ -164,7 +167,10 @@ def adapter_parameters(shape: ModelShape, request: TrainingRequest) -> int:
             outputs = extent(line.outputs, shape.sizes)
             per_block += request.adapter.rank * (inputs + outputs)
             per_block += outputs if request.adapter.kind == "dora" else 0
-    return shape.stored_layers * per_block
+    head = 0
+    if HEAD_NAME in request.adapter.targets:
+        head = request.adapter.rank * (shape.hidden_size + shape.vocabulary_size)
+    return shape.stored_layers * per_block + head
 
 
 def adapted_linears(shape: ModelShape, targets: tuple[str, ...]) -> frozenset[str]:

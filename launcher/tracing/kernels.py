@@ -1,0 +1,62 @@
+"""What CUDA kernels take while they run: memory that no operation's output shows.
+
+Sources: flash-attention 2 (csrc/flash_attn/flash_api.cpp), ATen's EmbeddingBackwardKernel.cu,
+Indexing.cu and attention_backward.cu.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from launcher.tracing.allocation_log import Scratch
+
+_aten = torch.ops.aten
+
+
+def _up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple
+
+
+def _flash_backward(arguments: Sequence[Any], _out: Any) -> int:
+    """The fp32 sum of dQ, one number a head and row, and dK, dV a query head where shared."""
+    query, key = arguments[1], arguments[2]
+    batch, heads, rows, width = query.shape
+    rounded_rows = _up(rows, 128)
+    taken = 4 * batch * heads * rounded_rows * (_up(width, 32) + 1)
+    if key.shape[1] != heads:
+        taken += 2 * batch * heads * key.shape[2] * width * key.element_size()
+    return taken
+
+
+def _efficient_backward(arguments: Sequence[Any], _out: Any) -> int:
+    """The fp32 sum of dQ of 16-bit inputs, and one number a head and row."""
+    query = arguments[1]
+    batch, heads, rows, width = query.shape
+    sums = 4 * width if query.element_size() == 2 else 0
+    return batch * heads * rows * (sums + 4)
+
+
+def _embedding_backward(arguments: Sequence[Any], _out: Any) -> int:
+    """Sorted and original 64-bit positions, and as much again while they are sorted."""
+    positions: int = arguments[1].numel()
+    return 4 * 8 * positions
+
+
+def _index_put(arguments: Sequence[Any], _out: Any) -> int:
+    positions: int = arguments[2].numel() // max(arguments[2].shape[-1], 1)
+    return 4 * 8 * positions
+
+
+KERNEL_SCRATCH: dict[Any, Scratch] = {
+    _aten._scaled_dot_product_flash_attention_backward.default: _flash_backward,  # noqa: SLF001
+    _aten._scaled_dot_product_efficient_attention_backward.default: (  # noqa: SLF001
+        _efficient_backward
+    ),
+    _aten.embedding_dense_backward.default: _embedding_backward,
+    _aten._index_put_impl_.default: _index_put,  # noqa: SLF001
+    _aten.index_put.default: _index_put,
+}
+"""Operation to what its CUDA kernel allocates inside."""

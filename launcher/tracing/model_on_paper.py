@@ -1,0 +1,173 @@
+"""The real model and adapter classes, built without data, of any depth.
+
+Built on the meta device first: `Module.to` cannot move parameters of fake tensors, and PEFT calls
+it. Then every parameter becomes a fake CPU tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+_ADAPTED_OUTSIDE_EXPERTS = "all-linear"
+
+
+def build_model(config: Any, request: TrainingRequest) -> nn.Module:
+    """The model as it is trained, with its adapters, on the meta device."""
+    model = _base_model(config, request)
+    if request.checkpointing == "full":
+        model.gradient_checkpointing_enable(
+            gradient_checkpointing_kwargs={"use_reentrant": request.reentrant_checkpoints}
+        )
+    if request.adapter is not None:
+        model = _with_adapters(model, request)
+    elif request.trainable_layers is not None:
+        _freeze_lower_blocks(model, request.trainable_layers)
+    return model.train()
+
+
+def _base_model(config: Any, request: TrainingRequest) -> Any:
+    import transformers
+    from transformers.initialization import no_init_weights
+
+    auto_class = {
+        "causal-lm": transformers.AutoModelForCausalLM,
+        "text-classification": transformers.AutoModelForSequenceClassification,
+        "image-classification": transformers.AutoModelForImageClassification,
+    }[request.task]
+    eager = request.attention == "eager"
+    with no_init_weights(), torch.device("meta"):
+        model = auto_class.from_config(
+            config,
+            dtype=base_dtype(request),
+            attn_implementation="eager" if eager else "sdpa",
+        )
+        if request.weights in QUANTIZED_WEIGHTS:
+            from launcher.tracing.quantized import quantize_linears
+
+            model.tie_weights()
+            quantize_linears(model, request.weights, compute_dtype(request))
+    model.tie_weights()  # no_init_weights leaves it out
+    model.config.use_cache = False
+    if request.attention == "flash2":
+        # Asking for it by name would look for the package.
+        model.config._attn_implementation = "flash_attention_2"  # noqa: SLF001
+    return model
+
+
+def base_dtype(request: TrainingRequest) -> torch.dtype:
+    """Dtype of weights that are not quantized."""
+    if request.weights in QUANTIZED_WEIGHTS:
+        return compute_dtype(request)
+    return DTYPES[request.weights]
+
+
+def compute_dtype(request: TrainingRequest) -> torch.dtype:
+    """What quantized linears compute in."""
+    return DTYPES[request.autocast or "bf16"]
+
+
+def _with_adapters(model: Any, request: TrainingRequest) -> nn.Module:
+    from peft import LoraConfig, get_peft_model
+
+    adapter = request.adapter
+    assert adapter is not None
+    model.requires_grad_(requires_grad=False)
+    if request.kbit_prepare:
+        _widen(model, request)
+    if request.checkpointing != "none":
+        model.enable_input_require_grads()
+    all_linear = adapter.targets == ("all-linear",)
+    with torch.device("meta"):
+        adapted: nn.Module = get_peft_model(
+            model,
+            LoraConfig(
+                r=adapter.rank,
+                lora_alpha=2 * adapter.rank,
+                lora_dropout=adapter.dropout,
+                target_modules="all-linear" if all_linear else list(adapter.targets),
+                use_rslora=adapter.kind == "rslora",
+                use_dora=adapter.kind == "dora",
+                task_type="CAUSAL_LM" if request.task == "causal-lm" else None,
+            ),
+            low_cpu_mem_usage=True,
+        )
+    # On meta PEFT leaves adapters as they are, whatever autocast_adapter_dtype says.
+    for name, parameter in adapted.named_parameters():
+        if parameter.requires_grad and "lora_magnitude_vector" not in name:
+            parameter.data = parameter.data.to(DTYPES[adapter.dtype])
+    return adapted
+
+
+def _widen(model: Any, request: TrainingRequest) -> None:
+    """prepare_model_for_kbit_training's fp32 casts, and TRL's of embeddings and head back."""
+    halves = (torch.bfloat16, torch.float16)
+    for path, module in model.named_modules():
+        if request.autocast == "bf16" and any(name in path for name in _CAST_BACK):
+            continue
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.dtype in halves:
+                wide = nn.Parameter(parameter.data.float(), requires_grad=False)
+                setattr(module, name, wide)
+
+
+_CAST_BACK = ("lm_head", "embed_tokens", "wte", "wpe")
+"""Names of what TRL's peft_module_casting_to_bf16 made 16-bit again."""
+
+
+def _freeze_lower_blocks(model: Any, trained: int) -> None:
+    """Train only the last blocks and the head."""
+    model.requires_grad_(requires_grad=False)
+    blocks = list(blocks_of(model, model.config.num_hidden_layers))
+    for block in blocks[len(blocks) - trained :]:
+        block.requires_grad_(requires_grad=True)
+    head = model.get_output_embeddings()
+    if head is not None:
+        head.requires_grad_(requires_grad=True)
+
+
+def blocks_of(model: nn.Module, layers: int) -> nn.ModuleList:
+    """The list of the model's blocks. Raises LookupError when there is none of that length."""
+    for module in model.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == layers:
+            return module
+    raise LookupError(f"{type(model).__name__} has no list of {layers} blocks")
+
+
+def blocks_path(model: nn.Module, layers: int) -> str:
+    """What the names of the blocks' parameters begin with."""
+    blocks = blocks_of(model, layers)
+    return next(f"{name}." for name, module in model.named_modules() if module is blocks)
+
+
+def base_of(model: Any) -> Any:
+    """The Transformers model below PEFT's."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def give_fake_tensors(model: nn.Module) -> None:
+    """Make every parameter and buffer a fake CPU tensor. Call it inside a FakeTensorMode."""
+    made: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def fake(tensor: torch.Tensor | None) -> Any:
+        if tensor is None:
+            return None
+        if id(tensor) not in made:
+            new = torch.empty(tensor.shape, dtype=tensor.dtype)
+            if isinstance(tensor, nn.Parameter):
+                new = nn.Parameter(new, requires_grad=tensor.requires_grad)
+            made[id(tensor)] = (tensor, new)
+        return made[id(tensor)][1]
+
+    for module in model.modules():
+        tables: tuple[Mapping[str, Any], ...] = (module._parameters, module._buffers)  # noqa: SLF001
+        for table in tables:
+            for name, tensor in table.items():
+                table[name] = fake(tensor)  # type: ignore[index]

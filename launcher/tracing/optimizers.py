@@ -1,0 +1,90 @@
+"""Optimizers as Trainer makes them; bitsandbytes' by what they keep.
+
+bitsandbytes' kernels refuse tensors without data, and update in place: only their state counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from planner.request import TrainingRequest
+
+Parameters = Sequence[torch.nn.Parameter]
+
+_GROUP = 256
+_SMALLEST_8BIT = 4096
+_SMALLEST_PAGED = 100_000
+"""bitsandbytes keeps smaller tensors' state on the card (optimizer.py, get_state_buffer)."""
+
+
+def make_step(parameters: Parameters, request: TrainingRequest) -> Callable[[], None]:
+    """A function that clips gradients, steps and forgets them.
+
+    With an optimizer that steps inside backward, hooks do the work and the function does nothing.
+    """
+    if request.steps_in_backward:
+        _step_in_backward(parameters, request.optimizer_name)
+        return lambda: None
+    optimizer = _make(parameters, request.optimizer_name)
+
+    def step() -> None:
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
+        optimizer.step()
+        for parameter in parameters:
+            parameter.grad = None
+
+    return step
+
+
+def _step_in_backward(parameters: Parameters, name: str) -> None:
+    for parameter in parameters:
+        optimizer = _make([parameter], name)
+
+        def step(stepped: torch.nn.Parameter, optimizer: Any = optimizer) -> None:
+            optimizer.step()
+            stepped.grad = None
+
+        parameter.register_post_accumulate_grad_hook(step)
+
+
+def _make(parameters: Parameters, name: str) -> Any:
+    if name == "adamw":
+        return torch.optim.AdamW(parameters, lr=1e-4, foreach=True)
+    if name == "adamw-fused":
+        return torch.optim.AdamW(parameters, lr=1e-4, fused=True)
+    if name == "sgd":
+        return torch.optim.SGD(parameters, lr=1e-4, foreach=True)
+    if name == "adafactor":
+        from transformers.optimization import Adafactor
+
+        return Adafactor(parameters, lr=1e-4, scale_parameter=False, relative_step=False)
+    return _BitsAndBytesAdam(parameters, eight_bit="8bit" in name, paged=name.startswith("paged"))
+
+
+class _BitsAndBytesAdam:
+    """Two moments a parameter: one byte each and a scale per 256, or fp32."""
+
+    def __init__(self, parameters: Parameters, *, eight_bit: bool, paged: bool) -> None:
+        self._parameters = parameters
+        self._eight_bit = eight_bit
+        self._paged = paged
+        self._state: dict[int, list[torch.Tensor]] = {}
+
+    def step(self) -> None:
+        for parameter in self._parameters:
+            if parameter.grad is not None and id(parameter) not in self._state:
+                self._state[id(parameter)] = self._moments(parameter)
+
+    def _moments(self, parameter: torch.nn.Parameter) -> list[torch.Tensor]:
+        elements = parameter.numel()
+        narrow = self._eight_bit and elements >= _SMALLEST_8BIT
+        state = []
+        if not (self._paged and elements >= _SMALLEST_PAGED):
+            dtype = torch.uint8 if narrow else torch.float32
+            state += [torch.zeros(parameter.shape, dtype=dtype) for _ in range(2)]
+        if narrow:
+            state += [torch.zeros(-(-elements // _GROUP)) for _ in range(2)]
+        return state

@@ -1,0 +1,143 @@
+"""One optimizer step as Trainer takes it, each part of it named while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from launcher.tracing.allocation_log import AllocationLog
+from launcher.tracing.losses import loss_of
+from launcher.tracing.model_on_paper import DTYPES, base_of, blocks_of
+from launcher.tracing.optimizers import make_step
+from planner.request import TrainingRequest
+
+STEPS = 2
+"""The optimizer's state is made at the end of the first; the second has it throughout."""
+
+
+def run_steps(model: nn.Module, request: TrainingRequest, log: AllocationLog) -> None:
+    """Take the steps inside `log`, which names their segments `step/pass:block`."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer_step = make_step(trained, request)
+    parts = _Parts(model, log)
+    with loss_of(model, request) as outputs_of, parts.watched():
+        for number in range(STEPS):
+            parts.begin(number)
+            # A second micro-batch finds the gradients of the first; a third finds no more.
+            for _ in range(min(request.accumulation, 2)):
+                parts.enter("forward", "before")
+                loss = _forward(model, request, outputs_of, parts)
+                parts.enter("backward", "loss")
+                loss.backward()
+                del loss
+            parts.enter("optimizer", "all")
+            optimizer_step()
+            parts.enter("rest", "all")
+        log.enter("end")
+
+
+def _forward(
+    model: nn.Module,
+    request: TrainingRequest,
+    outputs_of: Callable[[Mapping[str, Any]], Any],
+    parts: _Parts,
+) -> torch.Tensor:
+    batch = batch_of(model, request)
+    autocast = request.autocast
+    with torch.autocast("cpu", dtype=DTYPES[autocast]) if autocast else nullcontext():
+        outputs = outputs_of(batch)
+    if autocast is not None:
+        parts.enter("forward", "outputs")
+        outputs = _float(outputs)
+    loss: torch.Tensor = outputs["loss"]
+    return loss
+
+
+def _float(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Accelerate's convert_outputs_to_fp32."""
+    return {
+        name: value.float()
+        if isinstance(value, torch.Tensor) and value.is_floating_point()
+        else value
+        for name, value in outputs.items()
+    }
+
+
+def batch_of(model: nn.Module, request: TrainingRequest) -> dict[str, torch.Tensor]:
+    """A micro-batch in the model's own argument names."""
+    rows, tokens = request.micro_batch, request.sequence_tokens
+    if request.task == "image-classification":
+        config = base_of(model).config
+        shape = (rows, config.num_channels, config.image_size, config.image_size)
+        return {"pixel_values": torch.zeros(shape), "labels": torch.zeros(rows, dtype=torch.long)}
+    batch = {"input_ids": torch.zeros((rows, tokens), dtype=torch.long)}
+    if request.padded or request.task == "text-classification":
+        batch["attention_mask"] = torch.ones((rows, tokens), dtype=torch.long)
+    if request.task == "text-classification":
+        return {**batch, "labels": torch.zeros(rows, dtype=torch.long)}
+    return {
+        **batch,
+        "labels": torch.zeros((rows, tokens), dtype=torch.long),
+        "num_items_in_batch": torch.zeros((), dtype=torch.long),
+    }
+
+
+class _Parts:
+    """Tells the log which block's forward or backward runs."""
+
+    def __init__(self, model: nn.Module, log: AllocationLog) -> None:
+        base = base_of(model)
+        self._log = log
+        self._blocks = blocks_of(base, base.config.num_hidden_layers)
+        self._embeddings = base.get_input_embeddings()
+        self._step = 0
+        self._pass = ""
+
+    def begin(self, step: int) -> None:
+        """A new step."""
+        self._step = step
+
+    def enter(self, pass_name: str, block: str) -> None:
+        """A new segment."""
+        self._pass = pass_name
+        self._log.enter(f"{self._step}/{pass_name}:{block}")
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Follow the model's blocks."""
+        handles = [self._embeddings.register_forward_hook(self._leaves_embeddings)]
+        for index, block in enumerate(self._blocks):
+            handles += [
+                block.register_forward_pre_hook(self._enters(index)),
+                block.register_forward_hook(self._leaves(index)),
+            ]
+        yield
+        for handle in handles:
+            handle.remove()
+
+    def _enters(self, index: int) -> Callable[..., None]:
+        def hook(*_: Any) -> None:
+            # Recomputed within backward, or run for the first time.
+            self.enter(self._pass, str(index))
+
+        return hook
+
+    def _leaves(self, index: int) -> Callable[..., None]:
+        last = index == len(self._blocks) - 1
+
+        def hook(_block: nn.Module, _inputs: Any, out: Any) -> None:
+            tensor = out[0] if isinstance(out, tuple) else out
+            if self._pass == "forward" and last:
+                self.enter("forward", "head")
+            if tensor.requires_grad:
+                tensor.register_hook(lambda _: self.enter("backward", str(index)))
+
+        return hook
+
+    def _leaves_embeddings(self, _module: nn.Module, _inputs: Any, out: torch.Tensor) -> None:
+        if self._pass == "forward" and out.requires_grad and not out.is_leaf:
+            out.register_hook(lambda _: self.enter("backward", "embeddings"))
