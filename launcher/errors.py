@@ -50,7 +50,7 @@ class DataError(TlplanError):
 
 
 class MissingHere(TlplanError):
-    """This machine lacks something the command needs."""
+    """Something the command needs is missing on this machine."""
 
     code = ExitCode.MISSING_HERE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ class WayOut:
 
 def cards_for(answer: MethodAnswer) -> tuple[Card, ...]:
     """The three smallest cards of hwdb that hold the upper end of a need."""
-    return tuple(smallest_cards(hwdb.all_cards(), answer.memory.needed.high_bytes))
+    offered = Counter(offer.card_id for offer in hwdb.all_offers())
+    return tuple(smallest_cards(hwdb.all_cards(), answer.memory.needed.high_bytes, offered))
 
 
 def ways_out(plan: Plan) -> tuple[WayOut, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
@@ -174,6 +175,8 @@ def answer_case(
     gpu = case.get("gpu")
     capacity = None if gpu is None else find_capacity(gpu)
     verdict = verdict_of(memory.needed, capacity)
+    if gpu is not None and capacity is None:
+        verdict = replace(verdict, reason=f'hwdb knows no card "{gpu}", or not its memory')
     return {
         "id": case.get("id"),
         "memory": memory_numbers(memory),

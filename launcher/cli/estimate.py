@@ -58,7 +58,8 @@ def _answer_line(line: str, number: int) -> dict[str, Any]:
     except RequestError as problem:
         return _failure(case, "BAD_FIELD", str(problem), problem.field_name)
     except TlplanError as problem:
-        return _failure(case, "NOT_FOUND", problem.message, "model", list(problem.hints))
+        code, field = ("NOT_FOUND", "model") if case.get("model") else ("BAD_CONFIG", "config")
+        return _failure(case, code, problem.message, field, list(problem.hints))
 
 
 def _failure(

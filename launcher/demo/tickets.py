@@ -38,9 +38,7 @@ class Queue:
 QUEUES = (
     Queue(
         name="billing",
-        items=_words(
-            "invoice subscription monitor license order laptop phone router seat parcel"
-        ),
+        items=_words("invoice subscription monitor license order laptop phone router seat parcel"),
         problems=(
             "{who} was charged twice for the {item}.",
             "{who} never received the {item} that was paid for in May.",
@@ -56,9 +54,7 @@ QUEUES = (
     ),
     Queue(
         name="network",
-        items=_words(
-            "router printer wiki intranet calendar server mailbox webcam phone dashboard"
-        ),
+        items=_words("router printer wiki intranet calendar server mailbox webcam phone dashboard"),
         problems=(
             "{who} loses the wifi every hour near the {item}.",
             "{who} cannot reach the {item} over the VPN.",
@@ -74,9 +70,7 @@ QUEUES = (
     ),
     Queue(
         name="hardware",
-        items=_words(
-            "laptop printer router keyboard monitor webcam phone headset scanner tablet"
-        ),
+        items=_words("laptop printer router keyboard monitor webcam phone headset scanner tablet"),
         problems=(
             "{who} dropped the {item} and it is broken.",
             "The {item} of {who} makes a grinding noise.",
@@ -92,9 +86,7 @@ QUEUES = (
     ),
     Queue(
         name="access",
-        items=_words(
-            "account laptop mailbox wiki calendar badge payroll server dashboard phone"
-        ),
+        items=_words("account laptop mailbox wiki calendar badge payroll server dashboard phone"),
         problems=(
             "{who} is locked out of the {item}.",
             "{who} forgot the password for the {item}.",
@@ -148,9 +140,7 @@ class Ticket:
             ("user", self.text),
             ("assistant", self.routing),
         )
-        return json.dumps(
-            {"messages": [{"role": role, "content": text} for role, text in turns]}
-        )
+        return json.dumps({"messages": [{"role": role, "content": text} for role, text in turns]})
 
 
 def make_tickets(count: int = TICKETS, seed: int = SEED) -> list[Ticket]:
@@ -165,9 +155,7 @@ def make_tickets(count: int = TICKETS, seed: int = SEED) -> list[Ticket]:
     }
     names = [queue.name for queue in QUEUES]
     tickets = [
-        _ticket(
-            draw, names[number % len(names)], *cases[names[number % len(names)]].pop()
-        )
+        _ticket(draw, names[number % len(names)], *cases[names[number % len(names)]].pop())
         for number in range(count)
     ]
     return _shuffled(draw, tickets)

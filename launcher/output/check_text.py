@@ -113,10 +113,15 @@ def _room_lines(check: QuickCheck, style: Style) -> list[str]:
     return lines
 
 
+def _percent(share: float) -> str:
+    percent = 100 * share
+    return "below 0.1" if percent < 0.1 else f"{percent:.1f}"
+
+
 def _basis(answer: MethodAnswer) -> list[str]:
     basis = answer.memory.basis
     if basis.runs is None:
         return [basis.tier, ", not yet checked on measured runs of this kind"]
     error = basis.median_error_fraction
-    median = "" if error is None else f" (median error {100 * error:.0f} %)"
+    median = "" if error is None else f" (median error {_percent(error)} %)"
     return [basis.tier, f", checked on {basis.runs} measured runs", median]
