@@ -126,7 +126,7 @@ def _adapter(given: Any, method: str) -> AdapterSettings:
     return AdapterSettings(
         kind=given.get("kind") or "lora",
         rank=16 if given.get("rank") is None else given["rank"],
-        targets=_targets(given.get("targets") or "all-linear"),
+        targets=_targets(given.get("targets", "all-linear")),
         dropout=float(dropout or 0.0),
         dtype=given.get("dtype") or ("bf16" if method == "qlora" else "fp32"),
     )

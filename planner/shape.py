@@ -89,12 +89,10 @@ def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family)
         raise ShapeError("model_type", f"{known.model_type} is an encoder-decoder, not planned yet")
     text_part = config.get("text_config")
     source: Mapping[str, Any] = text_part if isinstance(text_part, dict) else config
-    layers = read_key(source, known, "num_hidden_layers")
-    if not isinstance(layers, int) or isinstance(layers, bool) or layers < 1:
-        raise ShapeError("num_hidden_layers", f"num_hidden_layers must be above 0, got {layers!r}")
     try:
         sizes = sizes_of(source, known)
         _check_sizes(sizes)
+        layers = _layers(source, known)
         architecture = next(iter(config.get("architectures") or ()), None)
         parameters = count_from_config(source, known, architecture=architecture)
         return _built(source, known, sizes, layers, parameters, recognized=family is not None)
@@ -104,6 +102,13 @@ def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family)
         raise
     except (TypeError, ValueError, KeyError, ZeroDivisionError, OverflowError) as problem:
         raise ShapeError("config", f"config cannot be read: {problem}") from None
+
+
+def _layers(config: Config, family: Family) -> int:
+    layers = read_key(config, family, "num_hidden_layers")
+    if not isinstance(layers, int) or isinstance(layers, bool) or layers < 1:
+        raise ShapeError("num_hidden_layers", f"num_hidden_layers must be above 0, got {layers!r}")
+    return layers
 
 
 def _check_sizes(sizes: Mapping[str, int]) -> None:

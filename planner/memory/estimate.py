@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from planner.memory.candidate import Phase
 from planner.memory.interval import Band, Basis, bands_of, basis_of
 from planner.memory.runtime import footprint_of
 from planner.memory.states import HEAD_NAME
-from planner.memory.step import Phase, step_of
+from planner.memory.step import step_of
 from planner.request import RequestError, TrainingRequest
 from planner.shape import ModelShape
 

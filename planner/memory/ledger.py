@@ -1,0 +1,218 @@
+"""From one block's pass to a whole step: the other blocks, checkpoints, gradients, the head."""
+
+from __future__ import annotations
+
+from planner.memory.candidate import Candidate, Phase
+from planner.memory.head import HeadBytes
+from planner.memory.numerics import Numerics
+from planner.memory.size import Dimensions, Size
+from planner.memory.states import States
+from planner.memory.tape import Moment, Pass
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+
+
+class Ledger:
+    """Adds what lies around one block's pass: the other blocks, checkpoints, gradients."""
+
+    def __init__(
+        self,
+        shape: ModelShape,
+        request: TrainingRequest,
+        numerics: Numerics,
+        states: States,
+        block: Pass,
+        dimensions: Dimensions,
+    ) -> None:
+        self.shape = shape
+        self.request = request
+        self.numerics = numerics
+        self.states = states
+        self.block = block
+        self.dimensions = dimensions
+        self.stream = self._at(Size.of("Nh")) * numerics.stream
+        self.kept_a_block = self._kept_a_block()
+        self.kept_once = self._kept_once()
+        # Gradients of the micro-batches before this one.
+        self.accumulated = states.gradients_bytes if request.accumulation > 1 else 0
+        self.trained_blocks = (
+            shape.layers
+            if request.trainable_layers is None
+            else min(request.trainable_layers, shape.layers)
+        )
+
+    def _at(self, size: Size) -> int:
+        return round(size.at(self.dimensions))
+
+    def _kept_a_block(self) -> int:
+        """Bytes a finished block leaves behind until its backward."""
+        if self.request.checkpointing == "full":
+            return self.stream
+        if self.request.checkpointing == "offloaded":
+            return 0
+        return self._at(self.block.saved) + (self.stream if self.block.saves_input else 0)
+
+    def _kept_once(self) -> int:
+        """What the first block's input costs more or less than the others'."""
+        if self.request.checkpointing != "full" or self.request.method == "full":
+            return 0
+        extra = self.stream if self.shape.scales_embeddings else 0
+        # Embeddings that were cast back to 16 bit make a 16-bit first input of an fp32 stream.
+        narrower = self.numerics.stream == 4 and self.numerics.head_weights == 2
+        return extra - (self.stream // 2 if narrower else 0)
+
+    def _recomputed_output(self) -> int:
+        """The output of the block that is differentiated, where its frame still holds it."""
+        full = self.request.checkpointing == "full"
+        return self.stream if full and self.request.reentrant_checkpoints else 0
+
+    def _cast_cache(self) -> int:
+        """Autocast's 16-bit copies of fp32 trained weights, alive until forward ends."""
+        numerics = self.numerics
+        cached = numerics.autocast and numerics.weights == 4 and self.request.method == "full"
+        if not cached or self.request.checkpointing == "none":
+            return 0
+        return 2 * self.shape.layers * self.shape.linear_parameters
+
+    def _largest(self, moments: list[Moment]) -> Moment:
+        return max(moments, key=lambda moment: moment.total.at(self.dimensions))
+
+    def _candidate(
+        self, phase: Phase, moment: Moment, *, kept: int, gradients: int, extra: int = 0
+    ) -> Candidate:
+        total, saved = self._at(moment.total), self._at(moment.saved)
+        own_gradients = self._at(moment.weight_gradients)
+        temporaries = total - saved - own_gradients + extra
+        if self.accumulated:
+            # All gradients are there already; a new one is added to its old one and freed.
+            gradients = self.accumulated
+            temporaries += min(own_gradients, self.states.largest_gradient_bytes)
+            own_gradients = 0
+        return Candidate(
+            phase=phase,
+            where=moment.name,
+            gradients_bytes=gradients + own_gradients,
+            activations_bytes=kept + saved,
+            temporaries_bytes=temporaries,
+        )
+
+    def load(self) -> list[Candidate]:
+        """On the CPU the file stays mapped beside the weights that are made from it."""
+        if self.request.device != "cpu":
+            return []
+        mapped = 2 * self.shape.parameters
+        missing = self.states.adapters_bytes + self.states.optimizer_bytes
+        return [
+            Candidate(phase="load", where="mapped file", temporaries_bytes=max(0, mapped - missing))
+        ]
+
+    def forward(self) -> list[Candidate]:
+        """The last block's forward, everything before it kept."""
+        kept = (self.trained_blocks - 1) * self.kept_a_block + self.stream + self.kept_once
+        whole = self.request.checkpointing == "none" or self.request.reentrant_checkpoints
+        largest = self._largest(self.block.forward if whole else self.block.recomputed)
+        if self.request.checkpointing == "none":
+            return [self._candidate("forward", largest, kept=kept, gradients=0)]
+        # A checkpointed block runs forward again within backward, the first gradients there.
+        return [
+            self._candidate(
+                "backward",
+                largest,
+                kept=kept + self._rope_tables(),
+                gradients=self.states.head_gradients_bytes,
+                extra=self._at(self.block.waiting_gradients),
+            )
+        ]
+
+    def loss(self, head: HeadBytes) -> list[Candidate]:
+        """The loss's forward and backward, all blocks kept."""
+        blocks = self.trained_blocks * self.kept_a_block + self.kept_once
+        kept = blocks + head.saved + self._rope_tables()
+        return [
+            Candidate(
+                phase="loss",
+                where="loss forward",
+                gradients_bytes=self.accumulated,
+                activations_bytes=kept,
+                logits_bytes=head.forward,
+                temporaries_bytes=self._cast_cache(),
+            ),
+            Candidate(
+                phase="loss",
+                where="loss backward",
+                gradients_bytes=self.accumulated,
+                activations_bytes=kept,
+                logits_bytes=head.backward,
+            ),
+        ]
+
+    def _rope_tables(self) -> int:
+        return 2 * self.request.sequence_tokens * self.shape.sizes.get("d", 0) * 2
+
+    def backward(self) -> list[Candidate]:
+        """The last block's backward, nothing freed yet, and the first's, all gradients there."""
+        states, rope = self.states, self._rope_tables()
+        largest = self._largest(self.block.backward)
+        blocks = (self.trained_blocks - 1) * self.kept_a_block + self.kept_once
+        kept = blocks + self._input_kept() + rope
+        output = self._recomputed_output()
+        earlier = (self.trained_blocks - 1) * states.block_gradients_bytes
+        return [
+            self._candidate(
+                "backward",
+                largest,
+                kept=kept,
+                gradients=states.head_gradients_bytes,
+                extra=output,
+            ),
+            self._candidate(
+                "backward",
+                largest,
+                kept=self._input_kept() + rope,
+                gradients=self._head_and_tied() + earlier,
+                extra=output,
+            ),
+        ]
+
+    def _input_kept(self) -> int:
+        """The block's own input, while it is differentiated."""
+        if self.request.checkpointing == "none" and not self.block.saves_input:
+            return 0
+        return self.stream
+
+    def _head_and_tied(self) -> int:
+        states = self.states
+        if states.head_gradients_bytes or not self.shape.tied:
+            return states.head_gradients_bytes
+        return states.embedding_gradients_bytes
+
+    def embeddings(self) -> list[Candidate]:
+        """The embedding's gradient: dense, and added out of place to the tied head's."""
+        states = self.states
+        table = states.embedding_gradients_bytes
+        if not table:
+            return []
+        return [
+            Candidate(
+                phase="backward",
+                where="embeddings",
+                gradients_bytes=states.gradients_bytes,
+                temporaries_bytes=self._embedding_scratch(table) + self.stream,
+            )
+        ]
+
+    def _embedding_scratch(self, table: int) -> int:
+        if self.shape.tied:
+            return 2 * table
+        return table if self.accumulated else 0
+
+    def optimizer(self) -> list[Candidate]:
+        """The optimizer's step, no activation left."""
+        return [
+            Candidate(
+                phase="optimizer",
+                where="optimizer step",
+                gradients_bytes=self.states.gradients_bytes,
+                temporaries_bytes=self.states.step_scratch_bytes,
+            )
+        ]
