@@ -1,0 +1,75 @@
+"""One estimator: every surface names the same bytes for the same job."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.plan_file import read_plan_file
+from tests.fake_nvml import machines
+
+_ROW = {"prompt": "Where is the router?", "completion": "Under the desk."}
+
+_JOBS = {
+    "lora": ("--method", "lora", "--rank", "8"),
+    "qlora": ("--method", "qlora", "--targets", "q_proj,v_proj"),
+    "full": ("--method", "full", "--optimizer", "adamw-8bit"),
+}
+_CASES: dict[str, dict[str, Any]] = {
+    "lora": {"method": "lora", "adapter": {"rank": 8}},
+    "qlora": {"method": "qlora", "adapter": {"targets": ["q_proj", "v_proj"]}},
+    "full": {"method": "full", "optimizer": "adamw-8bit"},
+}
+_SHARED = ("--model", "smollm2-135m", "--seq", "512", "--accumulate", "4")
+
+
+def _run(environment: Mapping[str, str], *words: str, stdin: str = "") -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "launcher", *words],
+        env=dict(environment),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("job", list(_JOBS))
+def test_check_plan_estimate_and_launch_name_the_same_bytes(
+    job: str, tmp_path: Path, fake_driver: Callable[[str], Mapping[str, str]]
+) -> None:
+    """Expected, low and high of the peak are equal to the byte on all four."""
+    here = {**fake_driver(machines.RTX_4090_DESKTOP), "PYTHONPATH": str(Path(__file__).parents[1])}
+    data = tmp_path / "train.jsonl"
+    data.write_text("".join(json.dumps(_ROW) + "\n" for _ in range(20)))
+    options = (*_SHARED, *_JOBS[job])
+    with_data = (*options, "--data", str(data), "--out", str(tmp_path / "run"))
+
+    check = json.loads(_run(here, *options, "--json"))["methods"][0]
+    plan = json.loads(_run(here, "plan", *with_data, "--json"))["plan"]["hardware"]
+    dry = json.loads(_run(here, "launch", *with_data, "--dry-run", "--json"))["plan"]
+    launch = read_plan_file(dry, "plan.yaml").hardware
+    case = {
+        "model": "smollm2-135m",
+        "micro_batch": 1,
+        "accumulation": 4,
+        "sequence_tokens": 512,
+        **_CASES[job],
+    }
+    estimate = json.loads(_run(here, "estimate", "-", stdin=json.dumps(case)))["memory"]
+
+    device = estimate["device_bytes"]
+    told = (device["expected"], device["low"], device["high"])
+    assert told == (check["expected_peak_bytes"], check["low_bytes"], check["high_bytes"])
+    planned = ("predicted_peak_bytes", "predicted_low_bytes", "predicted_high_bytes")
+    assert told == tuple(plan[key] for key in planned)
+    assert told == tuple(getattr(launch, key) for key in planned)
+    assert estimate["allocated_bytes"]["expected"] == launch.predicted_allocated_bytes
