@@ -28,7 +28,8 @@ def test_the_host_is_read() -> None:
 
 def test_cores_are_those_of_the_affinity() -> None:
     """A process that is held to one core has one core."""
-    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});" + (
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
         "from hwdb.detect import read_host; print(read_host().cpu_cores)"
     )
 
