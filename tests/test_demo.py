@@ -42,7 +42,8 @@ def _events(folder: Path) -> list[dict[str, object]]:
 @pytest.mark.timeout(1200)
 def test_the_demo_teaches_the_model_and_keeps_its_promise(tmp_path: Path, smollm2: Path) -> None:
     """Loss falls by nine tenths, the peak lies in the band, plain PEFT gives the trained answer."""
-    environment = {**no_driver_environment(), "PYTHONPATH": str(REPOSITORY)}
+    # One thread: beside other tests, two would wait for each other most of the time.
+    environment = {**no_driver_environment(), "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "launcher", "demo", "--out", str(tmp_path / "run")],
         cwd=tmp_path,

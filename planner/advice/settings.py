@@ -85,7 +85,8 @@ def sequence_choice(asked: Asked, data: DataFacts | None, shape: ModelShape) -> 
     limit = min(SEQUENCE_TOKENS, shape.max_context_tokens or SEQUENCE_TOKENS)
     if data is None:
         return Choice(value=limit, reason="usual length for instruction data")
-    needed = min(limit, ceil(data.longest_tokens / 32) * 32)
+    multiple = 8 if data.lengths_exact else 32
+    needed = min(limit, ceil(data.longest_tokens / multiple) * multiple)
     if data.longest_tokens > limit:
         return Choice(
             value=limit,

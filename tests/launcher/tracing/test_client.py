@@ -1,0 +1,100 @@
+"""Asking for a trace: answers, errors, and what is kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from launcher.errors import TlplanError, UsageError  # noqa: E402
+from launcher.tracing.cache import find_trace, keep_trace  # noqa: E402
+from launcher.tracing.client import trace_case  # noqa: E402
+from launcher.tracing.result import TraceResult  # noqa: E402
+from tests.launcher.tracing.samples import case  # noqa: E402
+
+RESULT = TraceResult(
+    peak_bytes=5,
+    rest_bytes=2,
+    phases={"forward": 4, "backward": 5},
+    needed_bytes=6,
+    reserved_bytes=7,
+    seconds=0.5,
+    versions={"torch": "2"},
+)
+
+
+def test_a_case_is_traced_in_a_worker_and_kept(tmp_path):
+    """The second time the answer comes from the folder."""
+    first = trace_case(case(), folder=tmp_path)
+    kept = list(tmp_path.iterdir())
+    second = trace_case(case(id="another", lengths=[1, 2]), folder=tmp_path)
+
+    assert first == second
+    assert len(kept) == 1
+    assert 0 < first.rest_bytes < first.peak_bytes <= first.reserved_bytes
+    assert first.peak_bytes <= first.needed_bytes
+    assert set(first.phases) == {"forward", "loss", "backward", "optimizer"}
+    assert max(first.phases.values()) == first.peak_bytes
+    assert {"torch", "transformers", "peft"} <= set(first.versions)
+
+
+def test_asking_imports_no_torch():
+    """The client stays light; only the worker imports torch."""
+    code = "import sys, launcher.tracing.client; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_kept_trace_is_found_by_its_case_alone(tmp_path):
+    """Another case, or a broken file, is no trace."""
+    keep_trace(case(), RESULT, tmp_path)
+
+    assert find_trace(case(id="x"), tmp_path) == RESULT
+    assert find_trace(case(micro_batch=3), tmp_path) is None
+    for path in tmp_path.iterdir():
+        path.write_text("{")
+    assert find_trace(case(), tmp_path) is None
+
+
+def test_a_folder_that_takes_no_file_is_passed_over(tmp_path):
+    """A cache that cannot be written is no reason to fail."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+
+    keep_trace(case(), RESULT, blocked / "below")
+
+
+def test_a_case_without_config_is_refused():
+    """A name alone does not tell the model's classes."""
+    with pytest.raises(UsageError, match="config"):
+        trace_case({"model": "llama-3.1-8b", "method": "lora"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"micro_batch": 0}, "micro_batch must be at least 1"),
+        ({"config": {"model_type": "no-such-model"}}, "no-such-model"),
+        ({"stack": "litgpt"}, "stack litgpt cannot be traced"),
+    ],
+    ids=["field", "model", "stack"],
+)
+def test_what_cannot_be_traced_is_said_in_one_line(tmp_path, changes, message):
+    """The worker's refusal arrives as a usage error, and nothing is kept."""
+    with pytest.raises(UsageError, match=message) as caught:
+        trace_case(case(**changes), folder=tmp_path)
+
+    assert "\n" not in caught.value.message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_worker_that_takes_too_long_is_ended(tmp_path):
+    """The limit and the way out are named."""
+    with pytest.raises(TlplanError, match="longer than") as caught:
+        trace_case(case(), folder=tmp_path, timeout_seconds=0.2)
+
+    assert caught.value.hints
