@@ -4,11 +4,13 @@ A dispatch mode sees each operation's outputs. A storage seen for the first time
 Python object goes when nothing refers to it any more, and a weak reference tells when.
 """
 
+# torch and transformers leave much untyped.
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -46,6 +48,14 @@ class Mark:
     segment: str
 
 
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What a library keeps for ever once one of its operations ran in a thread."""
+
+    size_bytes: int
+    users: frozenset[Any]
+
+
 class AllocationLog(TorchDispatchMode):
     """Logs births and deaths of all storages while it is active."""
 
@@ -54,6 +64,7 @@ class AllocationLog(TorchDispatchMode):
         *,
         scratch: Mapping[Any, Scratch] | None = None,
         replaced: Mapping[Any, Callable[..., Any]] | None = None,
+        workspace: Workspace | None = None,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
         """`scratch`: what kernels take inside. `replaced`: operations that run otherwise."""
@@ -67,6 +78,8 @@ class AllocationLog(TorchDispatchMode):
         self.operations = 0
         self._scratch = scratch or {}
         self._replaced = replaced or {}
+        self._workspace = workspace
+        self._threads_with_workspace: set[bool] = set()
         self._block_bytes = block_bytes
         self._known: dict[int, weakref.ref[Any]] = {}
         self._numbers: dict[int, int] = {}
@@ -139,6 +152,8 @@ class AllocationLog(TorchDispatchMode):
                 if owned:
                     self._find_owner(args, place)
                 self._see(tensor, name)
+        if self._workspace is not None and func in self._workspace.users:
+            self._keep_workspace(self._workspace, made[0])
         scratch = self._scratch.get(func)
         if scratch is not None:
             self._kernel_scratch(scratch(args, out), name, out)
@@ -157,6 +172,13 @@ class AllocationLog(TorchDispatchMode):
 
     _fake = True
 
+    def _keep_workspace(self, workspace: Workspace, out: torch.Tensor) -> None:
+        """One for the thread that runs forward, one for autograd's."""
+        in_backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001
+        if in_backward not in self._threads_with_workspace:
+            self._threads_with_workspace.add(in_backward)
+            self._birth(self._rounded(workspace.size_bytes), "cuBLAS workspace", out)
+
     def _kernel_scratch(self, count_bytes: int, maker: str, out: Any) -> None:
         size_bytes = self._rounded(count_bytes)
         if size_bytes:
@@ -169,12 +191,3 @@ class RealAllocationLog(AllocationLog):
     """Logs tensors that hold data, to compare with what really happens."""
 
     _fake = False
-
-
-@contextmanager
-def logging_off() -> Iterator[None]:
-    """Nothing is logged inside."""
-    from torch.utils._python_dispatch import _disable_current_modes
-
-    with _disable_current_modes():
-        yield

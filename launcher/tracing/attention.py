@@ -5,6 +5,9 @@ memory-efficient kernel where a mask or fp32 rules that out and every query head
 plain products otherwise.
 """
 
+# torch and transformers leave much untyped.
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 import math
@@ -17,7 +20,7 @@ _aten = torch.ops.aten
 _FLASH_WIDEST_HEAD = 256
 
 
-def scaled_dot_product_attention(
+def scaled_dot_product_attention(  # noqa: PLR0917 - torch's own signature
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -33,45 +36,50 @@ def scaled_dot_product_attention(
         query, key, value = (
             part.to(dtype) if part.dtype == torch.float32 else part for part in (query, key, value)
         )
-    own_keys = key.shape[1] == query.shape[1]
-    one_width = query.shape[-1] == value.shape[-1]
-    narrow = query.dtype != torch.float32
-    if attn_mask is None and narrow and one_width and query.shape[-1] <= _FLASH_WIDEST_HEAD:
-        return _flash(query, key, value, dropout_p, is_causal, scale)
-    if own_keys:
-        return _efficient(query, key, value, attn_mask, dropout_p, is_causal, scale)
-    return _aten._scaled_dot_product_attention_math(  # type: ignore[no-any-return]  # noqa: SLF001
-        query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
-    )[0]
+    shares_keys = key.shape[1] != query.shape[1]
+    flash = (
+        attn_mask is None
+        and query.dtype != torch.float32
+        and query.shape[-1] == value.shape[-1] <= _FLASH_WIDEST_HEAD
+        and (enable_gqa or not shares_keys)
+    )
+    if flash:
+        return _flash((query, key, value), dropout_p, scale, is_causal=is_causal)
+    if not shares_keys:
+        parts = (query, key, value)
+        return _efficient(parts, attn_mask, dropout_p, scale, is_causal=is_causal)
+    # Products are computed in fp32, whatever autocast says outside.
+    with torch.autocast("cpu", enabled=False):
+        return _aten._scaled_dot_product_attention_math(  # type: ignore[no-any-return]  # noqa: SLF001
+            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+        )[0]
 
 
 def _flash(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+    parts: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     dropout_p: float,
-    is_causal: bool,
     scale: float | None,
+    *,
+    is_causal: bool,
 ) -> torch.Tensor:
-    width = query.shape[-1]
+    width = parts[0].shape[-1]
     missing = -width % 8
-    if missing:
-        query, key, value = (functional.pad(part, (0, missing)) for part in (query, key, value))
+    padded = [functional.pad(part, (0, missing)) for part in parts] if missing else parts
     out: torch.Tensor = _aten._scaled_dot_product_flash_attention(  # noqa: SLF001
-        query, key, value, dropout_p, is_causal, scale=scale or width**-0.5
+        *padded, dropout_p, is_causal, scale=scale or width**-0.5
     )[0]
     return out[..., :width] if missing else out
 
 
 def _efficient(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+    parts: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     mask: torch.Tensor | None,
     dropout_p: float,
-    is_causal: bool,
     scale: float | None,
+    *,
+    is_causal: bool,
 ) -> torch.Tensor:
+    query, key, value = parts
     if mask is not None:
         if mask.dtype == torch.bool:
             nothing = torch.zeros((), dtype=query.dtype)
@@ -123,11 +131,11 @@ class FlashAttention2(torch.autograd.Function):
 def flash_attention_2(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, **options: Any
 ) -> torch.Tensor:
-    """transformers' _flash_attention_forward: 16-bit tensors into the kernel."""
+    """Transformers' _flash_attention_forward: 16-bit tensors into the kernel."""
     if query.dtype == torch.float32:
         dtype = options.get("target_dtype") or torch.bfloat16
         query, key, value = (part.to(dtype) for part in (query, key, value))
-    return FlashAttention2.apply(query, key, value)  # type: ignore[no-any-return, no-untyped-call]
+    return FlashAttention2.apply(query, key, value)  # type: ignore[no-any-return]
 
 
 def flash_attention_2_repeated(

@@ -69,9 +69,20 @@ def _index_put(
     )
 
 
-AUTOGRAD_RULES: dict[Any, Callable[..., Any]] = {
-    _aten.add.Tensor: _add,
-    _aten.index.Tensor: _index,
-    _aten.index_put.default: _index_put,
-}
-"""Operations that run otherwise on tensors without data, and what to run instead."""
+def rules_without_data(*, padded: bool) -> dict[Any, Callable[..., Any]]:
+    """Operations that run otherwise on tensors without data, and what to run instead.
+
+    `padded` answers whether masks have holes when a model looks into one.
+    """
+
+    def value_of(tensor: torch.Tensor) -> Any:
+        if tensor.dtype == torch.bool:
+            return not padded
+        return _aten._local_scalar_dense.default(tensor)  # noqa: SLF001
+
+    return {
+        _aten.add.Tensor: _add,
+        _aten.index.Tensor: _index,
+        _aten.index_put.default: _index_put,
+        _aten._local_scalar_dense.default: value_of,  # noqa: SLF001
+    }

@@ -29,6 +29,7 @@ def cuda_rules(request: TrainingRequest) -> Iterator[None]:
             replaced(functional, scaled_dot_product_attention=sdpa, dropout=_dropout)
         )
         stack.enter_context(_foreach_on_cpu())
+        stack.enter_context(_autocast_seen_by_all())
         stack.enter_context(_masks(padded=request.padded))
         stack.enter_context(_flash_attention_2(request))
         if request.autocast is not None:
@@ -50,6 +51,18 @@ def _foreach_on_cpu() -> Iterator[None]:
 
     devices = [*_foreach_utils._get_foreach_kernels_supported_devices(), "cpu"]  # noqa: SLF001
     with replaced(_foreach_utils, _get_foreach_kernels_supported_devices=lambda: devices):
+        yield
+
+
+@contextmanager
+def _autocast_seen_by_all() -> Iterator[None]:
+    """PEFT asks about autocast without naming a device, and means CUDA's."""
+    asked, dtype = torch.is_autocast_enabled, torch.get_autocast_dtype
+    with replaced(
+        torch,
+        is_autocast_enabled=lambda _device=None: asked("cpu"),
+        get_autocast_dtype=lambda _device=None: dtype("cpu"),
+    ):
         yield
 
 

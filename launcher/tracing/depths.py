@@ -4,6 +4,9 @@ Most models repeat one block; some alternate kinds, some begin with other blocks
 models that differ by one period, and end like the full one, give every block's share.
 """
 
+# torch and transformers leave much untyped.
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence

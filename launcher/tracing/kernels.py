@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from launcher.tracing.allocation_log import Scratch
+from planner.units import KIB, MIB
 
 _aten = torch.ops.aten
 
@@ -25,7 +26,7 @@ def _flash_backward(arguments: Sequence[Any], _out: Any) -> int:
     query, key = arguments[1], arguments[2]
     batch, heads, rows, width = query.shape
     rounded_rows = _up(rows, 128)
-    taken = 4 * batch * heads * rounded_rows * (_up(width, 32) + 1)
+    taken: int = 4 * batch * heads * rounded_rows * (_up(width, 32) + 1)
     if key.shape[1] != heads:
         taken += 2 * batch * heads * key.shape[2] * width * key.element_size()
     return taken
@@ -36,7 +37,8 @@ def _efficient_backward(arguments: Sequence[Any], _out: Any) -> int:
     query = arguments[1]
     batch, heads, rows, width = query.shape
     sums = 4 * width if query.element_size() == 2 else 0
-    return batch * heads * rows * (sums + 4)
+    taken: int = batch * heads * rows * (sums + 4)
+    return taken
 
 
 def _embedding_backward(arguments: Sequence[Any], _out: Any) -> int:
@@ -56,7 +58,23 @@ KERNEL_SCRATCH: dict[Any, Scratch] = {
         _efficient_backward
     ),
     _aten.embedding_dense_backward.default: _embedding_backward,
-    _aten._index_put_impl_.default: _index_put,  # noqa: SLF001
+    _aten._index_put_impl_.default: _index_put,
     _aten.index_put.default: _index_put,
 }
 """Operation to what its CUDA kernel allocates inside."""
+
+MATRIX_PRODUCTS = frozenset(
+    (_aten.mm.default, _aten.addmm.default, _aten.bmm.default, _aten.baddbmm.default)
+)
+"""Operations that run in cuBLAS."""
+
+_HOPPER_AND_LATER = ("h100", "h200", "h800", "h20", "gh200", "b100", "b200", "b300")
+
+
+def cublas_workspace_bytes(gpu: str | None) -> int:
+    """What cuBLAS keeps for ever in each thread that calls it (ATen's CUDABlas.cpp).
+
+    An unknown card is taken for one before Hopper.
+    """
+    words = (gpu or "").lower().replace("_", "-").split("-")
+    return 32 * MIB if any(word in _HOPPER_AND_LATER for word in words) else 8 * MIB + 128 * KIB

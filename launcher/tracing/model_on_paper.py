@@ -4,6 +4,9 @@ Built on the meta device first: `Module.to` cannot move parameters of fake tenso
 it. Then every parameter becomes a fake CPU tensor.
 """
 
+# torch and transformers leave much untyped.
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -12,25 +15,27 @@ from typing import Any
 import torch
 from torch import nn
 
+from launcher.tracing.offloading import offload_checkpoints
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-_ADAPTED_OUTSIDE_EXPERTS = "all-linear"
 
 
 def build_model(config: Any, request: TrainingRequest) -> nn.Module:
     """The model as it is trained, with its adapters, on the meta device."""
     model = _base_model(config, request)
-    if request.checkpointing == "full":
+    if request.checkpointing != "none":
         model.gradient_checkpointing_enable(
             gradient_checkpointing_kwargs={"use_reentrant": request.reentrant_checkpoints}
         )
+    if request.checkpointing == "offloaded":
+        offload_checkpoints(model)
     if request.adapter is not None:
         model = _with_adapters(model, request)
     elif request.trainable_layers is not None:
         _freeze_lower_blocks(model, request.trainable_layers)
-    return model.train()
+    model.train()
+    return model  # type: ignore[no-any-return]
 
 
 def _base_model(config: Any, request: TrainingRequest) -> Any:
@@ -70,7 +75,9 @@ def base_dtype(request: TrainingRequest) -> torch.dtype:
 
 
 def compute_dtype(request: TrainingRequest) -> torch.dtype:
-    """What quantized linears compute in."""
+    """What quantized linears compute in; the launcher takes fp32 on the CPU."""
+    if request.device == "cpu":
+        return torch.float32
     return DTYPES[request.autocast or "bf16"]
 
 

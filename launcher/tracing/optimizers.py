@@ -3,6 +3,9 @@
 bitsandbytes' kernels refuse tensors without data, and update in place: only their state counts.
 """
 
+# torch and transformers leave much untyped.
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -84,7 +87,8 @@ class _BitsAndBytesAdam:
         state = []
         if not (self._paged and elements >= _SMALLEST_PAGED):
             dtype = torch.uint8 if narrow else torch.float32
-            state += [torch.zeros(parameter.shape, dtype=dtype) for _ in range(2)]
+            state += [torch.zeros_like(parameter, dtype=dtype) for _ in range(2)]
         if narrow:
-            state += [torch.zeros(-(-elements // _GROUP)) for _ in range(2)]
+            scales = -(-elements // _GROUP)
+            state += [parameter.new_zeros(scales, dtype=torch.float32) for _ in range(2)]
         return state

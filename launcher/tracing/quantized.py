@@ -6,22 +6,29 @@ in forward and backward what bitsandbytes 0.50 does for more than 1536 tokens
 (backends/cuda/ops.py, autograd/_functions.py).
 """
 
+# torch and transformers leave much untyped.
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from bitsandbytes.nn import Linear4bit, Linear8bitLt
+from bitsandbytes.autograd._functions import MatmulLtState
+from bitsandbytes.nn.modules import Linear4bit, Linear8bitLt
 from torch import nn
 from torch.nn import functional
 
+from launcher.tracing.replacing import replaced
 from planner.request import Weights
 
 _GROUP = 64
 _SCALE_GROUP = 256
 
 
-class PackedLinear4bit(Linear4bit):  # type: ignore[misc]
+class PackedLinear4bit(Linear4bit):
     """A frozen nf4 linear."""
 
     def __init__(
@@ -31,11 +38,12 @@ class PackedLinear4bit(Linear4bit):  # type: ignore[misc]
         self.in_features, self.out_features, self.compute_dtype = inputs, outputs, dtype
         elements = inputs * outputs
         scales = -(-elements // _GROUP)
-        self.weight = _frozen((elements + 1) // 2, 1, dtype=torch.uint8)
+        packed: Any = _frozen((elements + 1) // 2, 1, dtype=torch.uint8)
         # PEFT asks for these.
-        self.weight.compress_statistics, self.weight.quant_type = double, "nf4"
-        self.bias = _frozen(outputs, dtype=dtype) if bias else None
-        self.double = double
+        packed.compress_statistics, packed.quant_type = double, "nf4"
+        self.weight = packed
+        self.register_parameter("bias", _frozen(outputs, dtype=dtype) if bias else None)
+        self.double_quantized = double
         self._keep("code", 16)
         if double:
             self._keep("scales", scales, torch.uint8)
@@ -56,8 +64,8 @@ class PackedLinear4bit(Linear4bit):  # type: ignore[misc]
     def unpacked(self, *, scale_copies: int) -> torch.Tensor:
         """The whole weight in the compute dtype; double-quantized scales are unpacked too."""
         copies = [
-            torch.empty(self.quant_scales.shape, dtype=torch.float32)
-            for _ in range(scale_copies if self.double else 0)
+            torch.empty_like(self.get_buffer("quant_scales"), dtype=torch.float32)
+            for _ in range(scale_copies if self.double_quantized else 0)
         ]
         weight = torch.empty((self.out_features, self.in_features), dtype=self.compute_dtype)
         del copies
@@ -77,25 +85,29 @@ class _Multiply4bit(torch.autograd.Function):
         return torch.matmul(gradients[0], weight), None
 
 
-class PackedLinear8bit(Linear8bitLt):  # type: ignore[misc]
+class PackedLinear8bit(Linear8bitLt):
     """A frozen LLM.int8 linear."""
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool, dtype: torch.dtype) -> None:
-        from bitsandbytes import MatmulLtState
-
         nn.Module.__init__(self)
         self.in_features, self.out_features = inputs, outputs
         self.state = MatmulLtState()
         self.state.has_fp16_weights, self.state.threshold = False, 6.0
         self.index = None
         self.weight = _frozen(outputs, inputs, dtype=torch.int8)
-        self.bias = _frozen(outputs, dtype=dtype) if bias else None
+        self.register_parameter("bias", _frozen(outputs, dtype=dtype) if bias else None)
         scales = torch.empty(outputs, dtype=torch.float32)
         self.register_buffer("quant_scales", scales, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Quantize the input by rows, multiply, scale."""
-        return _Multiply8bit.apply(x, self)  # type: ignore[no-any-return, no-untyped-call]
+        return _Multiply8bit.apply(x, self)  # type: ignore[no-any-return]
+
+
+    def unpacked(self, *, scale_copies: int) -> torch.Tensor:
+        """The whole weight in fp32."""
+        del scale_copies
+        return torch.empty((self.out_features, self.in_features), dtype=torch.float32)
 
 
 class _Multiply8bit(torch.autograd.Function):
@@ -119,6 +131,25 @@ class _Multiply8bit(torch.autograd.Function):
         return torch.matmul(flat, weight).view(ctx.shape), None
 
 
+@contextmanager
+def unpacked_by_peft() -> Iterator[None]:
+    """Inside, adapters that need a whole weight, such as DoRA, get it from the stand-ins."""
+    from peft.tuners.lora import dora, layer, variants
+
+    original = layer.dequantize_module_weight
+
+    def weight_of(module: nn.Module) -> torch.Tensor:
+        if isinstance(module, (PackedLinear4bit, PackedLinear8bit)):
+            return module.unpacked(scale_copies=1)
+        weight: torch.Tensor = original(module)
+        return weight
+
+    with ExitStack() as stack:
+        for user in (dora, layer, variants):
+            stack.enter_context(replaced(user, dequantize_module_weight=weight_of))
+        yield
+
+
 def quantize_linears(model: nn.Module, weights: Weights, dtype: torch.dtype) -> None:
     """Put stand-ins in the place of all linears that Transformers would quantize.
 
@@ -128,7 +159,7 @@ def quantize_linears(model: nn.Module, weights: Weights, dtype: torch.dtype) -> 
     from transformers.pytorch_utils import Conv1D
     from transformers.quantizers.base import get_keys_to_not_convert
 
-    kept = get_keys_to_not_convert(model)  # type: ignore[no-untyped-call]
+    kept = get_keys_to_not_convert(model)
     for name, module in list(model.named_modules()):
         is_linear = type(module) is nn.Linear
         if name in kept or not (is_linear or isinstance(module, Conv1D)):

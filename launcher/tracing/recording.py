@@ -44,7 +44,7 @@ class Recording:
         return peaks
 
     def _part_name(self, part: str, ends: int) -> str:
-        pass_name, _, block = part.partition(":")
+        stage, _, block = part.partition(":")
         if not block.isdecimal():
             return part
         index, count, kind = int(block), self.frozen, "frozen"
@@ -53,7 +53,7 @@ class Recording:
         if index >= ends:
             index -= count
         name = str(index) if -ends <= index < ends else "middle"
-        return f"{pass_name}:{kind}{name}"
+        return f"{stage}:{kind}{name}"
 
     def _segment_peaks(self) -> Iterator[tuple[str, int]]:
         alive = sum(change for _, change in self.events[: self.marks[0].position])

@@ -1,5 +1,8 @@
 """One optimizer step as Trainer takes it, each part of it named while it runs."""
 
+# torch and transformers leave much untyped.
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
@@ -95,16 +98,16 @@ class _Parts:
         self._blocks = blocks_of(base, base.config.num_hidden_layers)
         self._embeddings = base.get_input_embeddings()
         self._step = 0
-        self._pass = ""
+        self._stage = ""
 
     def begin(self, step: int) -> None:
         """A new step."""
         self._step = step
 
-    def enter(self, pass_name: str, block: str) -> None:
+    def enter(self, stage: str, block: str) -> None:
         """A new segment."""
-        self._pass = pass_name
-        self._log.enter(f"{self._step}/{pass_name}:{block}")
+        self._stage = stage
+        self._log.enter(f"{self._step}/{stage}:{block}")
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -122,7 +125,7 @@ class _Parts:
     def _enters(self, index: int) -> Callable[..., None]:
         def hook(*_: Any) -> None:
             # Recomputed within backward, or run for the first time.
-            self.enter(self._pass, str(index))
+            self.enter(self._stage, str(index))
 
         return hook
 
@@ -131,7 +134,7 @@ class _Parts:
 
         def hook(_block: nn.Module, _inputs: Any, out: Any) -> None:
             tensor = out[0] if isinstance(out, tuple) else out
-            if self._pass == "forward" and last:
+            if self._stage == "forward" and last:
                 self.enter("forward", "head")
             if tensor.requires_grad:
                 tensor.register_hook(lambda _: self.enter("backward", str(index)))
@@ -139,5 +142,5 @@ class _Parts:
         return hook
 
     def _leaves_embeddings(self, _module: nn.Module, _inputs: Any, out: torch.Tensor) -> None:
-        if self._pass == "forward" and out.requires_grad and not out.is_leaf:
+        if self._stage == "forward" and out.requires_grad and not out.is_leaf:
             out.register_hook(lambda _: self.enter("backward", "embeddings"))

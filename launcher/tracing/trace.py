@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from launcher.tracing.allocation_log import AllocationLog
-from launcher.tracing.autograd_rules import AUTOGRAD_RULES
+from launcher.tracing.allocation_log import BLOCK_BYTES, AllocationLog, Workspace
+from launcher.tracing.autograd_rules import rules_without_data
 from launcher.tracing.cuda_rules import cuda_rules
 from launcher.tracing.depths import Share, block_kinds, config_of, depths_of, depths_of_split
-from launcher.tracing.kernels import KERNEL_SCRATCH
+from launcher.tracing.kernels import KERNEL_SCRATCH, MATRIX_PRODUCTS
 from launcher.tracing.model_on_paper import blocks_path, build_model, give_fake_tensors
 from launcher.tracing.recording import Recording
 from launcher.tracing.step import run_steps
+from launcher.tracing.unrolling import unrolled
+from planner.memory.allocator import Event
 from planner.request import TrainingRequest
 
 
@@ -43,14 +45,61 @@ class FullDepth:
         """Where the peak is."""
         return max(self.segments, key=lambda name: self.segments[name])
 
+    def phases(self) -> dict[str, int]:
+        """Peak bytes of each phase of the step."""
+        peaks: dict[str, int] = {}
+        for segment, most in self.segments.items():
+            phase = _phase(segment)
+            if phase is not None:
+                peaks[phase] = max(most, peaks.get(phase, 0))
+        return peaks
 
-def trace_request(config: Mapping[str, Any], request: TrainingRequest) -> FullDepth:
+    def events(self) -> list[Event]:
+        """Every birth and death of the full model's steps, for the allocator.
+
+        What the repeated blocks do not account for, such as frozen blocks below trained ones,
+        stands there from the beginning.
+        """
+        share, recording = self.shares[-1], self.recordings[-1]
+        period = recording.layers - self.recordings[0].layers
+        events: Sequence[Event] = recording.events
+        if period > 0 and share.times > 0:
+            first = max(recording.layers - 2 * period, recording.frozen + 1)
+            events = unrolled(recording, first=first, period=period, copies=share.times)
+        missing = self.peak_bytes - _peak(events)
+        return [(_MISSING, missing), *events] if missing > 0 else list(events)
+
+
+def _phase(segment: str) -> str | None:
+    """The phase a segment belongs to; None between steps."""
+    stage, _, block = segment.partition(":")
+    if stage == "rest":
+        return None
+    return "loss" if block in ("head", "outputs", "loss") else stage
+
+
+_MISSING = -2
+"""Number of the tensor that stands for what was not traced."""
+
+
+def _peak(events: Iterable[Event]) -> int:
+    alive = most = 0
+    for _, change in events:
+        alive += change
+        most = max(most, alive)
+    return most
+
+
+def trace_request(
+    config: Mapping[str, Any], request: TrainingRequest, *, workspace_bytes: int = 0
+) -> FullDepth:
     """Trace shallow models of a config and follow each part of the step to the full depth.
 
     Every part grows linearly with the number of blocks; the largest of them need not.
+    `workspace_bytes` is what cuBLAS keeps in each of two threads.
     """
     shares = _shares(config, request)
-    recordings = [_record_share(config, request, share) for share in shares]
+    recordings = [_record_share(config, request, share, workspace_bytes) for share in shares]
     ends = max(min(recording.layers - recording.frozen for recording in recordings) // 2, 1)
     peaks = [recording.peaks(ends=ends) for recording in recordings]
     shared = [name for name in peaks[0] if all(name in each for each in peaks)]
@@ -76,20 +125,27 @@ def _shares(config: Mapping[str, Any], request: TrainingRequest) -> list[Share]:
 
 
 def _record_share(
-    config: Mapping[str, Any], request: TrainingRequest, share: Share
+    config: Mapping[str, Any], request: TrainingRequest, share: Share, workspace_bytes: int
 ) -> Recording:
     if share.frozen:
         request = replace(request, trainable_layers=share.layers - share.frozen)
-    return record(config_of(config, share.layers), request)
+    return record(config_of(config, share.layers), request, workspace_bytes=workspace_bytes)
 
 
-def record(config: Any, request: TrainingRequest) -> Recording:
-    """Take the steps of one model on fake tensors."""
-    with warnings.catch_warnings():
+def record(config: Any, request: TrainingRequest, *, workspace_bytes: int = 0) -> Recording:
+    """Take the steps of one model on fake tensors, as on the request's device."""
+    on_cuda = request.device == "cuda"
+    with warnings.catch_warnings(), _quantized_rules(request):
         warnings.simplefilter("ignore")
         model = build_model(config, request)
-        log = AllocationLog(scratch=KERNEL_SCRATCH, replaced=AUTOGRAD_RULES)
-        with FakeTensorMode(allow_non_fake_inputs=True), cuda_rules(request), _no_collection():
+        log = AllocationLog(
+            replaced=rules_without_data(padded=request.padded),
+            scratch=KERNEL_SCRATCH if on_cuda else None,
+            workspace=Workspace(workspace_bytes, MATRIX_PRODUCTS) if workspace_bytes else None,
+            block_bytes=BLOCK_BYTES if on_cuda else 1,
+        )
+        rules = cuda_rules(request) if on_cuda else nullcontext()
+        with FakeTensorMode(allow_non_fake_inputs=True), rules, _no_collection():
             give_fake_tensors(model)
             with log:
                 log.add_model(model)
@@ -107,6 +163,15 @@ def record(config: Any, request: TrainingRequest) -> Recording:
         blocks_path=blocks_path(model, layers),
         operations=log.operations,
     )
+
+
+def _quantized_rules(request: TrainingRequest) -> AbstractContextManager[None]:
+    if request.method != "qlora":
+        return nullcontext()
+    # bitsandbytes: about 5 s.
+    from launcher.tracing.quantized import unpacked_by_peft
+
+    return unpacked_by_peft()
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class _Stretch:
 
     start: int
     end: int
-    pass_name: str
+    stage: str
     zone: str | None
     """Where the blocks stand; None outside blocks."""
     turn: str
@@ -48,18 +48,18 @@ def _stretches(recording: Recording, first: int, period: int) -> Iterator[_Stret
     open_stretch: _Stretch | None = None
     for mark, following in zip(recording.marks, recording.marks[1:], strict=False):
         step, _, part = mark.segment.partition("/")
-        pass_name, _, block = part.partition(":")
+        stage, _, block = part.partition(":")
         zone = _zone(block, first, period)
         if block == "before":
             passes[step] += 1
         turn = f"{step}.{passes[step]}"
-        if open_stretch is not None and (zone, pass_name) == (_MIDDLE, open_stretch.pass_name):
+        if open_stretch is not None and (zone, stage) == (_MIDDLE, open_stretch.stage):
             start = open_stretch.start
         else:
             if open_stretch is not None:
                 yield open_stretch
             start = mark.position
-        open_stretch = _Stretch(start, following.position, pass_name, zone, turn)
+        open_stretch = _Stretch(start, following.position, stage, zone, turn)
         if zone != _MIDDLE:
             yield open_stretch
             open_stretch = None
@@ -103,7 +103,7 @@ class _Tensors:
                 birth = self.born[number]
                 if birth.zone is None or stretch.zone is None or birth.zone == stretch.zone:
                     continue
-                key = (birth.pass_name, stretch.pass_name, birth.turn, stretch.turn)
+                key = (birth.stage, stretch.stage, birth.turn, stretch.turn)
                 if stretch.zone == _MIDDLE:
                     entering[(*key, birth.zone)].append((number, change))
                 elif birth.zone == _MIDDLE:
@@ -150,7 +150,7 @@ class _Unrolling:
                     yield from self._outside(event, stretch)
                 continue
             order = range(self._copies)
-            for copy in order if stretch.pass_name == _FORWARD else reversed(order):
+            for copy in order if stretch.stage == _FORWARD else reversed(order):
                 for event in part:
                     yield self._inside(event, stretch, copy)
 
@@ -178,7 +178,7 @@ class _Unrolling:
         born = self._tensors.born[number]
         below = born.zone == _BELOW
         if born.zone is None:
-            last = self._copies - 1 if stretch.pass_name == _FORWARD else 0
+            last = self._copies - 1 if stretch.stage == _FORWARD else 0
             return (self._number(number, 0), change) if copy == last else (-1, 0)
         boundary = 0 if below else self._copies - 1
         if copy == boundary:

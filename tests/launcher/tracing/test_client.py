@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from launcher.errors import TlplanError, UsageError  # noqa: E402
-from launcher.tracing.cache import find_trace, keep_trace  # noqa: E402
-from launcher.tracing.client import trace_case  # noqa: E402
-from launcher.tracing.result import TraceResult  # noqa: E402
-from tests.launcher.tracing.samples import case  # noqa: E402
+from launcher.errors import TlplanError, UsageError
+from launcher.tracing.cache import find_trace, keep_trace
+from launcher.tracing.client import trace_case
+from launcher.tracing.result import TraceResult
+from tests.launcher.tracing.samples import case
 
 RESULT = TraceResult(
     peak_bytes=5,

@@ -1,0 +1,99 @@
+"""Traces one case: JSON on stdin, JSON on stdout.
+
+    echo '{"config": {...}, "method": "lora", ...}' | python -m launcher.tracing.worker
+
+A process of its own, because torch and Transformers take seconds to import and hundreds of MiB.
+What cannot be traced is answered with {"error": {"code", "message", "hints"}} and exit code 2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from launcher.exit_codes import ExitCode
+from launcher.tracing.result import TraceResult
+from launcher.tracing.versions import library_versions
+from planner.case import request_of_case
+from planner.request import RequestError, TrainingRequest
+
+
+def main() -> int:
+    """Answer the case on stdin."""
+    case = json.load(sys.stdin)
+    answer_to = _own_stdout()
+    try:
+        answer = trace(case).as_json()
+        code = ExitCode.DONE
+    except RequestError as problem:
+        answer, code = _refusal("BAD_FIELD", str(problem)), ExitCode.USAGE
+    except (LookupError, TypeError, ValueError, RuntimeError, NotImplementedError) as problem:
+        text = f"the step cannot be traced: {type(problem).__name__}: {problem}"
+        answer, code = _refusal("CANNOT_TRACE", text), ExitCode.USAGE
+    with os.fdopen(answer_to, "w") as stream:
+        json.dump(answer, stream)
+    return code
+
+
+def trace(case: Mapping[str, Any]) -> TraceResult:
+    """The trace of a case that has a config.
+
+    Raises RequestError for a field that is impossible or cannot be traced, and whatever the
+    libraries raise for a model they cannot build.
+    """
+    config = case.get("config")
+    if not isinstance(config, dict):
+        raise RequestError("config", "config must be the object of a config.json")
+    request = request_of_case(case)
+    _check(request)
+    import torch
+
+    torch.set_num_threads(1)
+    from launcher.tracing.kernels import cublas_workspace_bytes
+    from launcher.tracing.trace import trace_request
+    from planner.memory.allocator import replay, smallest_budget
+
+    began = time.monotonic()
+    on_cuda = request.device == "cuda"
+    workspace_bytes = cublas_workspace_bytes(case.get("gpu")) if on_cuda else 0
+    full = trace_request(config, request, workspace_bytes=workspace_bytes)
+    events = full.events()
+    expandable = request.allocator == "expandable"
+    reserved_bytes = replay(events, expandable=expandable).peak_reserved_bytes
+    return TraceResult(
+        peak_bytes=full.peak_bytes,
+        rest_bytes=full.rest_bytes,
+        phases=full.phases(),
+        reserved_bytes=reserved_bytes,
+        needed_bytes=smallest_budget(events, expandable=expandable),
+        seconds=round(time.monotonic() - began, 3),
+        versions=library_versions(),
+    )
+
+
+def _check(request: TrainingRequest) -> None:
+    """Raise RequestError for what has no real classes here to trace."""
+    if request.stack != "transformers":
+        raise RequestError("stack", f"stack {request.stack} cannot be traced, only transformers")
+    if request.sharding not in ("none", "ddp"):
+        raise RequestError("sharding", f"sharding {request.sharding} cannot be traced, only none")
+
+
+def _refusal(code: str, message: str) -> dict[str, Any]:
+    one_line = " ".join(message.split())
+    return {"error": {"code": code, "message": one_line[:500], "hints": []}}
+
+
+def _own_stdout() -> int:
+    """Stdout for the answer alone: what libraries print goes to stderr from here on."""
+    answer_to = os.dup(1)
+    os.dup2(2, 1)
+    return answer_to
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
