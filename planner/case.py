@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
 from planner.memory.interval import Band
-from planner.plan import as_numbers
 from planner.request import AdapterSettings, Allocator, RequestError, TrainingRequest
 from planner.shape import ModelShape
 
@@ -176,13 +174,13 @@ def answer_case(
     capacity = None if gpu is None else find_capacity(gpu)
     verdict = verdict_of(memory.needed, capacity)
     if gpu is not None and capacity is None:
-        verdict = replace(verdict, reason=f'hwdb knows no card "{gpu}", or not its memory')
+        verdict = verdict._replace(reason=f'hwdb knows no card "{gpu}", or not its memory')
     return {
         "id": case.get("id"),
         "memory": memory_numbers(memory),
         "time": None,
         "verdict": verdict_numbers(verdict),
-        "basis": as_numbers(memory.basis),
+        "basis": memory.basis._asdict(),
     }
 
 
@@ -195,7 +193,7 @@ def memory_numbers(memory: MemoryEstimate) -> dict[str, Any]:
         "needed_bytes": band_numbers(memory.needed),
         "rest_allocated_bytes": memory.rest_allocated_bytes,
         "peak_phase": memory.peak_phase,
-        "parts": as_numbers(memory.parts),
+        "parts": memory.parts._asdict(),
     }
 
 
@@ -206,4 +204,4 @@ def band_numbers(band: Band) -> dict[str, int]:
 
 def verdict_numbers(verdict: Verdict) -> dict[str, Any]:
     """A verdict as the contract's object."""
-    return as_numbers(verdict)
+    return verdict._asdict()

@@ -118,7 +118,7 @@ def _method(answer: MethodAnswer) -> dict[str, Any]:
         "low_bytes": memory.needed.low_bytes,
         "high_bytes": memory.needed.high_bytes,
         "spare_bytes": verdict.spare_bytes,
-        "parts": as_numbers(memory.parts),
+        "parts": memory.parts._asdict(),
         "memory": memory_numbers(memory),
         "largest_sequence_tokens": answer.largest_sequence_tokens,
         "largest_micro_batch": answer.largest_micro_batch,

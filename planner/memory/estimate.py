@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from planner.memory.candidate import Phase
 from planner.memory.interval import Band, Basis, bands_of, basis_of
@@ -14,8 +13,7 @@ from planner.request import RequestError, TrainingRequest
 from planner.shape import ModelShape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(NamedTuple):
     """Where the device bytes go at the peak. They add up to `device.expected_bytes`."""
 
     weights_bytes: int
@@ -32,11 +30,10 @@ class Parts:
     @property
     def total_bytes(self) -> int:
         """All parts together."""
-        return sum(getattr(self, name) for name in self.__slots__)
+        return sum(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryEstimate:
+class MemoryEstimate(NamedTuple):
     """Peak memory of a step. On the CPU `device` is the resident memory of the process."""
 
     allocated: Band
@@ -115,8 +112,7 @@ def _check(shape: ModelShape, request: TrainingRequest) -> None:
 Fits = Literal["yes", "tight", "no"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether a step fits into a memory, and why that is said."""
 
     fits: Fits | None

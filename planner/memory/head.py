@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.memory.numerics import Numerics
 from planner.request import TrainingRequest
@@ -17,8 +17,7 @@ _TILE_BYTES_ON_CPU = 29
 fp32 tensors and one of booleans (live storages of a real step)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeadBytes:
+class HeadBytes(NamedTuple):
     """What the last norm, the head and the loss hold, in bytes of one micro-batch."""
 
     saved: int

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from planner.memory.runtime import Footprint
 from planner.request import TrainingRequest
@@ -12,8 +11,7 @@ from planner.shape import ModelShape
 Tier = Literal["formula", "trace", "probe", "measured"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
+class Band(NamedTuple):
     """An expected value with the interval that holds 90 of 100 measured runs."""
 
     expected_bytes: int
@@ -21,8 +19,7 @@ class Band:
     high_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
+class Basis(NamedTuple):
     """What an estimate rests on."""
 
     tier: Tier
@@ -32,8 +29,7 @@ class Basis:
     """Of allocated bytes; on a CPU of resident bytes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spread:
+class _Spread(NamedTuple):
     """Shares of the expected value."""
 
     below: float

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hwdb.family import Linear
 from planner.memory.numerics import Numerics
@@ -24,8 +24,7 @@ def activation(width: str | Size, bytes_per_element: float) -> Size:
     return elements * TOKENS * bytes_per_element
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
+class Value(NamedTuple):
     """A tensor on the tape with its width and dtype."""
 
     tensor: Tensor

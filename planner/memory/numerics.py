@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Numerics:
+class Numerics(NamedTuple):
     """Bytes per element."""
 
     weights: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.memory.step import Step
 from planner.request import TrainingRequest
@@ -26,8 +26,7 @@ EXPANDABLE_SLACK = 0.02
 """Share of allocated that expandable segments keep on top: only rounding to 2 MiB pages."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footprint:
+class Footprint(NamedTuple):
     """What the step's tensors become in the process."""
 
     allocated_bytes: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hwdb.symbols import extent
 from planner.memory.numerics import Numerics
@@ -45,8 +45,7 @@ def int8_bytes(elements: int, rows: int) -> int:
     return rounded(elements) + rounded(4 * rows)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class States:
+class States(NamedTuple):
     """What stays in memory between micro-batches."""
 
     weights_bytes: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.memory.block import block_pass
 from planner.memory.candidate import Candidate
@@ -16,8 +16,7 @@ from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """A step's states and the moments that may be its peak."""
 
     states: States

@@ -10,23 +10,24 @@ the dimensions are known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from planner.memory.size import NOTHING, Size
 
 
-@dataclass(eq=False, slots=True)
 class Tensor:
     """A tensor of the pass."""
 
-    size: Size
-    needs_grad: bool
-    last_use: int = -1
-    savers: int = 0
+    __slots__ = ("last_use", "needs_grad", "savers", "size")
+
+    def __init__(self, size: Size, needs_grad: bool) -> None:
+        self.size = size
+        self.needs_grad = needs_grad
+        self.last_use = -1
+        self.savers = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class Operation:
+class Operation(NamedTuple):
     """One autograd node, with what it holds and what it needs while it runs."""
 
     name: str
@@ -49,8 +50,7 @@ class Operation:
         return bool(self.saved or self.saved_aside or self.uses_weight)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """What is alive at one moment, beyond what was alive when the pass began."""
 
     name: str
@@ -61,8 +61,7 @@ class Moment:
     """The share of `total` that stays after the pass."""
 
 
-@dataclass(slots=True)
-class Pass:
+class Pass(NamedTuple):
     """The moments of one pass that no other moment always exceeds."""
 
     forward: list[Moment]
@@ -79,12 +78,12 @@ class Pass:
     is computed again at that moment."""
 
 
-@dataclass(slots=True)
 class Tape:
     """Records operations, then replays their memory."""
 
-    operations: list[Operation] = field(default_factory=list)
-    start: Tensor | None = None
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+        self.start: Tensor | None = None
 
     def input(self, size: Size, *, needs_grad: bool) -> Tensor:
         """The tensor that enters the pass; whoever calls the pass owns its bytes."""
