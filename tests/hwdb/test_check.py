@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
@@ -41,7 +40,7 @@ def test_the_shipped_rows_have_no_problem() -> None:
 )
 def test_a_wrong_card_is_reported(change: dict[str, object], problem: str) -> None:
     """Each rule of a card notices a value that breaks it."""
-    card = replace(find_card("rtx-4090"), **change)  # type: ignore[arg-type]
+    card = find_card("rtx-4090")._replace(**change)  # type: ignore[arg-type]
 
     assert any(problem in line for line in problems_with(card))
 
@@ -57,20 +56,20 @@ def test_a_wrong_card_is_reported(change: dict[str, object], problem: str) -> No
 )
 def test_a_wrong_model_is_reported(change: dict[str, object], problem: str) -> None:
     """A single parameter too many is noticed, as is a shape that cannot be."""
-    model = replace(find_model("llama-3.1-8b"), **change)  # type: ignore[arg-type]
+    model = find_model("llama-3.1-8b")._replace(**change)  # type: ignore[arg-type]
 
     assert any(problem in line for line in problems_with(model))
 
 
 def test_a_wrong_offer_is_reported() -> None:
     """A price per card must be the instance's price shared out."""
-    offer = replace(all_offers()[0], on_demand_usd_per_gpu_hour=1.0)
+    offer = all_offers()[0]._replace(on_demand_usd_per_gpu_hour=1.0)
 
     assert any("each" in line for line in problems_with(offer))
 
 
 def test_a_multimodal_total_must_hold_its_text_part() -> None:
     """A total below the text part alone is noticed, though it cannot be recomputed."""
-    model = replace(find_model("gemma-3-4b"), parameters=3_800_000_000)
+    model = find_model("gemma-3-4b")._replace(parameters=3_800_000_000)
 
     assert any("text part" in line for line in problems_with(model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -39,8 +39,8 @@ _GRID = [
 
 def _numbers(memory: MemoryEstimate) -> list[int]:
     bands = (memory.allocated, memory.reserved, memory.needed, memory.device)
-    ends = [getattr(band, field.name) for band in bands for field in fields(band)]
-    parts = [getattr(memory.parts, field.name) for field in fields(memory.parts)]
+    ends = [end for band in bands for end in band]
+    parts = list(memory.parts)
     return [*ends, *parts, memory.rest_allocated_bytes, memory.trained_parameters]
 
 
