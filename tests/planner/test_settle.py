@@ -84,10 +84,15 @@ def test_reasons_belong_to_keys_that_exist() -> None:
     assert all("\n" not in reason for reason in settled.reasons.values())
 
 
-@pytest.mark.parametrize(("longest", "tokens"), [(1, 32), (700, 704), (1000, 1024), (5000, 2048)])
-def test_rows_are_as_long_as_the_data(longest: int, tokens: int) -> None:
-    """Rounded up to 32, never beyond 2048 unless asked for."""
-    assert _with_data(longest_tokens=longest).run_plan.training.sequence_tokens == tokens
+@pytest.mark.parametrize(
+    ("longest", "exact", "tokens"),
+    [(1, True, 8), (700, True, 704), (1000, False, 1024), (5000, True, 2048)],
+)
+def test_rows_are_as_long_as_the_data(longest: int, exact: bool, tokens: int) -> None:
+    """Rounded up to 8 tokens that were counted or 32 that were guessed, never beyond 2048."""
+    settled = _with_data(longest_tokens=longest, lengths_exact=exact)
+
+    assert settled.run_plan.training.sequence_tokens == tokens
 
 
 @pytest.mark.parametrize(("rows", "share"), [(9, 0.0), (10, 0.1), (1000, 0.1), (20_000, 0.01)])
