@@ -9,14 +9,15 @@ optionally negated: "relative_attention&!share_att_key".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 Role = Literal["attention_in", "attention_out", "mlp_in", "mlp_out"]
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linear:
+
+class Linear(NamedTuple):
     """A matrix multiplication of a block."""
 
     name: str
@@ -31,8 +32,7 @@ class Linear:
     """Condition under which it exists; None: always."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Norm:
+class Norm(NamedTuple):
     """A normalization layer; whether it has a bias, the family says."""
 
     name: str
@@ -43,8 +43,7 @@ class Norm:
     """Condition under which it exists; None: always."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tensor:
+class Tensor(NamedTuple):
     """Any other parameter: embedding tables, heads, poolers, sinks."""
 
     name: str
@@ -57,24 +56,22 @@ class Tensor:
     """Condition under which it exists; None: always."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experts:
+class Experts(NamedTuple):
     """The mixture of experts that stands in a block instead of the MLP."""
 
     linears: tuple[Linear, ...]
     """Linears of one expert; a block has E of each."""
-    biases: tuple[str, ...] = ()
-    """Names of those that carry a bias."""
     router: Linear
     """Chooses the experts of a token."""
+    biases: tuple[str, ...] = ()
+    """Names of those that carry a bias."""
     router_bias: bool = False
     """Whether the router carries a bias."""
     fused: bool = True
     """Whether all experts share one three-dimensional parameter per linear."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(NamedTuple):
     """An architecture of transformers, by its `model_type`."""
 
     model_type: str
@@ -84,20 +81,26 @@ class Family:
     decoder block together, since both stacks have the same depth."""
     linears: tuple[Linear, ...]
     """Linears of one block, in the order they run."""
-    biases: tuple[str, ...] = ()
-    """Names of linears that always carry a bias."""
-    bias_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
-    """Config key -> names of linears that carry a bias when it is true."""
     norms: tuple[Norm, ...]
     """Norms of one block."""
     norm_kind: Literal["rms", "layer"]
     """Root mean square, or mean and variance."""
+    mlp: Literal["gated", "plain"]
+    """gated: act(gate(x)) * up(x); plain: act(up(x))."""
+    embeddings: tuple[Tensor, ...]
+    """Parameters before the first block."""
+    heads: Mapping[str, tuple[Tensor, ...]]
+    """Architecture class -> what it adds after the last norm."""
+    source: str
+    """Citation key."""
+    biases: tuple[str, ...] = ()
+    """Names of linears that always carry a bias."""
+    bias_flags: Mapping[str, tuple[str, ...]] = _NOTHING
+    """Config key -> names of linears that carry a bias when it is true."""
     norm_bias: bool = False
     """Whether every norm has a bias beside its weight."""
     absent_in_first_block: tuple[str, ...] = ()
     """Names of norms that the first block does not have."""
-    mlp: Literal["gated", "plain"]
-    """gated: act(gate(x)) * up(x); plain: act(up(x))."""
     parallel_residual: bool = False
     """Whether attention and MLP read the same input."""
     experts: Experts | None = None
@@ -106,28 +109,22 @@ class Family:
     """Parameters of one block that are neither linear nor norm."""
     shared_blocks: bool = False
     """Whether all blocks use one set of weights."""
-    embeddings: tuple[Tensor, ...]
-    """Parameters before the first block."""
     embedding_norms: tuple[Norm, ...] = ()
     """Norms before the first block."""
     final_norms: tuple[Norm, ...] = ()
     """Norms after the last block."""
-    heads: Mapping[str, tuple[Tensor, ...]] = field(hash=False)
-    """Architecture class -> what it adds after the last norm."""
-    wrappers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    wrappers: Mapping[str, str] = _NOTHING
     """model_type -> class of multimodal models whose text part is this family; their published
     totals count the other parts too."""
     logit_softcap: bool = False
     """Whether logits pass a tanh before the loss, which keeps one more copy of them."""
     one_kv_head_when: str | None = None
     """Condition under which there is a single key/value head, whatever the config says."""
-    config_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    config_keys: Mapping[str, tuple[str, ...]] = _NOTHING
     """Llama's name of a config key -> this family's names, first one preferred; none where the
     family has no such key."""
-    config_defaults: Mapping[str, str | int | bool] = field(default_factory=dict, hash=False)
+    config_defaults: Mapping[str, str | int | bool] = _NOTHING
     """What the config class uses for an absent key; a string is a size in symbols."""
-    source: str
-    """Citation key."""
     notes: str | None = None
     """What the fields above cannot say."""
 

@@ -1,7 +1,7 @@
 """Exact look-up by name. A near match is suggested, never taken.
 
-Rows are searched as JSON and only the one that is returned becomes a value, since the quick
-check asks for a single model.
+Rows are searched as JSON and only the one that is returned becomes a value, and an exact id is
+found without decoding the other rows, since the quick check asks for one model and one card.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hwdb.load import Row, card_from, family_from, model_from, read_rows
+from hwdb.load import Row, card_from, family_from, model_from, read_rows, row_with_id
 from hwdb.not_found import Ambiguous, NotFound, close_ids
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ def find_model(name: str) -> Model:
 
     Raises NotFound with suggestions.
     """
+    row = row_with_id("models", name)
+    if row is not None:
+        return model_from(row)
     wanted = _normal(name)
     for row in read_rows("models"):
         if wanted in _model_names(row):
@@ -45,10 +48,8 @@ def find_card(name: str, memory_bytes: int | None = None) -> Card:
     "NVIDIA", "GeForce" and the like may be left out. Raises Ambiguous when the name stands for
     several cards and NotFound when there is none, or none whose memory is within 3 %.
     """
-    wanted = _normal(name)
-    rows = [row for row in read_rows("cards") if _normal(row["id"]) == wanted]
-    short = _without_vendor(wanted)
-    rows = rows or [row for row in read_rows("cards") if short in _card_names(row)]
+    row = row_with_id("cards", name)
+    rows = [row] if row else _rows_of_card(name)
     return card_from(_only_row(rows, name=name, memory_bytes=memory_bytes))
 
 
@@ -72,6 +73,13 @@ def find_family(name: str) -> Family | None:
         if name in (row["model_type"], *row["heads"], *wrappers, *wrappers.values()):
             return family_from(row)
     return None
+
+
+def _rows_of_card(name: str) -> list[Row]:
+    wanted = _normal(name)
+    rows = [row for row in read_rows("cards") if _normal(row["id"]) == wanted]
+    short = _without_vendor(wanted)
+    return rows or [row for row in read_rows("cards") if short in _card_names(row)]
 
 
 def _only_row(rows: list[Row], *, name: str, memory_bytes: int | None) -> Row:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from hwdb.card import Card
-    from hwdb.family import Experts, Family, Linear, Norm, Tensor
+    from hwdb.family import Experts, Family
     from hwdb.model import Model
     from hwdb.offer import Offer
     from hwdb.source import Source
@@ -24,14 +24,32 @@ _DATA = Path(__file__).parent / "data"
 @cache
 def read_file(kind: Kind) -> Row:
     """The whole file of a kind: `collected` (ISO date) and `rows`."""
-    content: Row = json.loads((_DATA / f"{kind}.json").read_text(encoding="utf-8"))
+    content: Row = json.loads(_text(kind))
     return content
+
+
+@cache
+def _text(kind: Kind) -> str:
+    return (_DATA / f"{kind}.json").read_text(encoding="utf-8")
 
 
 def read_rows(kind: Kind) -> list[Row]:
     """Rows of a kind as they stand in the file, for look-ups that build only what they return."""
     rows: list[Row] = read_file(kind)["rows"]
     return rows
+
+
+def row_with_id(kind: Kind, row_id: str) -> Row | None:
+    """The row with exactly this id, decoded alone: a tenth of the time of the whole file.
+
+    Rows begin with their id. None may also mean that the name is written in another way.
+    """
+    text = _text(kind)
+    start = text.find(f'{{"id": {json.dumps(row_id)},')
+    if start < 0:
+        return None
+    row: Row = json.JSONDecoder().raw_decode(text, start)[0]
+    return row
 
 
 @cache
@@ -94,59 +112,32 @@ def source_from(row: Row) -> Source:
 
 def family_from(row: Row) -> Family:
     """A family from its JSON row; fields that keep their default are absent there."""
-    from hwdb.family import Family
+    from hwdb.family import Family, Linear, Norm, Tensor
 
     built = _with_tuples(row)
     for key in ("bias_flags", "config_keys"):
         built[key] = _with_tuples(row.get(key, {}))
-    built["linears"] = tuple(_linear(item) for item in row["linears"])
+    built["linears"] = tuple(Linear(*item) for item in row["linears"])
     for key in ("norms", "embedding_norms", "final_norms"):
-        built[key] = tuple(_norm(item) for item in row.get(key, ()))
+        built[key] = tuple(Norm(*item) for item in row.get(key, ()))
     for key in ("block_tensors", "embeddings"):
-        built[key] = tuple(_tensor(item) for item in row.get(key, ()))
+        built[key] = tuple(Tensor(*item) for item in row.get(key, ()))
     built["heads"] = {
-        name: tuple(_tensor(item) for item in items) for name, items in row["heads"].items()
+        name: tuple(Tensor(*item) for item in items) for name, items in row["heads"].items()
     }
     if row.get("experts"):
         built["experts"] = _experts(row["experts"])
     return Family(**built)
 
 
-def _with_tuples(row: Row) -> Row:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-
-
-def _linear(item: list[Any]) -> Linear:
-    from hwdb.family import Linear
-
-    name, inputs, outputs, role, *when = item
-    return Linear(
-        name=name,
-        inputs=inputs,
-        outputs=outputs,
-        role=role,
-        when=when[0] if when else None,
-    )
-
-
-def _norm(item: list[str]) -> Norm:
-    from hwdb.family import Norm
-
-    name, width, *when = item
-    return Norm(name=name, width=width, when=when[0] if when else None)
-
-
-def _tensor(item: list[str]) -> Tensor:
-    from hwdb.family import Tensor
-
-    name, rows, columns, *when = item
-    return Tensor(name=name, rows=rows, columns=columns, when=when[0] if when else None)
-
-
 def _experts(row: Row) -> Experts:
-    from hwdb.family import Experts
+    from hwdb.family import Experts, Linear
 
     built = _with_tuples(row)
-    built["linears"] = tuple(_linear(item) for item in row["linears"])
-    built["router"] = _linear(row["router"])
+    built["linears"] = tuple(Linear(*item) for item in row["linears"])
+    built["router"] = Linear(*row["router"])
     return Experts(**built)
+
+
+def _with_tuples(row: Row) -> Row:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}

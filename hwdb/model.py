@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from hwdb.family import Family
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Model(NamedTuple):
     """One published checkpoint family: a base model and its instruct variant share a row."""
 
     id: str
@@ -52,7 +50,7 @@ class Model:
     """MLP width of one expert."""
     sliding_window_tokens: int | None
     """Attention window of the layers that have one."""
-    other_config: Mapping[str, int | float | bool | str] = field(hash=False)
+    other_config: Mapping[str, int | float | bool | str]
     """Keys of config.json that decide the shape and that no field above holds."""
     parameters: int
     """Unique parameters, tied embeddings counted once. Text encoders and DINOv2: backbone

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import hwdb
 from launcher import stderr
@@ -54,7 +53,7 @@ def _document(cards: Sequence[hwdb.Card], here: Hardware | None) -> dict[str, ob
         "hwdb_version": hwdb.VERSION,
         "here": None if here is None else [gpu_document(gpu) for gpu in here.gpus],
         "problem": None if here is None else here.problem,
-        "cards": [asdict(card) for card in cards],
+        "cards": [card._asdict() for card in cards],
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import hwdb
 from launcher import stderr
@@ -33,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         document = {
             "schema_version": 1,
             "hwdb_version": hwdb.VERSION,
-            "models": [asdict(model) | {"plannable": _plannable(model)} for model in models],
+            "models": [model._asdict() | {"plannable": _plannable(model)} for model in models],
         }
         sys.stdout.write(json_text(document))
     elif models:
