@@ -69,6 +69,18 @@ def _index_put(
     )
 
 
+def _grouped_products(
+    left: torch.Tensor, right: torch.Tensor, offsets: torch.Tensor | None = None, *rest: Any
+) -> torch.Tensor:
+    """Products of experts; without data torch allows them in bf16 only, with data in any dtype."""
+    if left.dtype == torch.bfloat16 or left.dim() != 2 or offsets is None:
+        return _aten._grouped_mm.default(left, right, offsets, *rest)  # type: ignore[no-any-return]  # noqa: SLF001
+    shape: tuple[int, ...] = (left.shape[0], right.shape[-1])
+    if right.dim() == 2:
+        shape = (offsets.shape[0], *shape)
+    return torch.empty(shape, dtype=left.dtype)
+
+
 def rules_without_data(*, padded: bool) -> dict[Any, Callable[..., Any]]:
     """Operations that run otherwise on tensors without data, and what to run instead.
 
@@ -84,5 +96,6 @@ def rules_without_data(*, padded: bool) -> dict[Any, Callable[..., Any]]:
         _aten.add.Tensor: _add,
         _aten.index.Tensor: _index,
         _aten.index_put.default: _index_put,
+        _aten._grouped_mm.default: _grouped_products,  # noqa: SLF001
         _aten._local_scalar_dense.default: value_of,  # noqa: SLF001
     }

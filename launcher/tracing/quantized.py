@@ -103,7 +103,6 @@ class PackedLinear8bit(Linear8bitLt):
         """Quantize the input by rows, multiply, scale."""
         return _Multiply8bit.apply(x, self)  # type: ignore[no-any-return]
 
-
     def unpacked(self, *, scale_copies: int) -> torch.Tensor:
         """The whole weight in fp32."""
         del scale_copies
@@ -135,13 +134,12 @@ class _Multiply8bit(torch.autograd.Function):
 def unpacked_by_peft() -> Iterator[None]:
     """Inside, adapters that need a whole weight, such as DoRA, get it from the stand-ins."""
     from peft.tuners.lora import dora, layer, variants
-
-    original = layer.dequantize_module_weight
+    from peft.utils.integrations import dequantize_module_weight
 
     def weight_of(module: nn.Module) -> torch.Tensor:
         if isinstance(module, (PackedLinear4bit, PackedLinear8bit)):
             return module.unpacked(scale_copies=1)
-        weight: torch.Tensor = original(module)
+        weight: torch.Tensor = dequantize_module_weight(module)
         return weight
 
     with ExitStack() as stack:
