@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import hwdb
 from launcher.errors import UsageError
@@ -22,8 +22,7 @@ HOST = "cpu"
 _SIZE_UNITS = ("gib", "gb", "g")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hardware:
+class Hardware(NamedTuple):
     """What a plan is judged against, and what else is in this machine."""
 
     budget: Budget | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from launcher.cli.planning_options import typed_options
 from launcher.hardware import Hardware
@@ -12,8 +12,7 @@ from launcher.planning import plan_and_hardware
 from planner.plan import Plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuickCheck:
+class QuickCheck(NamedTuple):
     """Everything that is shown of a check, as text or as JSON."""
 
     model_argument: str
@@ -21,7 +20,7 @@ class QuickCheck:
     gpu_argument: str | None
     plan: Plan
     hardware: Hardware
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str]
     """The other planning options that were given, such as --seq."""
 
 

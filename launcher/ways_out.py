@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import hwdb
 from launcher.errors import UsageError
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from hwdb.card import Card
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WayOut:
+class WayOut(NamedTuple):
     """One change with which a fine-tune would fit."""
 
     option: str

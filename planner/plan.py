@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
 from planner.advice.method import Recommendation, recommend
@@ -16,8 +17,7 @@ from planner.shape import ModelShape
 ModelSource = Literal["hwdb", "hub", "folder"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedModel:
+class PlannedModel(NamedTuple):
     """The model a plan is about."""
 
     id: str
@@ -30,22 +30,28 @@ class PlannedModel:
     gated: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MethodAnswer:
     """What one method would need here."""
 
     method: Method
+    shape: ModelShape
     request: TrainingRequest
     memory: MemoryEstimate
     verdict: Verdict
-    largest_sequence_tokens: int | None
-    """At this batch; None without a memory to judge against."""
-    largest_micro_batch: int | None
-    """At this sequence length."""
+
+    @cached_property
+    def largest_sequence_tokens(self) -> int | None:
+        """Longest row that fits at this batch; None without a memory to judge against."""
+        return largest_sequence_tokens(self.shape, self.request, self.verdict.capacity_bytes)
+
+    @cached_property
+    def largest_micro_batch(self) -> int | None:
+        """Most rows that fit at this sequence length; None without a memory to judge against."""
+        return largest_micro_batch(self.shape, self.request, self.verdict.capacity_bytes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanWarning:
+class PlanWarning(NamedTuple):
     """Something to know before starting."""
 
     code: str
@@ -121,11 +127,10 @@ def _answer(shape: ModelShape, request: TrainingRequest, budget: Budget | None) 
     capacity = None if budget is None else budget.free_bytes
     return MethodAnswer(
         method=request.method,
+        shape=shape,
         request=request,
         memory=memory,
         verdict=verdict_of(memory.needed, capacity),
-        largest_sequence_tokens=largest_sequence_tokens(shape, request, capacity),
-        largest_micro_batch=largest_micro_batch(shape, request, capacity),
     )
 
 
@@ -149,8 +154,3 @@ def _warnings(
         text = f"{longest} tokens are more than the {context} this model was made for"
         found.append(PlanWarning(code="BEYOND_CONTEXT", text=text))
     return found
-
-
-def as_numbers(value: Any) -> dict[str, Any]:
-    """A frozen value as a plain dictionary, in the order of its fields."""
-    return {name: getattr(value, name) for name in value.__slots__}

@@ -61,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
     hardware = hardware_for([], host_without_gpu=True)
     data = data_facts(str(TICKETS_FILE), model)
     overview = make_plan(model, hardware.budget, _without_method(), data)
-    check = QuickCheck(model_argument=folder, gpu_argument=None, plan=overview, hardware=hardware)
+    check = QuickCheck(
+        model_argument=folder, gpu_argument=None, plan=overview, hardware=hardware, options={}
+    )
     _say(summary_text(check, style_for(sys.stdout, os.environ)), quiet=arguments.json)
     plan = make_plan(model, hardware.budget, _ASKED, data)
     out = arguments.out or str(default_run_folder(RUNS_ROOT, "demo", "lora"))

@@ -13,7 +13,7 @@ from launcher.version import VERSION
 from launcher.ways_out import cards_for
 from planner.budget import Budget
 from planner.case import memory_numbers
-from planner.plan import MethodAnswer, Plan, as_numbers
+from planner.plan import MethodAnswer, Plan
 
 
 def json_text(document: dict[str, Any]) -> str:
@@ -34,8 +34,8 @@ def check_document(check: QuickCheck) -> dict[str, Any]:
         "request": _request(plan),
         "budget_bytes": None if budget is None else budget.free_bytes,
         "methods": [_method(answer) for answer in plan.answers],
-        "recommendation": None if recommended is None else as_numbers(recommended),
-        "warnings": [as_numbers(warning) for warning in plan.warnings],
+        "recommendation": None if recommended is None else recommended._asdict(),
+        "warnings": [warning._asdict() for warning in plan.warnings],
     }
 
 

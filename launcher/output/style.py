@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, TextIO
+from typing import Literal, NamedTuple, TextIO
 
 WIDTH = 80
 """No answer is wider, however wide the terminal."""
@@ -17,8 +16,7 @@ Meaning = Literal["fits", "tight", "over", "strong"]
 _CODES: dict[Meaning, str] = {"fits": "94", "tight": "33", "over": "31", "strong": "1"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
+class Style(NamedTuple):
     """Width in columns, and what the stream can show."""
 
     width: int = WIDTH

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from planner.request import Method
 from planner.units import difference_text
@@ -24,8 +23,7 @@ ReasonCode = Literal[
 _ORDER: tuple[Method, ...] = ("lora", "qlora", "full")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recommendation:
+class Recommendation(NamedTuple):
     """A method and the reason for it."""
 
     method: Method

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from planner.budget import Budget
 from planner.request import (
@@ -57,8 +57,7 @@ class Asked:
                 above(name, value, 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataFacts:
+class DataFacts(NamedTuple):
     """What is known about the training data."""
 
     path: str
@@ -70,8 +69,7 @@ class DataFacts:
     """How tokens were counted, in words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(NamedTuple):
     """A value and why."""
 
     value: Any
