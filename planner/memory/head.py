@@ -26,8 +26,6 @@ class HeadBytes(NamedTuple):
     """Most bytes alive while the loss is computed."""
     backward: int
     """Most bytes alive while the loss is differentiated."""
-    carried: int
-    """Gradients that leave the head for the last block, next to the block's own."""
 
 
 def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
@@ -44,7 +42,6 @@ def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) 
             # The last hidden states stay in the hands of the model's forward until it returns.
             forward=round(forward * logits) + numerics.stream * hidden * tokens,
             backward=round(backward * logits),
-            carried=0,
         )
     return _fused(shape, request, numerics, saved)
 
@@ -106,7 +103,5 @@ def _fused(
         backward=6 * hidden * tokens
         + tile
         + head_gradient
-        + 2 * hidden * tokens
         + (numerics.weights * vocabulary * hidden if trained and numerics.weights == 2 else 0),
-        carried=0,
     )

@@ -52,6 +52,14 @@ class Ledger:
             return 0
         return self._at(self.block.saved) + (self.stream if self.block.saves_input else 0)
 
+    def _kept_blocks(self) -> int:
+        """Blocks whose inputs or activations are kept.
+
+        Checkpointing asks for gradients of the embeddings, so the frozen blocks below the trained
+        ones keep their inputs too.
+        """
+        return self.shape.layers if self.request.checkpointing == "full" else self.trained_blocks
+
     def _kept_once(self) -> int:
         """What the first block's input costs more or less than the others'."""
         if self.request.checkpointing != "full" or self.request.method == "full":
@@ -108,7 +116,8 @@ class Ledger:
 
     def forward(self) -> list[Candidate]:
         """The last block's forward, everything before it kept."""
-        kept = (self.trained_blocks - 1) * self.kept_a_block + self.stream + self.kept_once
+        blocks = (self._kept_blocks() - 1) * self.kept_a_block + self.kept_once
+        kept = blocks + self.stream
         whole = self.request.checkpointing == "none" or self.request.reentrant_checkpoints
         largest = self._largest(self.block.forward if whole else self.block.recomputed)
         if self.request.checkpointing == "none":
@@ -126,7 +135,7 @@ class Ledger:
 
     def loss(self, head: HeadBytes) -> list[Candidate]:
         """The loss's forward and backward, all blocks kept."""
-        blocks = self.trained_blocks * self.kept_a_block + self.kept_once
+        blocks = self._kept_blocks() * self.kept_a_block + self.kept_once
         kept = blocks + head.saved + self._rope_tables()
         return [
             Candidate(
@@ -153,7 +162,7 @@ class Ledger:
         """The last block's backward, nothing freed yet, and the first's, all gradients there."""
         states, rope = self.states, self._rope_tables()
         largest = self._largest(self.block.backward)
-        blocks = (self.trained_blocks - 1) * self.kept_a_block + self.kept_once
+        blocks = (self._kept_blocks() - 1) * self.kept_a_block + self.kept_once
         kept = blocks + self._input_kept() + rope
         output = self._recomputed_output()
         earlier = (self.trained_blocks - 1) * states.block_gradients_bytes
@@ -203,7 +212,10 @@ class Ledger:
 
     def _embedding_scratch(self, table: int) -> int:
         if self.shape.tied:
-            return 2 * table
+            # Autograd adds the two gradients of the table out of place, unless the head's is a
+            # fresh cast that nobody else holds: TRL's fused head makes it in fp32.
+            fresh = self.request.loss == "chunked" and self.numerics.weights != 4
+            return table if fresh else 2 * table
         return table if self.accumulated else 0
 
     def optimizer(self) -> list[Candidate]:

@@ -84,7 +84,7 @@ def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -
         adapters_bytes=adapters,
         gradients_bytes=gradients,
         optimizer_bytes=_optimizer_of(shape, request, trained, width, tensors),
-        step_scratch_bytes=trained * width if _keeps_copy(request) else 0,
+        step_scratch_bytes=_step_scratch(shape, request, trained, width),
         trained_parameters=trained,
         block_gradients_bytes=0 if request.steps_in_backward else block,
         head_gradients_bytes=0 if request.steps_in_backward else head,
@@ -109,9 +109,22 @@ def _largest_linear(shape: ModelShape) -> int:
     )
 
 
-def _keeps_copy(request: TrainingRequest) -> bool:
-    # torch's foreach AdamW takes the square root of every second moment at once.
-    return request.optimizer_name == "adamw" and not request.steps_in_backward
+def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, width: int) -> int:
+    """What the optimizer's step holds on top.
+
+    torch's foreach AdamW takes the square root of every second moment at once; Transformers'
+    Adafactor makes four fp32 tensors of the parameter it is at.
+    """
+    if request.optimizer_name == "adafactor":
+        largest = _largest_linear(shape)
+        if request.method == "full" and request.trainable_layers is None:
+            largest = max(largest, shape.vocabulary_size * shape.hidden_size)
+        elif request.adapter is not None:
+            widest = max(shape.hidden_size, shape.sizes.get("i", 0))
+            largest = request.adapter.rank * widest
+        return 4 * 4 * largest
+    every = request.optimizer_name == "adamw" and not request.steps_in_backward
+    return trained * width if every else 0
 
 
 def optimizer_bytes(
