@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from hwdb.load import Kind, read_rows, row_with_id
+
 _OPENED = """
 import sys
 opened = []
@@ -58,3 +62,12 @@ def test_classes_are_reached_through_the_package() -> None:
     """Names that are made on demand can be imported like any other."""
     statements = "from hwdb import Card, Family, Model, Offer, Source, config_of, count_parameters"
     assert _data_files_read_by(statements) == []
+
+
+@pytest.mark.parametrize("kind", ["cards", "models"])
+def test_a_row_is_decoded_alone_by_its_exact_id(kind: Kind) -> None:
+    """Every row is found by its id as it stands in the file; other spellings find none."""
+    for row in read_rows(kind):
+        assert row_with_id(kind, row["id"]) == row
+
+    assert row_with_id(kind, 'no "such" id') is None
