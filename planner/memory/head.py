@@ -101,8 +101,6 @@ def _fused(
         saved=saved,
         forward=2 * hidden * tokens + tile + 28 * tokens,
         backward=6 * hidden * tokens
-        # A checkpointed last block still has its output in the hands of the checkpoint.
-        + (2 * hidden * tokens if request.checkpointing == "full" else 0)
         + tile
         + head_gradient
         + (numerics.weights * vocabulary * hidden if trained and numerics.weights == 2 else 0),

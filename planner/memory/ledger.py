@@ -150,10 +150,15 @@ class Ledger:
                 phase="loss",
                 where="loss backward",
                 gradients_bytes=self.accumulated,
-                activations_bytes=kept,
+                activations_bytes=kept + self._last_output(),
                 logits_bytes=head.backward,
             ),
         ]
+
+    def _last_output(self) -> int:
+        """The last block's output, which a checkpoint holds beside the norm's copy of it."""
+        fused = self.request.loss not in ("torch", "triton")
+        return self.stream if fused and self.request.checkpointing == "full" else 0
 
     def _rope_tables(self) -> int:
         return 2 * self.request.sequence_tokens * self.shape.sizes.get("d", 0) * 2
