@@ -8,6 +8,7 @@ from math import ceil
 from planner.advice.settings import (
     ASKED,
     Choice,
+    attention_choice,
     batch_choices,
     epochs_choice,
     learning_rate_choice,
@@ -222,6 +223,7 @@ def _other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
         "method.weights": weights_choice(plan.asked, answer.method, plan.budget).reason,
         "hardware.predicted_peak_bytes": f"{low} to {high} GiB, peak in {memory.peak_phase}",
         "training.checkpointing": _checkpointing_reason(plan),
+        "training.attention": attention_choice(plan.asked, plan.model.shape).reason,
         "training.optimizer": ASKED if plan.asked.optimizer else "Trainer's default",
         "training.loss": loss_choice(plan.asked, plan.model.shape, plan.budget).reason,
     }

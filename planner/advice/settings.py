@@ -154,6 +154,19 @@ def adapter_of(
     )
 
 
+_WITHOUT_SDPA = frozenset(("gemma2", "gpt_oss"))
+"""Families whose attention Transformers cannot run through torch's kernel."""
+
+
+def attention_choice(asked: Asked, shape: ModelShape) -> Choice:
+    """The attention kernel."""
+    if asked.attention is not None:
+        return Choice(value=asked.attention, reason=ASKED)
+    if shape.family.model_type in _WITHOUT_SDPA:
+        return Choice(value="eager", reason="Transformers has no other kernel for this family")
+    return Choice(value="sdpa", reason="torch's own kernel")
+
+
 def usual_targets(shape: ModelShape) -> tuple[str, ...]:
     """The linears that get adapters when nobody names any."""
     if shape.expert_parameters:
@@ -219,7 +232,7 @@ def request_for(
         autocast=autocast_of(budget),
         optimizer=asked.optimizer or "adamw-fused",
         checkpointing=asked.checkpointing or "full",  # type: ignore[arg-type]
-        attention=asked.attention or "sdpa",  # type: ignore[arg-type]
+        attention=attention_choice(asked, shape).value,
         loss=loss_choice(asked, shape, budget).value,
         # Rows of different lengths are filled up to the longest; without data all are full.
         padded=data is not None and micro.value > 1 and not asked.packing,

@@ -75,13 +75,14 @@ class AttentionWriter:
         if self.request.attention == "eager":
             return self._eager(parts, kernel_bytes)
         repeated_gradients = NOTHING if self._repeats_keys() else activation("2q", kernel_bytes)
+        bias = Size.of("NS") * kernel_bytes if self._is_masked() else NOTHING
         out = self.tape.run(
             "attention",
             [part.tensor for part in parts],
             activation("q", kernel_bytes),
             saves=[part.tensor for part in parts],
             saves_output=True,
-            saves_aside=activation("4n", 1),
+            saves_aside=activation("4n", 1) + bias,
             # Flash backward: the fp32 sum of dQ, one number a head and row, and dK, dV per query
             # head where heads share keys.
             backward_scratch=activation("4q+4n", 1) + repeated_gradients,
@@ -90,8 +91,11 @@ class AttentionWriter:
 
     def _repeats_keys(self) -> bool:
         version = self.request.transformers_version
-        masked = self.request.padded and self.request.attention == "sdpa"
-        return masked or (version is not None and version < OLD_TRANSFORMERS)
+        return self._is_masked() or (version is not None and version < OLD_TRANSFORMERS)
+
+    def _is_masked(self) -> bool:
+        """Whether padding makes sdpa take a mask, as a bias a block and keys for every head."""
+        return self.request.padded and self.request.attention == "sdpa"
 
     def _repeat(self, value: Value) -> Value:
         out = self.tape.run("repeat_kv", [value.tensor], activation("q", value.bytes))

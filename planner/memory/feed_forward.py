@@ -36,6 +36,8 @@ def _gate(layers: Layers, gate: Value, up: Value, width: Size) -> Value:
 
 
 def _activate(layers: Layers, value: Value, width: Size) -> Value:
+    if layers.activation in _PYTHON_GELU and layers.numerics.autocast:
+        return _wide_gelu(layers, value, width)
     size = activation(width, value.bytes)
     aside, scratch = NOTHING, NOTHING
     if layers.activation in _PYTHON_GELU:
@@ -50,6 +52,21 @@ def _activate(layers: Layers, value: Value, width: Size) -> Value:
         backward_scratch=scratch,
     )
     return Value(tensor=out, width=width, bytes=value.bytes)
+
+
+def _wide_gelu(layers: Layers, value: Value, width: Size) -> Value:
+    """A GELU written in Python under autocast, which runs pow in fp32 and all that follows."""
+    wide, narrow = activation(width, 4), activation(width, value.bytes)
+    out = layers.tape.run(
+        "activation",
+        [value.tensor],
+        wide,
+        # The cast input, tanh, its sum with one; half the input.
+        saves_aside=wide * 3 + narrow,
+        forward_scratch=wide,
+        backward_scratch=wide * 2,
+    )
+    return Value(tensor=out, width=width, bytes=4)
 
 
 def mixture(layers: Layers, normed: Value, experts: Experts) -> Value:

@@ -191,7 +191,10 @@ class Layers:
         assert numerics.adapters is not None
         inputs, outputs = Size.of(layer.inputs), Size.of(layer.outputs)
         work = 2 if numerics.autocast else numerics.adapters
-        entering = cast_input = self.cast(value, numerics.adapters, f"{layer.name}.lora_cast")
+        # PEFT's layers over quantized weights leave the cast to autocast.
+        own_cast = not (numerics.quantized and numerics.autocast)
+        first = numerics.adapters if own_cast else value.bytes
+        entering = cast_input = self.cast(value, first, f"{layer.name}.lora_cast")
         if self.dropout:
             dropped = self.tape.run(
                 f"{layer.name}.dropout",
