@@ -17,13 +17,21 @@ class AttentionWriter:
     """Writes the attention of one family and request."""
 
     def __init__(
-        self, layers: Layers, request: TrainingRequest, *, rotates: bool, norms_heads: bool
+        self,
+        layers: Layers,
+        request: TrainingRequest,
+        *,
+        rotates: bool,
+        norms_heads: bool,
+        keeps_scores: bool,
     ) -> None:
         self.layers = layers
         self.tape = layers.tape
         self.request = request
         self.rotates = rotates
         self.norms_heads = norms_heads
+        self.keeps_scores = keeps_scores
+        """No fused kernel is taken: the scores of every head are kept."""
 
     def write(self, normed: Value, entering: Sequence[Linear], leaving: Sequence[Linear]) -> Value:
         """Attention of `normed`."""
@@ -72,7 +80,7 @@ class AttentionWriter:
         parts = [self.layers.cast(part, kernel_bytes) for part in (queries, keys, values)]
         if self._repeats_keys():
             parts[1:] = [self._repeat(part) for part in parts[1:]]
-        if self.request.attention == "eager":
+        if self.keeps_scores:
             return self._eager(parts, kernel_bytes)
         repeated_gradients = NOTHING if self._repeats_keys() else activation("2q", kernel_bytes)
         bias = Size.of("NS") * kernel_bytes if self._is_masked() else NOTHING

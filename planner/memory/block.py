@@ -15,6 +15,10 @@ _POSITION_TABLES = ("wpe", "embed_positions", "position_embeddings")
 """Families with one of these add positions once and rotate nothing."""
 
 
+_MATH_ATTENTION = ("falcon",)
+"""Families that always hand sdpa a mask and one broadcast key head, which no fused kernel takes."""
+
+
 def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]) -> Pass:
     """The candidates of one block's forward and backward; `adapted` names linears with adapters."""
     numerics = numerics_of(request)
@@ -59,6 +63,7 @@ class _Block:
             request,
             rotates=not any(table.name in _POSITION_TABLES for table in family.embeddings),
             norms_heads="q_norm" in self.norm_names,
+            keeps_scores=request.attention == "eager" or family.model_type in _MATH_ATTENTION,
         )
 
     def write(self, stream: Value) -> None:

@@ -40,6 +40,9 @@ _CLOSE_FAMILIES = frozenset(("llama", "mistral", "qwen2", "qwen3", "smollm3", "g
 """Families whose block the formula follows within about 2 % of a traced step; the others are up
 to 20 % away from it, mostly below (bench/formula_against_trace.py)."""
 
+_FAR_FAMILIES = frozenset(("falcon", "gpt_oss"))
+"""Families whose attention or experts the formula knows only roughly."""
+
 _Checked = Literal["close", "known", "stand-in"]
 
 # Shares of the expected value: of residuals on third-party A100 runs and, for families that no
@@ -67,7 +70,7 @@ _SPREADS: dict[_Checked, dict[str, _Spread]] = {
 
 
 def _checked(shape: ModelShape, request: TrainingRequest) -> _Checked:
-    if not shape.recognized:
+    if not shape.recognized or shape.family.model_type in _FAR_FAMILIES:
         return "stand-in"
     own_stack = request.stack == "transformers"
     usual = request.adapter is None or request.adapter.kind != "dora"
