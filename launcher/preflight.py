@@ -7,7 +7,9 @@ from pathlib import Path
 
 from launcher.errors import MissingHere, NothingFits
 from launcher.hardware import hardware_for
+from launcher.model_files import require_model
 from launcher.models import resolve_model
+from launcher.training.arguments import refuse_what_is_not_there
 from planner.budget import Budget
 from planner.memory.estimate import estimate_memory
 from planner.run_plan import RunPlan
@@ -28,6 +30,9 @@ def check_launch(run_plan: RunPlan, *, force: bool) -> int:
     """
     require_packages(run_plan)
     _require_data(run_plan)
+    refuse_what_is_not_there(run_plan)
+    _require_attention(run_plan)
+    require_model(run_plan.model)
     budget = _require_device(run_plan)
     if not force:
         _require_memory(run_plan, budget)
@@ -42,6 +47,14 @@ def require_packages(run_plan: RunPlan) -> None:
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise MissingHere(f"training needs {', '.join(missing)}, not installed here", INSTALL_HINT)
+
+
+def _require_attention(run_plan: RunPlan) -> None:
+    if run_plan.training.attention == "flash2" and find_spec("flash_attn") is None:
+        raise MissingHere(
+            "attention flash2 needs the package flash-attn, not installed here",
+            "pip install flash-attn, or --attention sdpa",
+        )
 
 
 def _require_data(run_plan: RunPlan) -> None:

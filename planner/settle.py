@@ -32,7 +32,9 @@ _LEAST_ROWS_HELD_OUT = 10
 _HELD_OUT_SHARE = 0.1
 _MOST_ROWS_HELD_OUT = 200
 _CHECKPOINTS_A_RUN = 10
+_LEAST_STEPS_BETWEEN_CHECKPOINTS = 5
 _MOST_STEPS_BETWEEN_CHECKPOINTS = 100
+_LEAST_STEPS_FOR_WARMUP = 100
 
 
 _TARGETS_REASON = {
@@ -100,6 +102,12 @@ class _Loop:
         self.steps = self._steps(rows)
         self.checkpoint_every = self._checkpoint_every()
         self.evaluate_every = self._evaluate_every(rows)
+        self.warmup = self._warmup()
+
+    def _warmup(self) -> Choice:
+        if self.steps < _LEAST_STEPS_FOR_WARMUP:
+            return Choice(value=0.0, reason="too few steps to spend any on a slow start")
+        return Choice(value=0.03, reason="the first steps are small")
 
     def _steps(self, rows: int) -> int:
         trained = rows - round(rows * self.held_out.value)
@@ -110,7 +118,8 @@ class _Loop:
         return self.answer.request.micro_batch * self.answer.request.accumulation
 
     def _checkpoint_every(self) -> Choice:
-        share = ceil(self.steps / _CHECKPOINTS_A_RUN)
+        wanted = max(1, min(_CHECKPOINTS_A_RUN, self.steps // _LEAST_STEPS_BETWEEN_CHECKPOINTS))
+        share = ceil(self.steps / wanted)
         every = max(1, min(_MOST_STEPS_BETWEEN_CHECKPOINTS, share))
         return Choice(value=every, reason=f"about {ceil(self.steps / every)} in {self.steps} steps")
 
@@ -138,7 +147,7 @@ class _Loop:
             max_steps=self.asked.max_steps,
             learning_rate=self.learning_rate.value,
             schedule="linear",
-            warmup_fraction=0.03,
+            warmup_fraction=self.warmup.value,
             optimizer=request.optimizer,
             checkpointing=request.checkpointing,
             attention=request.attention,
@@ -162,7 +171,7 @@ class _Loop:
             "training.checkpoint_every_steps": self.checkpoint_every.reason,
             "training.evaluate_every_steps": self.evaluate_every.reason,
             "training.keep_checkpoints": "the newest and one to fall back on",
-            "training.warmup_fraction": "the first steps are small",
+            "training.warmup_fraction": self.warmup.reason,
             "training.schedule": "down to zero at the end",
         }
 

@@ -13,6 +13,9 @@ import pytest
 
 from planner.plan_file import read_plan_file
 from tests.fake_nvml import machines
+from tests.models import smollm2
+
+__all__ = ["smollm2"]
 
 _ROW = {"prompt": "Where is the router?", "completion": "Under the desk."}
 
@@ -26,7 +29,7 @@ _CASES: dict[str, dict[str, Any]] = {
     "qlora": {"method": "qlora", "adapter": {"targets": ["q_proj", "v_proj"]}},
     "full": {"method": "full", "optimizer": "adamw-8bit"},
 }
-_SHARED = ("--model", "smollm2-135m", "--seq", "512", "--accumulate", "4")
+_SHARED = ("--seq", "512", "--accumulate", "4")
 
 
 def _run(environment: Mapping[str, str], *words: str, stdin: str = "") -> str:
@@ -44,13 +47,13 @@ def _run(environment: Mapping[str, str], *words: str, stdin: str = "") -> str:
 
 @pytest.mark.parametrize("job", list(_JOBS))
 def test_check_plan_estimate_and_launch_name_the_same_bytes(
-    job: str, tmp_path: Path, fake_driver: Callable[[str], Mapping[str, str]]
+    job: str, tmp_path: Path, smollm2: Path, fake_driver: Callable[[str], Mapping[str, str]]
 ) -> None:
     """Expected, low and high of the peak are equal to the byte on all four."""
     here = {**fake_driver(machines.RTX_4090_DESKTOP), "PYTHONPATH": str(Path(__file__).parents[1])}
     data = tmp_path / "train.jsonl"
     data.write_text("".join(json.dumps(_ROW) + "\n" for _ in range(20)))
-    options = (*_SHARED, *_JOBS[job])
+    options = ("--model", str(smollm2), *_SHARED, *_JOBS[job])
     with_data = (*options, "--data", str(data), "--out", str(tmp_path / "run"))
 
     check = json.loads(_run(here, *options, "--json"))["methods"][0]
@@ -58,7 +61,7 @@ def test_check_plan_estimate_and_launch_name_the_same_bytes(
     dry = json.loads(_run(here, "launch", *with_data, "--dry-run", "--json"))["plan"]
     launch = read_plan_file(dry, "plan.yaml").hardware
     case = {
-        "model": "smollm2-135m",
+        "model": str(smollm2),
         "micro_batch": 1,
         "accumulation": 4,
         "sequence_tokens": 512,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_the_quick_check_is_shown_as_it_is(tmp_path: Path) -> None:
 def test_every_command_of_the_readme_runs(tmp_path: Path, tiny_model: Path) -> None:
     """In the order of the README, in an empty folder, on two layers of the model it names."""
     model = tmp_path / "smollm2-135m"
-    model.symlink_to(tiny_model)
+    shutil.copytree(tiny_model, model)
     rows = (REPOSITORY / "launcher" / "demo" / "tickets.jsonl").read_text().splitlines()[:20]
     (tmp_path / "train.jsonl").write_text("\n".join(rows) + "\n")
     (tmp_path / "cases.jsonl").write_text(json.dumps(_CASE) + "\n")

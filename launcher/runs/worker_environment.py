@@ -22,7 +22,13 @@ CUDA_MALLOC_ENVIRONMENT: Final[dict[str, str]] = {
 
 CPU_ENVIRONMENT: Final[dict[str, str]] = {
     # A plan for the CPU was counted without a card; none may be taken by accident.
-    "CUDA_VISIBLE_DEVICES": ""
+    "CUDA_VISIBLE_DEVICES": "",
+}
+
+CPU_THREAD_ENVIRONMENT: Final[dict[str, str]] = {
+    # Threads that wait for each other sleep. Spinning makes a step ten times slower as soon as
+    # anything else wants a core: 19.6 against 2.5 seconds beside one busy process.
+    "OMP_WAIT_POLICY": "passive"
 }
 
 CPU_MALLOC_ENVIRONMENT: Final[dict[str, str]] = {"MALLOC_TRIM_THRESHOLD_": "131072"}
@@ -47,7 +53,7 @@ def worker_environment(*, device: Device, gpu_uuid: str | None) -> dict[str, str
             environment["CUDA_VISIBLE_DEVICES"] = gpu_uuid
     else:
         environment.update(CPU_ENVIRONMENT)
-        environment = CPU_MALLOC_ENVIRONMENT | environment
+        environment = CPU_MALLOC_ENVIRONMENT | CPU_THREAD_ENVIRONMENT | environment
     environment["PYTHONUNBUFFERED"] = "1"
     environment["PYTHONPATH"] = python_path()
     return environment

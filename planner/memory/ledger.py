@@ -104,16 +104,6 @@ class Ledger:
             temporaries_bytes=temporaries,
         )
 
-    def load(self) -> list[Candidate]:
-        """On the CPU the file stays mapped beside the weights that are made from it."""
-        if self.request.device != "cpu":
-            return []
-        mapped = 2 * self.shape.parameters
-        missing = self.states.adapters_bytes + self.states.optimizer_bytes
-        return [
-            Candidate(phase="load", where="mapped file", temporaries_bytes=max(0, mapped - missing))
-        ]
-
     def forward(self) -> list[Candidate]:
         """The last block's forward, everything before it kept."""
         blocks = (self._kept_blocks() - 1) * self.kept_a_block + self.kept_once

@@ -16,8 +16,9 @@ CUBLAS_WORKSPACE_BYTES = 2 * int(8.125 * MIB)
 """Two workspaces, one a thread, counted as allocated (A100; Hopper takes 32 MiB each)."""
 
 HOST_RUNTIME_BYTES = 541 * MIB
-"""Resident memory of a worker before a model: 481 MiB of imports, 60 of tokenizer and rows
-(torch 2.13, transformers 5.23, trl 1.16; bench/results/host_memory_smollm2.json)."""
+"""Resident memory of a worker before a model, without the weight file that is mapped while it is
+read (the kernel drops those pages when memory is short): 481 MiB of imports, 60 of tokenizer and
+rows (torch 2.13, transformers 5.23, trl 1.16; bench/results/host_memory_smollm2.json)."""
 
 HOST_QUANTIZER_BYTES = 48 * MIB
 """What bitsandbytes adds to it."""

@@ -37,7 +37,6 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
     ledger = Ledger(shape, request, numerics, states, block, dimensions)
     head = head_bytes(shape, request, numerics)
     candidates = [
-        *ledger.load(),
         *ledger.forward(),
         *ledger.loss(head),
         *ledger.backward(),

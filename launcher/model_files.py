@@ -1,0 +1,72 @@
+"""Whether a model can be loaded at all, asked before a run folder is made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from launcher.errors import UsageError
+from planner.run_plan import ModelSection
+
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+_INDEX = "model.safetensors.index.json"
+
+
+def require_model(model: ModelSection) -> None:
+    """Raise UsageError for a folder that lacks a file, NoAccess for a Hub model out of reach."""
+    if model.folder is not None:
+        _require_folder(Path(model.folder))
+    elif model.hub_id is not None:
+        from launcher.hub import config_text  # huggingface_hub: about 110 ms
+
+        config_text(model.hub_id, model.revision)
+
+
+def _require_folder(folder: Path) -> None:
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise UsageError(
+            f"{folder} has no tokenizer: none of {', '.join(_TOKENIZERS[:2])} is there",
+            "copy the tokenizer's files from where the model comes from",
+        )
+    weights = _weight_files(folder)
+    if not weights:
+        raise UsageError(
+            f"{folder} has no weights: no safetensors file is there",
+            "only safetensors are loaded; pickled weights (.bin, .pt) are not",
+        )
+    for file in weights:
+        _require_whole(file)
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files the index names, else every safetensors file."""
+    index = folder / _INDEX
+    if not index.is_file():
+        return sorted(folder.glob("*.safetensors"))
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, AttributeError):
+        raise UsageError(f"{index} cannot be read: it is no index of safetensors files") from None
+    return [folder / name for name in sorted(names)]
+
+
+def _require_whole(file: Path) -> None:
+    """Raise UsageError for a safetensors file that is missing or shorter than its header says.
+
+    The format: eight bytes with the length of a JSON header, the header, the tensors.
+    """
+    if not file.is_file():
+        raise UsageError(f"{file} is missing", "copy or download it again")
+    size = file.stat().st_size
+    broken = UsageError(f"{file} is damaged: shorter than its header says", "copy it again")
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if length > size - 8:
+            raise broken
+        try:
+            header = json.loads(stream.read(length))
+            ends = [value["data_offsets"][1] for key, value in header.items() if key[:2] != "__"]
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            raise broken from None
+    if 8 + length + max(ends, default=0) > size:
+        raise broken

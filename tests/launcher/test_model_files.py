@@ -1,0 +1,55 @@
+"""launcher/model_files.py: what a folder must hold before anything is started."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+
+from launcher.errors import UsageError
+from launcher.model_files import require_model
+from planner.run_plan import ModelSection
+
+
+def _folder(path: Path, *, data_bytes: int = 8) -> ModelSection:
+    """A model folder with one tensor of eight bytes, of which `data_bytes` are there."""
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    content = struct.pack("<Q", len(header)) + header + bytes(data_bytes)
+    (path / "model.safetensors").write_bytes(content)
+    (path / "tokenizer.json").write_text("{}")
+    return ModelSection(name="m", hub_id=None, revision=None, folder=str(path))
+
+
+def test_a_whole_folder_passes(tmp_path: Path) -> None:
+    """A tokenizer and weights as long as their header says are enough."""
+    require_model(_folder(tmp_path))
+
+
+def test_a_torn_weight_file_is_named(tmp_path: Path) -> None:
+    """A file that was cut short is told by its path."""
+    with pytest.raises(UsageError, match=r"model\.safetensors is damaged"):
+        require_model(_folder(tmp_path, data_bytes=7))
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"), [("tokenizer.json", "no tokenizer"), ("model.safetensors", "no weights")]
+)
+def test_a_missing_part_is_named(tmp_path: Path, missing: str, told: str) -> None:
+    """The message says what is not there."""
+    model = _folder(tmp_path)
+    (tmp_path / missing).unlink()
+
+    with pytest.raises(UsageError, match=told):
+        require_model(model)
+
+
+def test_a_file_that_the_index_names_must_be_there(tmp_path: Path) -> None:
+    """A shard that was not copied is told by its name."""
+    model = _folder(tmp_path)
+    index = {"weight_map": {"w": "model.safetensors", "v": "model-2.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    with pytest.raises(UsageError, match=r"model-2\.safetensors is missing"):
+        require_model(model)
