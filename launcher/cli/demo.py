@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
+from shutil import which
 
 from launcher.cli.launch import LaunchOptions, launch_run
 from launcher.data.rows import read_data
@@ -19,6 +21,8 @@ from launcher.preflight import check_launch
 from launcher.quick_check import QuickCheck
 from launcher.runs.folder import RUNS_ROOT, default_run_folder
 from launcher.settling import ready_plan
+from launcher.stderr import note
+from launcher.view.result import shown_path
 from planner.advice.settings import Asked
 from planner.plan import make_plan
 
@@ -70,7 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
     ready = ready_plan(plan, out=out)
     needed = check_launch(ready.run_plan, force=False)
     options = LaunchOptions(json=arguments.json, yes=True, needed_disk_bytes=needed)
-    return launch_run(ready.text, ready.run_plan, options)
+    code = launch_run(ready.text, ready.run_plan, options)
+    if which("tlplan") is None and not arguments.json:
+        program = Path(sys.executable).with_name("tlplan")
+        note(f"tlplan is not on your PATH; here it is {shown_path(program)}")
+    return code
 
 
 def _lesson() -> str:

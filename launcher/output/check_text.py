@@ -122,6 +122,9 @@ def _basis(answer: MethodAnswer) -> list[str]:
     basis = answer.memory.basis
     if basis.runs is None:
         return [basis.tier, ", not yet checked on measured runs of this kind"]
-    error = basis.median_error_fraction
-    median = "" if error is None else f" (median error {_percent(error)} %)"
-    return [basis.tier, f", checked on {basis.runs} measured runs", median]
+    measured = f"{basis.runs} measured runs"
+    if basis.median_error_fraction is None:
+        return [basis.tier, f", checked on {measured}"]
+    of = "resident" if answer.request.device == "cpu" else "allocated"
+    median = f"median error {_percent(basis.median_error_fraction)} % of {of}"
+    return [basis.tier, f"; {measured}", f": {median}"]
