@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from launcher.errors import UsageError
+import hwdb
+from launcher.errors import NoAccess, UsageError
 from planner.run_plan import ModelSection
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
@@ -17,9 +18,29 @@ def require_model(model: ModelSection) -> None:
     if model.folder is not None:
         _require_folder(Path(model.folder))
     elif model.hub_id is not None:
-        from launcher.hub import config_text  # huggingface_hub: about 110 ms
+        _require_access(model.hub_id, model.revision)
 
-        config_text(model.hub_id, model.revision)
+
+def _require_access(hub_id: str, revision: str | None) -> None:
+    from launcher.hub import config_text  # huggingface_hub: about 110 ms
+
+    try:
+        config_text(hub_id, revision)
+    except NoAccess as failure:
+        if "gated" in failure.message or "refuses" in failure.message:
+            raise
+        reason = failure.message.rpartition(": ")[2]
+        hints = ["--model FOLDER trains a model that is here already"]
+        if _is_gated(hub_id):
+            hints.insert(0, "it is gated too: accept its licence there, then set HF_TOKEN")
+        raise NoAccess(f"{hub_id} is not here and cannot be fetched: {reason}", *hints) from None
+
+
+def _is_gated(hub_id: str) -> bool:
+    try:
+        return hwdb.find_model(hub_id).gated
+    except hwdb.NotFound:
+        return False
 
 
 def _require_folder(folder: Path) -> None:

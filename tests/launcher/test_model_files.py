@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from launcher.errors import UsageError
+from launcher.errors import NoAccess, UsageError
 from launcher.model_files import require_model
 from planner.run_plan import ModelSection
+from tests.models import minilm
+
+__all__ = ["minilm"]
 
 
 def _folder(path: Path, *, data_bytes: int = 8) -> ModelSection:
@@ -53,3 +56,24 @@ def test_a_file_that_the_index_names_must_be_there(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"model-2\.safetensors is missing"):
         require_model(model)
+
+
+def test_the_encoder_from_the_package_index_is_whole(minilm: Path) -> None:
+    """The real sentence encoder that other tests will classify with has all its parts."""
+    require_model(ModelSection(name="minilm", hub_id=None, revision=None, folder=str(minilm)))
+
+
+def test_a_model_out_of_reach_is_told_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offline and not in the cache: the name, the reason, and that it is gated besides."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    gated = ModelSection(
+        name="llama-3.2-1b", hub_id="meta-llama/Llama-3.2-1B", revision=None, folder=None
+    )
+
+    with pytest.raises(NoAccess, match=r"Llama-3\.2-1B is not here") as told:
+        require_model(gated)
+
+    assert any("gated" in hint for hint in told.value.hints)
