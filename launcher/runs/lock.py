@@ -26,11 +26,7 @@ class RunLock:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self.descriptor)
-            owner = lock_owner(path)
-            who = f"process {owner.pid}" if owner else "another process"
-            raise UsageError(
-                f"{path.parent} is in use by {who}", f"tlplan watch {path.parent}"
-            ) from None
+            raise _in_use(path) from None
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, json.dumps(asdict(this_process())).encode(), 0)
 
@@ -45,3 +41,15 @@ def lock_owner(path: Path) -> ProcessIdentity | None:
         return ProcessIdentity(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _in_use(path: Path) -> UsageError:
+    owner = lock_owner(path)
+    if owner is not None and not owner.alive():
+        # Its worker inherited the lock, notices that it is alone, saves and ends.
+        return UsageError(
+            f"{path.parent} is still being saved by the worker of a supervisor that was killed",
+            "try again when it is done, usually within a step",
+        )
+    who = f"process {owner.pid}" if owner else "another process"
+    return UsageError(f"{path.parent} is in use by {who}", f"tlplan watch {path.parent}")
