@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     code = launch_run(ready.text, ready.run_plan, options)
     if which("tlplan") is None and not arguments.json:
         program = Path(sys.executable).with_name("tlplan")
-        note(f"tlplan is not on your PATH; here it is {shown_path(program)}")
+        note(f"not on your PATH yet: {shown_path(program)}")
     return code
 
 
