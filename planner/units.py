@@ -20,8 +20,3 @@ def gib_text(count_bytes: float) -> str:
 def difference_text(larger_bytes: int, smaller_bytes: int) -> str:
     """The difference in GiB as it reads beside both numbers: of what `gib_text` shows of them."""
     return f"{float(gib_text(larger_bytes)) - float(gib_text(smaller_bytes)):.1f}"
-
-
-def from_gib(gib: float) -> int:
-    """GiB (2**30) as whole bytes."""
-    return round(gib * GIB)

@@ -89,7 +89,15 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
     )
 
 
+_ESTIMATED = {"task": "causal-lm", "gpus": 1, "sharding": "none"}
+"""The only values that are modelled so far; any other would be taken and have no effect."""
+
+
 def _check(shape: ModelShape, request: TrainingRequest) -> None:
+    for name, value in _ESTIMATED.items():
+        asked = getattr(request, name)
+        if asked != value:
+            raise RequestError(name, f"{name} {asked} cannot be estimated yet, only {value}")
     if request.adapter is None:
         return
     widest = max(shape.hidden_size, shape.sizes.get("i", 0))

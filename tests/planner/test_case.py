@@ -146,6 +146,17 @@ def test_an_impossible_field_is_named(fields: dict[str, Any], name: str) -> None
     assert name in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("gpus", 2), ("sharding", "fsdp"), ("task", "text-classification")]
+)
+def test_what_is_not_modelled_is_refused_not_ignored(name: str, value: object) -> None:
+    """A field that would have no effect on the answer is an error that names it."""
+    with pytest.raises(RequestError, match=f"{name} .* cannot be estimated yet") as caught:
+        _answer(**{name: value})
+
+    assert caught.value.field_name == name
+
+
 def test_an_answer_has_the_contracts_keys() -> None:
     """Keys, order and sums are those other programs rely on."""
     answer = _answer(id="a")
