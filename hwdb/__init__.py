@@ -9,8 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from hwdb.find import find_card, find_card_or_none, find_family, find_model
-from hwdb.load import all_cards, all_models, all_offers, all_sources, families
+from hwdb.find import find_card, find_card_or_none, find_family, find_model, find_word
+from hwdb.load import all_cards, all_models, all_offers, all_sources, all_words, families
 from hwdb.not_found import Ambiguous, NotFound
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hwdb.offer import Offer
     from hwdb.parameter_count import count_from_config, count_parameters
     from hwdb.source import Source
+    from hwdb.word import Word
 else:
     _HOMES = {
         "Card": "card",
@@ -27,6 +28,7 @@ else:
         "Model": "model",
         "Offer": "offer",
         "Source": "source",
+        "Word": "word",
         "config_of": "model",
         "count_from_config": "parameter_count",
         "count_parameters": "parameter_count",
@@ -50,10 +52,12 @@ __all__ = [
     "NotFound",
     "Offer",
     "Source",
+    "Word",
     "all_cards",
     "all_models",
     "all_offers",
     "all_sources",
+    "all_words",
     "config_of",
     "count_from_config",
     "count_parameters",
@@ -62,4 +66,5 @@ __all__ = [
     "find_card_or_none",
     "find_family",
     "find_model",
+    "find_word",
 ]

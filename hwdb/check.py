@@ -6,8 +6,9 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from hwdb.load import all_cards, all_models, all_offers, all_sources, families
+from hwdb.load import all_cards, all_models, all_offers, all_sources, all_words, families
 from hwdb.rules import problems_with, recomputed_parameters
+from hwdb.word import names_of
 
 __all__ = ["all_problems", "main", "problems_with", "summary"]
 
@@ -47,6 +48,8 @@ def _row_problems() -> Iterator[str]:
         yield from (f"family {family.model_type}: {problem}" for problem in problems_with(family))
     for source in all_sources():
         yield from (f"source {source.key}: {problem}" for problem in problems_with(source))
+    for word in all_words():
+        yield from (f"word {word.id}: {problem}" for problem in problems_with(word))
 
 
 def _join_problems() -> Iterator[str]:
@@ -55,6 +58,7 @@ def _join_problems() -> Iterator[str]:
     yield from _repeats("card name", (card.name.lower() for card in cards))
     yield from _repeats("source", (source.key for source in all_sources()))
     yield from _repeats("architecture", _architectures())
+    yield from _repeats("word", (name for word in all_words() for name in names_of(word)))
     yield from _repeats(
         "model name",
         (

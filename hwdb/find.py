@@ -9,13 +9,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hwdb.load import Row, card_from, family_from, model_from, read_rows, row_with_id
+from hwdb.load import Row, all_words, card_from, family_from, model_from, read_rows, row_with_id
 from hwdb.not_found import Ambiguous, NotFound, close_ids
 
 if TYPE_CHECKING:
     from hwdb.card import Card
     from hwdb.family import Family
     from hwdb.model import Model
+    from hwdb.word import Word
 
 _VENDOR_PREFIXES = ("nvidia ", "amd ", "intel(r) ", "geforce ", "radeon ")
 _MEMORY_TOLERANCE = 0.03
@@ -73,6 +74,26 @@ def find_family(name: str) -> Family | None:
         if name in (row["model_type"], *row["heads"], *wrappers, *wrappers.values()):
             return family_from(row)
     return None
+
+
+def find_word(name: str) -> Word:
+    """The glossary's entry with this name or alias, upper and lower case alike.
+
+    Raises NotFound with suggestions.
+    """
+    from hwdb.word import names_of, normal_word
+
+    wanted = normal_word(name)
+    words_by_name = {known: word for word in all_words() for known in names_of(word)}
+    if wanted in words_by_name:
+        return words_by_name[wanted]
+    ids_by_name = {known: word.id for known, word in words_by_name.items()}
+    raise NotFound(
+        kind="word",
+        name=name,
+        suggestions=close_ids(wanted, ids_by_name),
+        known_count=len(all_words()),
+    )
 
 
 def _rows_of_card(name: str) -> list[Row]:

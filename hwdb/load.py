@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from hwdb.model import Model
     from hwdb.offer import Offer
     from hwdb.source import Source
+    from hwdb.word import Word
 
 Row = dict[str, Any]
-Kind = Literal["cards", "models", "offers", "families", "sources"]
+Kind = Literal["cards", "models", "offers", "families", "sources", "words"]
 
 _DATA = Path(__file__).parent / "data"
 
@@ -77,6 +78,12 @@ def all_sources() -> tuple[Source, ...]:
 
 
 @cache
+def all_words() -> tuple[Word, ...]:
+    """Every entry of the glossary, in the order of the file."""
+    return tuple(word_from(row) for row in read_rows("words"))
+
+
+@cache
 def families() -> Mapping[str, Family]:
     """Every family by its model_type."""
     return {row["model_type"]: family_from(row) for row in read_rows("families")}
@@ -108,6 +115,13 @@ def source_from(row: Row) -> Source:
     from hwdb.source import Source
 
     return Source(**row)
+
+
+def word_from(row: Row) -> Word:
+    """An entry of the glossary from its JSON row."""
+    from hwdb.word import Word
+
+    return Word(**_with_tuples(row))
 
 
 def family_from(row: Row) -> Family:

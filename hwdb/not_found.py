@@ -16,7 +16,7 @@ class NotFound(LookupError):
     def __init__(
         self,
         *,
-        kind: Literal["card", "model"],
+        kind: Literal["card", "model", "word"],
         name: str,
         suggestions: tuple[str, ...],
         known_count: int,

@@ -8,12 +8,13 @@ from datetime import date
 from hwdb.card import Card
 from hwdb.family import Family
 from hwdb.find import find_family
-from hwdb.load import Kind, all_sources, read_file
+from hwdb.load import Kind, all_sources, all_words, read_file
 from hwdb.model import Model
 from hwdb.offer import Offer
 from hwdb.parameter_count import count_parameters
 from hwdb.source import Source, keys_of
 from hwdb.symbols import SYMBOLS, symbols_in
+from hwdb.word import Word
 
 GIB = 2**30
 
@@ -61,7 +62,10 @@ _OFFER_BOUNDS = {
 }
 _COUNT_TOLERANCES = {"exact": 0.0, "computed": 0.0, "within 0.5%": 0.005}
 
-FactRow = Card | Model | Offer | Family | Source
+FactRow = Card | Model | Offer | Family | Source | Word
+
+_LONGEST_SHORT = 100
+"""Characters of a word's one sentence: it stands on one or two lines of a panel."""
 
 
 def problems_with(row: FactRow) -> list[str]:
@@ -77,6 +81,8 @@ def problems_with(row: FactRow) -> list[str]:
             return list(_family_problems(row))
         case Source():
             return [] if row.key and row.what else ["a source needs a key and a description"]
+        case Word():
+            return list(_word_problems(row))
 
 
 def recomputed_parameters(model: Model) -> int | None:
@@ -200,6 +206,15 @@ def _family_problems(family: Family) -> Iterator[str]:
     if not family.experts and not any(linear.role == "mlp_in" for linear in family.linears):
         yield "has neither an MLP nor experts"
     yield from (f"unknown symbol {name}" for name in symbols_in(family) if name not in SYMBOLS)
+
+
+def _word_problems(word: Word) -> Iterator[str]:
+    if not 10 <= len(word.short) <= _LONGEST_SHORT or not word.short.endswith("."):
+        yield f"its short text is no sentence of at most {_LONGEST_SHORT} characters"
+    if not word.text.endswith("."):
+        yield "its text does not end as a sentence does"
+    known = {entry.id for entry in all_words()}
+    yield from (f"refers to unknown word {name}" for name in word.see if name not in known)
 
 
 def _bound_problems(row: FactRow, bounds: Mapping[str, tuple[float, float]]) -> Iterator[str]:

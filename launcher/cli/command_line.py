@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "estimate": "launcher.cli.estimate",
     "demo": "launcher.cli.demo",
     "doctor": "launcher.cli.doctor",
+    "explain": "launcher.cli.explain",
     "schema": "launcher.cli.schema",
     "help": "launcher.cli.help",
 }
