@@ -99,6 +99,7 @@ def data_facts(path: str, model: PlannedModel) -> DataFacts:
         longest_tokens=lengths.longest,
         lengths_exact=lengths.exact,
         how=lengths.how,
+        mean_tokens=lengths.mean,
     )
 
 

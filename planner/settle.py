@@ -95,8 +95,10 @@ class _Loop:
         rows = plan.data.rows
         self.sequence = sequence_choice(plan.asked, plan.data, plan.model.shape)
         self.micro, self.accumulation = batch_choices(plan.asked)
-        self.epochs = epochs_choice(plan.asked, rows)
-        self.learning_rate = learning_rate_choice(plan.asked, answer.method)
+        self.epochs = epochs_choice(plan.asked, rows, self.micro.value * self.accumulation.value)
+        self.learning_rate = learning_rate_choice(
+            plan.asked, answer.method, plan.model.shape.parameters
+        )
         self.held_out = _held_out(rows)
         self.loss_on = _loss_on(plan.data.layout)
         self.steps = self._steps(rows)
@@ -174,6 +176,11 @@ class _Loop:
             "training.warmup_fraction": self.warmup.reason,
             "training.schedule": "down to zero at the end",
         }
+
+
+def held_out_rows(rows: int) -> int:
+    """Rows that a run keeps out of training to measure on, about."""
+    return round(rows * float(_held_out(rows).value))
 
 
 def _held_out(rows: int) -> Choice:

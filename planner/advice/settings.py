@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, NamedTuple
 
+from planner.advice.learning import learning_rate, passes
 from planner.budget import Budget
 from planner.request import (
     AdapterSettings,
     Autocast,
     Method,
+    Task,
     TrainingRequest,
     above,
     at_least,
@@ -67,6 +69,10 @@ class DataFacts(NamedTuple):
     lengths_exact: bool
     how: str
     """How tokens were counted, in words."""
+    mean_tokens: float | None = None
+    """Tokens of a row on average; None when unknown."""
+    class_counts: tuple[tuple[str, int], ...] = ()
+    """Rows of each label, most first; empty where rows have no label."""
 
 
 class Choice(NamedTuple):
@@ -174,13 +180,17 @@ def usual_targets(shape: ModelShape) -> tuple[str, ...]:
     return ("all-linear",)
 
 
-def learning_rate_choice(asked: Asked, method: Method) -> Choice:
-    """Step size by method: full 1e-5 to 5e-5, adapters 1e-4 to 3e-4."""
+def learning_rate_choice(asked: Asked, method: Method, parameters: int | None = None) -> Choice:
+    """Step size by method, task and size."""
     if asked.learning_rate is not None:
         return Choice(value=asked.learning_rate, reason=ASKED)
-    if method == "full":
-        return Choice(value=2e-5, reason="full fine-tuning takes 1e-5 to 5e-5")
-    return Choice(value=2e-4, reason="adapters take 1e-4 to 3e-4")
+    found = learning_rate(
+        method,
+        task=task_of(asked),
+        parameters=parameters,
+        trained_layers=asked.train_last if method == "full" else None,
+    )
+    return Choice(value=found.value, reason=found.reason)
 
 
 _LARGEST_VOCABULARY_ON_CPU = 90_000
@@ -197,14 +207,17 @@ def loss_choice(asked: Asked, shape: ModelShape, budget: Budget | None) -> Choic
     return Choice(value="chunked", reason="never holds all logits")
 
 
-def epochs_choice(asked: Asked, rows: int) -> Choice:
-    """Passes over the data: fewer rows, more passes."""
+def epochs_choice(asked: Asked, rows: int, rows_a_step: int = EFFECTIVE_ROWS) -> Choice:
+    """Passes over the data."""
     if asked.epochs is not None:
         return Choice(value=asked.epochs, reason=ASKED)
-    passes = 3 if rows < 1000 else 2 if rows < 10_000 else 1
-    return Choice(
-        value=float(passes), reason=f"{rows} rows; more passes would repeat them by heart"
-    )
+    found = passes(rows, task=task_of(asked), rows_a_step=rows_a_step)
+    return Choice(value=found.value, reason=found.reason)
+
+
+def task_of(asked: Asked) -> Task:
+    """The task to train for."""
+    return asked.task or "causal-lm"  # type: ignore[return-value]
 
 
 def request_for(

@@ -110,9 +110,9 @@ def test_answers_are_learned_where_there_are_any(layout: str, loss_on: str) -> N
     assert _with_data(layout=layout).run_plan.data.loss_on == loss_on
 
 
-@pytest.mark.parametrize(("rows", "epochs"), [(50, 3.0), (5000, 2.0), (50_000, 1.0)])
+@pytest.mark.parametrize(("rows", "epochs"), [(50, 5.0), (500, 3.0), (5000, 2.0), (50_000, 1.0)])
 def test_fewer_rows_are_seen_more_often(rows: int, epochs: float) -> None:
-    """Three passes over little data, one over much."""
+    """Five passes where three are hardly any steps, one over much data."""
     assert _with_data(rows=rows).run_plan.training.epochs == epochs
 
 

@@ -1,0 +1,83 @@
+"""Advice on a planned fine-tune: the plan's own numbers, and which variant of the model it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hwdb
+from launcher.data.tokenizer_files import chat_template_source
+from planner.advice.should_you import Advice, should_you
+from planner.advice.situation import Offer, Situation
+from planner.plan import Plan, PlannedModel
+from planner.request import Method
+from planner.settle import held_out_rows
+
+_INSTRUCT_WORDS = ("instruct", "-it", "chat")
+
+
+def advice_on(
+    plan: Plan,
+    *,
+    distance_nats: float | None = None,
+    seconds: dict[Method, float] | None = None,
+    usd: dict[Method, float] | None = None,
+) -> Advice | None:
+    """What to know before launching `plan`; None without data.
+
+    `distance_nats` is measured by `tlplan data --distance`; `seconds` and `usd` are what each
+    method would take, where that is known.
+    """
+    data = plan.data
+    if data is None:
+        return None
+    folder = plan.model.folder
+    instruct = chat_template_source(Path(folder)) is not None if folder else None
+    sibling = None
+    if folder is None:
+        instruct, sibling = _variant(plan.model)
+    return should_you(
+        Situation(
+            task=plan.asked.task or "causal-lm",  # type: ignore[arg-type]
+            layout=data.layout,
+            examples=data.rows,
+            mean_tokens=data.mean_tokens,
+            longest_tokens=data.longest_tokens,
+            context_tokens=plan.model.shape.max_context_tokens,
+            instruct=instruct,
+            model=plan.model.id,
+            sibling=sibling,
+            distance_nats=distance_nats,
+            held_out_rows=held_out_rows(data.rows),
+            class_counts=dict(data.class_counts) or None,
+            offers=_offers(plan, seconds or {}, usd or {}),
+        )
+    )
+
+
+def _offers(
+    plan: Plan, seconds: dict[Method, float], usd: dict[Method, float]
+) -> dict[Method, Offer]:
+    return {
+        answer.method: Offer(
+            fits=answer.verdict.fits,
+            needed_bytes=answer.memory.needed.expected_bytes,
+            seconds=seconds.get(answer.method),
+            usd=usd.get(answer.method),
+        )
+        for answer in plan.answers
+    }
+
+
+def _variant(model: PlannedModel) -> tuple[bool | None, str | None]:
+    """(whether it follows instructions already, the --model name of the variant that does)."""
+    name = model.hub_id or model.id
+    try:
+        row = hwdb.find_model(name)
+    except hwdb.NotFound:
+        words = name.lower()
+        return (True if any(word in words for word in _INSTRUCT_WORDS) else None), None
+    if row.instruct_hub_id is None:
+        return None, None
+    if name == row.instruct_hub_id:
+        return True, None
+    return False, row.instruct_hub_id
