@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from launcher.cli.planning_options import add_planning_options
 from launcher.errors import UsageError
@@ -13,11 +14,17 @@ from planner.advice.settings import Asked, DataFacts
 from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
 from planner.request import QUANTIZED_WEIGHTS
 
+if TYPE_CHECKING:
+    from launcher.data.dataset import DataSet
+    from launcher.data.lengths import Lengths
+
 __all__ = [
     "add_planning_options",
     "asked_from",
     "data_facts",
+    "facts_of",
     "lightest",
+    "measured_data",
     "plan_and_hardware",
     "plan_from_arguments",
     "require_decoder",
@@ -84,6 +91,12 @@ def lightest(plan: Plan) -> MethodAnswer:
 
 def data_facts(path: str, model: PlannedModel) -> DataFacts:
     """What the plan has to know of the training data. Raises DataError naming bad lines."""
+    data, lengths = measured_data(path, model)
+    return facts_of(path, data, lengths)
+
+
+def measured_data(path: str, model: PlannedModel) -> tuple[DataSet, Lengths]:
+    """The rows of a file and how long each is for this model; raises what `data_facts` does."""
     from launcher.data.lengths import measure_lengths
     from launcher.data.rows import read_data
 
@@ -91,7 +104,11 @@ def data_facts(path: str, model: PlannedModel) -> DataFacts:
     tokenizer = Path(model.folder, "tokenizer.json") if model.folder else None
     if tokenizer is not None and not tokenizer.is_file():
         tokenizer = None
-    lengths = measure_lengths(data, tokenizer)
+    return data, measure_lengths(data, tokenizer)
+
+
+def facts_of(path: str, data: DataSet, lengths: Lengths) -> DataFacts:
+    """What a plan has to know of rows that were read and measured."""
     return DataFacts(
         path=str(Path(path).absolute()),
         layout=data.layout,
