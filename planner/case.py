@@ -7,7 +7,7 @@ from typing import Any
 
 from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
 from planner.memory.interval import Band
-from planner.request import AdapterSettings, Allocator, RequestError, TrainingRequest
+from planner.request import AdapterDtype, AdapterSettings, Allocator, RequestError, TrainingRequest
 from planner.shape import ModelShape
 
 _REQUIRED = ("method", "micro_batch", "sequence_tokens")
@@ -71,11 +71,12 @@ def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
         method=method,
         micro_batch=case["micro_batch"],
         sequence_tokens=sequence,
-        adapter=None if method == "full" else _adapter(case.get("adapter"), method),
+        adapter=None if method == "full" else _adapter(case.get("adapter"), case),
         weights=case.get("weights") or ("nf4-dq" if method == "qlora" else "bf16"),
         autocast=case.get("autocast", "bf16"),
         lengths=lengths,
-        transformers_version=_version(case.get("versions")),
+        transformers_version=_version(case.get("versions"), "transformers"),
+        bitsandbytes_version=_version(case.get("versions"), "bitsandbytes"),
         allocator=case.get("allocator") or _usual_allocator(case),
         **given,
     )
@@ -112,7 +113,7 @@ _ADAPTER_KINDS: dict[str, tuple[type, str]] = {
 }
 
 
-def _adapter(given: Any, method: str) -> AdapterSettings:
+def _adapter(given: Any, case: Mapping[str, Any]) -> AdapterSettings:
     given = {} if given is None else given
     for name in given:
         if name not in _ADAPTER_KEYS:
@@ -126,8 +127,16 @@ def _adapter(given: Any, method: str) -> AdapterSettings:
         rank=16 if given.get("rank") is None else given["rank"],
         targets=_targets(given.get("targets", "all-linear")),
         dropout=float(dropout or 0.0),
-        dtype=given.get("dtype") or ("bf16" if method == "qlora" else "fp32"),
+        dtype=given.get("dtype") or _usual_adapter_dtype(case),
     )
+
+
+def _usual_adapter_dtype(case: Mapping[str, Any]) -> AdapterDtype:
+    """PEFT keeps adapters in fp32, TRL casts them over 4 bits; others take the weights' dtype."""
+    if case["method"] == "qlora":
+        return "bf16"
+    own = case.get("stack") in ("litgpt", "torchtune")
+    return "bf16" if own and case.get("weights") != "fp32" else "fp32"
 
 
 def _targets(given: Any) -> tuple[str, ...]:
@@ -146,15 +155,14 @@ def _lengths(given: list[Any] | None) -> tuple[int, ...] | None:
     return tuple(given)
 
 
-def _version(versions: Mapping[str, Any] | None) -> tuple[int, int] | None:
-    if not versions or not versions.get("transformers"):
+def _version(versions: Mapping[str, Any] | None, library: str) -> tuple[int, int] | None:
+    if not versions or not versions.get(library):
         return None
-    parts = str(versions["transformers"]).split(".")
+    parts = str(versions[library]).split(".")
     try:
         return int(parts[0]), int(parts[1])
     except (ValueError, IndexError):
-        given = versions["transformers"]
-        text = f"versions.transformers must look like 4.48.1, got {given!r}"
+        text = f"versions.{library} must look like 4.48.1, got {versions[library]!r}"
         raise RequestError("versions", text) from None
 
 

@@ -126,6 +126,8 @@ class TrainingRequest:
     stack: Stack = "transformers"
     transformers_version: tuple[int, int] | None = None
     """(major, minor) of Transformers; None is the version the launcher runs with."""
+    bitsandbytes_version: tuple[int, int] | None = None
+    """(major, minor) of bitsandbytes; None is the one the stack asks for."""
     gpus: int = 1
     sharding: Sharding = "none"
     allocator: Allocator = "expandable"

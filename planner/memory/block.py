@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from hwdb.family import Linear
 from planner.memory.attention import AttentionWriter
 from planner.memory.feed_forward import mixture, mlp
 from planner.memory.layers import Layers, Value, activation
 from planner.memory.numerics import numerics_of
 from planner.memory.size import Size
+from planner.memory.stacks.litgpt import LitgptAttention, LitgptLayers, keeps_inputs
+from planner.memory.stacks.own_model import has_own_model
 from planner.memory.tape import Pass, Tape
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -28,26 +34,44 @@ def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[s
         width=Size.of("h"),
         bytes=numerics.stream,
     )
-    layers = Layers(
-        tape=tape,
-        numerics=numerics,
-        base_trained=request.method == "full",
-        adapted=adapted,
-        dropout=bool(request.adapter and request.adapter.dropout),
-        on_cpu=request.device == "cpu",
-        fused=request.fused_kernels,
-        norm_kind=shape.family.norm_kind,
+    fields: dict[str, Any] = {
+        "tape": tape,
+        "numerics": numerics,
+        "base_trained": request.method == "full",
+        "adapted": adapted,
+        "dropout": bool(request.adapter and request.adapter.dropout),
+        "on_cpu": request.device == "cpu",
+        "fused": request.fused_kernels,
+        "norm_kind": shape.family.norm_kind,
         # Other stacks call the fused kernel where Transformers computes in Python.
-        activation=shape.activation if request.stack == "transformers" else "gelu",
-    )
-    _Block(layers, shape, request).write(stream)
+        "activation": shape.activation if request.stack == "transformers" else "gelu",
+    }
+    if request.stack == "litgpt" and has_own_model(shape, request):
+        own = LitgptLayers(**fields, keeps_inputs=keeps_inputs(request))
+        _Block(own, shape, request, LitgptAttention(own, shape)).write(stream)
+    else:
+        _Block(Layers(**fields), shape, request).write(stream)
     return tape.replay()
+
+
+class AttentionHalf(Protocol):
+    """Writes the first half of a block."""
+
+    def write(
+        self, normed: Value, entering: Sequence[Linear], leaving: Sequence[Linear], /
+    ) -> Value: ...
 
 
 class _Block:
     """Joins the two halves of a block the way its family does."""
 
-    def __init__(self, layers: Layers, shape: ModelShape, request: TrainingRequest) -> None:
+    def __init__(
+        self,
+        layers: Layers,
+        shape: ModelShape,
+        request: TrainingRequest,
+        attention: AttentionHalf | None = None,
+    ) -> None:
         family = shape.family
         self.layers = layers
         self.tape = layers.tape
@@ -58,7 +82,7 @@ class _Block:
         self.by_role = {
             role: [layer for layer in shape.linears if layer.role == role] for role in roles
         }
-        self.attention_writer = AttentionWriter(
+        self.attention_writer: AttentionHalf = attention or AttentionWriter(
             layers,
             request,
             rotates=not any(table.name in _POSITION_TABLES for table in family.embeddings),

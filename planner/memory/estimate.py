@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 from planner.memory.candidate import Phase
 from planner.memory.interval import Band, Basis, bands_of, basis_of
 from planner.memory.runtime import footprint_of
+from planner.memory.stacks.own_model import own_model
 from planner.memory.states import HEAD_NAME
 from planner.memory.step import step_of
 from planner.request import RequestError, TrainingRequest
@@ -58,6 +59,7 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
 
     Raises RequestError for a request that this model cannot have.
     """
+    shape, request = own_model(shape, request)
     _check(shape, request)
     step = step_of(shape, request)
     footprint = footprint_of(step, request)

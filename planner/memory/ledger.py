@@ -6,6 +6,7 @@ from planner.memory.candidate import Candidate, Phase
 from planner.memory.head import HeadBytes
 from planner.memory.numerics import Numerics
 from planner.memory.size import Dimensions, Size
+from planner.memory.stacks import litgpt
 from planner.memory.states import States
 from planner.memory.tape import Moment, Pass
 from planner.request import TrainingRequest
@@ -111,7 +112,8 @@ class Ledger:
         whole = self.request.checkpointing == "none" or self.request.reentrant_checkpoints
         largest = self._largest(self.block.forward if whole else self.block.recomputed)
         if self.request.checkpointing == "none":
-            return [self._candidate("forward", largest, kept=kept, gradients=0)]
+            held = self._held_from_before()
+            return [self._candidate("forward", largest, kept=kept + held, gradients=0)]
         # A checkpointed block runs forward again within backward, the first gradients there.
         return [
             self._candidate(
@@ -134,7 +136,7 @@ class Ledger:
                 gradients_bytes=self.accumulated,
                 activations_bytes=kept,
                 logits_bytes=head.forward,
-                temporaries_bytes=self._cast_cache(),
+                temporaries_bytes=self._cast_cache() + self._held_from_before(),
             ),
             Candidate(
                 phase="loss",
@@ -144,6 +146,12 @@ class Ledger:
                 logits_bytes=head.backward,
             ),
         ]
+
+    def _held_from_before(self) -> int:
+        """What the micro-batch before still holds until this one's loss replaces its graph."""
+        if not litgpt.previous_batch_is_as_long(self.request):
+            return 0
+        return self._at(self.block.held) * self.shape.layers
 
     def _last_output(self) -> int:
         """The last block's output, which a checkpoint holds beside the norm's copy of it."""

@@ -223,6 +223,11 @@ def _weights_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numeri
     tables = outside * numerics.head_weights
     if not numerics.quantized:
         return shape.parameters * numerics.weights
+    if request.stack == "litgpt":
+        # Fabric packs every linear, the head among them.
+        head = shape.head_parameters
+        tables -= head * numerics.head_weights
+        tables += nf4_bytes(head, double_quantized=request.weights == "nf4-dq")
     return layers * _packed_block(shape, request) + experts + vectors + tables
 
 

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from planner.memory.block import block_pass
 from planner.memory.candidate import Candidate
-from planner.memory.head import head_bytes
+from planner.memory.head import HeadBytes, head_bytes
 from planner.memory.ledger import Ledger
-from planner.memory.numerics import numerics_of
+from planner.memory.numerics import Numerics, numerics_of
 from planner.memory.size import Dimensions
+from planner.memory.stacks import litgpt
+from planner.memory.stacks.own_model import has_own_model
 from planner.memory.states import States, adapted_linears, states_of
 from planner.memory.tape import Pass
 from planner.request import TrainingRequest
@@ -35,7 +37,7 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
     dimensions = _dimensions(shape, request)
     block = _block(shape, request)
     ledger = Ledger(shape, request, numerics, states, block, dimensions)
-    head = head_bytes(shape, request, numerics)
+    head = _head(shape, request, numerics)
     candidates = [
         *ledger.forward(),
         *ledger.loss(head),
@@ -44,6 +46,12 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
         *ledger.optimizer(),
     ]
     return Step(states=states, candidates=tuple(candidates))
+
+
+def _head(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
+    if request.stack == "litgpt" and has_own_model(shape, request):
+        return litgpt.head_bytes(shape, request, numerics)
+    return head_bytes(shape, request, numerics)
 
 
 def _dimensions(shape: ModelShape, request: TrainingRequest) -> Dimensions:
@@ -68,6 +76,7 @@ def _block(shape: ModelShape, request: TrainingRequest) -> Pass:
         request.kbit_prepare, request.attention, request.padded, request.transformers_version,
         request.device, request.fused_kernels,
         request.adapter and (request.adapter.dtype, request.adapter.dropout > 0),
+        request.bitsandbytes_version, shape.sizes["q"] == shape.sizes["k"],
     )  # fmt: skip
     found = _passes.get(key)
     if found is None:

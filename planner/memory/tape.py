@@ -76,6 +76,8 @@ class Pass(NamedTuple):
     waiting_gradients: Size
     """Gradients alive when backward first asks for something that was saved: a checkpointed block
     is computed again at that moment."""
+    held: Size = NOTHING
+    """The share of `saved` that outlives backward, until the graph itself is let go."""
 
 
 class Tape:
@@ -84,6 +86,7 @@ class Tape:
     def __init__(self) -> None:
         self.operations: list[Operation] = []
         self.start: Tensor | None = None
+        self._held: list[Tensor] = []
 
     def input(self, size: Size, *, needs_grad: bool) -> Tensor:
         """The tensor that enters the pass; whoever calls the pass owns its bytes."""
@@ -160,6 +163,11 @@ class Tape:
         for tensor in tensors:
             tensor.last_use = len(self.operations)
 
+    def hold(self, tensor: Tensor) -> None:
+        """A node keeps this tensor in an attribute: it goes with the graph, not with backward."""
+        if not any(tensor is other for other in self._held):
+            self._held.append(tensor)
+
     def _record(self, operation: Operation) -> None:
         for tensor in operation.inputs:
             tensor.last_use = len(self.operations)
@@ -179,6 +187,7 @@ class Tape:
             weight_gradients=gradients,
             saves_input=self.start is not None and self.start.savers > 0,
             waiting_gradients=waiting,
+            held=sum((tensor.size for tensor in self._held), NOTHING),
         )
 
     def _last_saving(self) -> int:

@@ -1,0 +1,1 @@
+"""Training libraries that bring model code of their own, and what that changes."""

@@ -1,0 +1,257 @@
+"""litgpt: its blocks, adapters and chunked loss, and what its training loop still holds.
+
+Sources: litgpt/model.py, litgpt/lora.py, litgpt/finetune/lora.py and utils.chunked_cross_entropy
+(0.4), the Bitsandbytes and Half precision of lightning.fabric, MatMul4Bit of bitsandbytes. What
+differs from Transformers with PEFT:
+
+- queries, keys and values leave one matrix; without grouped heads the values stay a view of it;
+- a fused adapter that leaves one of the three out is padded by index_copy, which keeps its source;
+- the head runs in chunks of 128 tokens, but every chunk's logits are kept, as Fabric turns them
+  into fp32, and so is every chunk's log_softmax;
+- bitsandbytes up to 0.42 keeps every linear's input, in an attribute that lives until the loss of
+  the next micro-batch replaces this one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwdb.family import Linear
+from planner.memory.head import HeadBytes
+from planner.memory.layers import Layers, Value, activation
+from planner.memory.numerics import Numerics
+from planner.memory.size import NOTHING, Size
+from planner.memory.stacks.own_model import KEYS, QUERIES, VALUES
+from planner.memory.states import HEAD_NAME
+from planner.memory.tape import Tensor
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+
+_CHUNK_TOKENS = 128
+"""Tokens of each row whose logits are computed at once (lm_head_chunk_size)."""
+
+_INPUTS_KEPT_UNTIL = (0, 43)
+"""First bitsandbytes whose MatMul4Bit lets go of its input."""
+
+_LONGEST_FIRST_UNTIL = (0, 42)
+"""The scripts that came with older bitsandbytes trained on the longest row before any other."""
+
+_UNPACKED_BYTES = 4
+"""A 4-bit matrix is unpacked to fp16, then cast."""
+
+
+def keeps_inputs(request: TrainingRequest) -> bool:
+    """Whether 4-bit linears keep their input; of an unknown version, 0.42, litgpt's pin in 2024."""
+    version = request.bitsandbytes_version
+    old = version is None or version < _INPUTS_KEPT_UNTIL
+    return request.weights.startswith("nf4") and old
+
+
+def previous_batch_is_as_long(request: TrainingRequest) -> bool:
+    """Whether a batch of full length may follow another one."""
+    version = request.bitsandbytes_version
+    return version is None or version >= _LONGEST_FIRST_UNTIL
+
+
+@dataclass(slots=True, kw_only=True)
+class LitgptLayers(Layers):
+    """Writes litgpt's linears and adapters on a tape."""
+
+    keeps_inputs: bool
+
+    def _base_linear(self, value: Value, layer: Linear) -> Value:
+        inputs, outputs = Size.of(layer.inputs), Size.of(layer.outputs)
+        return self._product(value, layer.name, inputs * outputs, outputs)
+
+    def _product(self, value: Value, name: str, matrix: Size, outputs: Size) -> Value:
+        numerics = self.numerics
+        computed = self.cast(value, numerics.compute, f"{name}.cast")
+        unpacked = matrix * _UNPACKED_BYTES if numerics.quantized else NOTHING
+        copies_weight = not numerics.quantized and numerics.weights != numerics.compute
+        product = self.tape.run(
+            name,
+            [computed.tensor],
+            activation(outputs, numerics.compute),
+            saves=[computed.tensor] if self.base_trained or self.keeps_inputs else [],
+            saves_aside=matrix * numerics.compute if copies_weight else NOTHING,
+            forward_scratch=unpacked,
+            backward_scratch=unpacked,
+            weight_gradients=matrix * numerics.weights if self.base_trained else NOTHING,
+            uses_weight=True,
+        )
+        if self.keeps_inputs:
+            self.tape.hold(computed.tensor)
+        return Value(tensor=product, width=outputs, bytes=numerics.compute)
+
+    def _add_adapter(self, value: Value, base: Value, layer: Linear) -> Value:
+        outputs = Size.of(layer.outputs)
+        grown = self._low_rank(value, layer.name, Size.of("r"), outputs)
+        scaled = self.tape.run(f"{layer.name}.scaling", [grown], activation(outputs, base.bytes))
+        total = self.tape.add(base.tensor, scaled, activation(outputs, base.bytes))
+        return Value(tensor=total, width=outputs, bytes=base.bytes)
+
+    def _low_rank(self, value: Value, name: str, rank: Size, outputs: Size) -> Tensor:
+        """B(A(dropout(x))); `rank` counts one for every part of a fused matrix."""
+        numerics = self.numerics
+        assert numerics.adapters is not None
+        entering = self.cast(value, numerics.compute, f"{name}.lora_cast")
+        if self.dropout:
+            dropped = self.tape.run(
+                f"{name}.dropout",
+                [entering.tensor],
+                activation(value.width, entering.bytes),
+                saves_aside=activation(value.width, 1),
+            )
+            entering = Value(tensor=dropped, width=value.width, bytes=entering.bytes)
+        reduced = self.tape.run(
+            f"{name}.lora_A",
+            [entering.tensor],
+            activation(rank, entering.bytes),
+            saves=[entering.tensor],
+            weight_gradients=value.width * rank * numerics.adapters,
+        )
+        return self.tape.run(
+            f"{name}.lora_B",
+            [reduced],
+            activation(outputs, entering.bytes),
+            saves=[reduced],
+            weight_gradients=outputs * Size.of("r") * numerics.adapters,
+        )
+
+    def fused_qkv(self, value: Value) -> Value:
+        """Queries, keys and values from one matrix, with adapters on some or all of them."""
+        width = Size.of("q+2k")
+        base = self._product(value, "qkv", Size.of("h") * width, width)
+        parts = [layer for layer in (QUERIES, KEYS, VALUES) if layer.name in self.adapted]
+        if not parts:
+            return base
+        outputs = NOTHING
+        for layer in parts:
+            outputs += Size.of(layer.outputs)
+        grown = self._low_rank(value, "qkv", Size.of("r") * len(parts), outputs)
+        size = activation(width, base.bytes)
+        if len(parts) < 3:
+            grown = self.tape.run("qkv.zero_pad", [grown], size, saves=[grown])
+        scaled = self.tape.run("qkv.scaling", [grown], size)
+        total = self.tape.add(base.tensor, scaled, size)
+        return Value(tensor=total, width=width, bytes=base.bytes)
+
+
+class LitgptAttention:
+    """Writes CausalSelfAttention on a tape."""
+
+    def __init__(self, layers: LitgptLayers, shape: ModelShape) -> None:
+        self.layers = layers
+        self.tape = layers.tape
+        self.grouped = shape.sizes["q"] != shape.sizes["k"]
+        self.soft_capped = shape.family.model_type == "gemma2"
+        """Its scores pass a tanh, which no kernel computes."""
+
+    def write(self, normed: Value, _entering: Sequence[Linear], leaving: Sequence[Linear]) -> Value:
+        """Attention of `normed`."""
+        qkv = self.layers.fused_qkv(normed)
+        size = activation("q", qkv.bytes)
+        queries = self._rotate("q", qkv, size)
+        keys_size = size if self.grouped else activation("k", qkv.bytes)
+        keys = self._rotate("k", qkv, keys_size)
+        # Grouped keys and values are repeated; otherwise the values are a view of all three.
+        values = self.tape.run("repeat_v", [qkv.tensor], size) if self.grouped else qkv.tensor
+        parts = [queries, keys, values]
+        if self.soft_capped:
+            out = self._capped(parts, qkv.bytes)
+        else:
+            out = self.tape.run(
+                "attention",
+                parts,
+                size,
+                saves=parts,
+                saves_output=True,
+                saves_aside=activation("4n", 1),
+                backward_scratch=activation("4q+4n", 1),
+            )
+        # The kernel's result has its heads outside: joining them copies it.
+        merged = self.tape.run("merge_heads", [out], size)
+        result = Value(tensor=merged, width=Size.of("q"), bytes=qkv.bytes)
+        for layer in leaving:
+            result = self.layers.linear(result, layer)
+        return result
+
+    def _rotate(self, name: str, qkv: Value, size: Size) -> Tensor:
+        # cos and sin are fp32, so both products and their sum are.
+        wide = size * (4 / qkv.bytes)
+        return self.tape.run(
+            f"rope_{name}", [qkv.tensor], size, forward_scratch=wide * 3, backward_scratch=wide * 2
+        )
+
+    def _capped(self, parts: Sequence[Tensor], bytes_: int) -> Tensor:
+        queries, keys, values = parts
+        scores = Size.of("nNS")
+        capped = self.tape.run(
+            "scores",
+            [queries, keys],
+            scores * bytes_,
+            saves=[queries, keys],
+            saves_output=True,
+            forward_scratch=scores * bytes_,
+        )
+        soft = self.tape.run(
+            "softmax", [capped], scores * 4, saves_output=True, backward_scratch=scores * 4
+        )
+        narrow = self.tape.run("softmax.cast", [soft], scores * bytes_) if bytes_ == 2 else soft
+        return self.tape.run(
+            "mix", [narrow, values], activation("q", bytes_), saves=[narrow, values]
+        )
+
+
+def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
+    """The last norm, the head in chunks and the loss over the list of them."""
+    tokens, hidden, vocabulary = request.tokens, shape.hidden_size, shape.vocabulary_size
+    logits = tokens * vocabulary
+    unpacked = _UNPACKED_BYTES * vocabulary * hidden if numerics.quantized else 0
+    narrow = numerics.compute if numerics.compute == 2 else 0  # fp32 logits stay what they are
+    # The list of the micro-batch before is let go when this one's is returned.
+    before = 4 * logits if previous_batch_is_as_long(request) else 0
+    adapts_head = request.adapter is not None and HEAD_NAME in request.adapter.targets
+    return HeadBytes(
+        saved=_saved_by_head(request, numerics, hidden, adapts_head=adapts_head),
+        forward=max(
+            numerics.compute * logits + before + unpacked,
+            (narrow + 4) * logits + before,
+            8 * logits,
+        ),
+        backward=8 * logits + _first_chunks_backward(request, vocabulary, unpacked, narrow),
+    )
+
+
+def _first_chunks_backward(
+    request: TrainingRequest, vocabulary: int, unpacked: int, narrow: int
+) -> int:
+    """Most bytes on top while the last chunk, and the full one before it, are differentiated.
+
+    The gradients of nll_loss and log_softmax stand side by side; then the chunk's log_softmax is
+    gone, its gradient is cast and the head is unpacked.
+    """
+    length = request.sequence_tokens
+    last_tokens = length % _CHUNK_TOKENS or min(length, _CHUNK_TOKENS)
+    row = request.micro_batch * vocabulary
+    last = row * last_tokens
+    most = max(8 * last, unpacked + (narrow - 4) * last)
+    if length > last_tokens:
+        full = row * _CHUNK_TOKENS
+        most = max(most, -4 * last + max(8 * full, unpacked + (narrow - 4) * full))
+    return most
+
+
+def _saved_by_head(
+    request: TrainingRequest, numerics: Numerics, hidden: int, *, adapts_head: bool
+) -> int:
+    kept = 4 * hidden + 4
+    if request.method == "full":
+        kept += 2 * numerics.compute * hidden
+    if keeps_inputs(request):
+        kept += numerics.compute * hidden
+    if adapts_head:
+        dropout = request.adapter is not None and request.adapter.dropout > 0
+        kept += numerics.compute * hidden + (hidden if dropout else 0)
+    return request.tokens * kept
