@@ -28,7 +28,7 @@ _OWNERS: dict[str, tuple[str, ...]] = {
     "psutil": ("hwdb/detect/host.py", "launcher/runs/process_identity.py"),
     "yaml": ("planner/plan_file.py",),
     "huggingface_hub": ("launcher/hub.py",),
-    "rich": ("launcher/view/live",),
+    "rich": ("launcher/wizard/",),
     "textual": ("launcher/wizard/",),
     "tokenizers": (*_TRAINING, "launcher/data/token_count.py"),
     "jinja2": (*_TRAINING, "launcher/data/chat_template.py"),

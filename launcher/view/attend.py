@@ -42,10 +42,9 @@ def attend(
     otherwise Ctrl-C only leaves the view.
     """
     out = sys.stdout
-    footer = "Ctrl-C saves and stops, twice stops at once; closing the terminal is safe"
-    if not may_stop:
-        footer = "Ctrl-C leaves this view; the run goes on"
-    display = display_for(folder, options, out, footer=footer)
+    if shows_screen(options):
+        return last_word(on_screen(folder, may_stop=may_stop), folder, options, out)
+    display = display_for(folder, options, out)
     on_interrupt = stop_on_interrupt(folder, display) if may_stop else leave_on_interrupt
     try:
         followed = follow(folder, display, on_interrupt=on_interrupt, from_attempt=from_attempt)
@@ -61,16 +60,31 @@ def attend(
             display.close()
 
 
-def display_for(folder: RunFolder, options: ViewOptions, out: TextIO, *, footer: str) -> Display:
-    """Events for programs, a screen on a terminal, lines everywhere else."""
+def shows_screen(options: ViewOptions) -> bool:
+    """Whether a person sits at a terminal that can show a screen."""
+    if options.json or options.quiet or os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def on_screen(folder: RunFolder, *, may_stop: bool) -> Followed:
+    """Show the run on the whole terminal until it is left."""
+    from launcher.output.style import style_for
+    from launcher.wizard.run.app import RunApp  # textual: about 300 ms
+
+    ascii_only = not style_for(sys.stdout, os.environ).unicode
+    app = RunApp(folder.path, may_stop=may_stop, ascii_only=ascii_only)
+    app.run()
+    reader = app.run_screen.reader
+    return Followed(progress=reader.progress, liveness=reader.liveness)
+
+
+def display_for(folder: RunFolder, options: ViewOptions, out: TextIO) -> Display:
+    """Events for programs, lines everywhere else."""
     if options.json:
         return EventDisplay(out)
     if options.quiet:
         return QuietDisplay()
-    if out.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        from launcher.view.live import LiveDisplay  # rich: about 25 ms
-
-        return LiveDisplay(out, footer=footer)
     return PlainDisplay(out, run=shown_path(folder.path))
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime
-from statistics import median
-from typing import Any, Literal
+from datetime import datetime, timedelta
+from typing import Literal
 
 from launcher.exit_codes import ExitCode
 from launcher.runs.events import Event
 from launcher.runs.numbers import RunNumbers
+from launcher.view.cards import DeviceMemory
+from launcher.view.series import Series
+from launcher.view.time_left import TimeLeft
 from launcher.view.words import file_size, loss, one_line
 from planner.request import Device
 
 LINES_KEPT = 1000
-STEPS_FOR_ETA = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +62,18 @@ class RunProgress:
     """Since the run began, up to its last event, without the time between two attempts."""
     idle_seconds: float = 0.0
     """Between the end of an attempt and the resume after it."""
-    memory_now_bytes: int | None = None
-    memory: dict[str, Any] = field(default_factory=dict)
-    """The newest value of every field of the `memory` events."""
-    losses: array[float] = field(default_factory=lambda: array("d"))
-    recent_step_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=STEPS_FOR_ETA))
+    last_at: str | None = None
+    """Time of the last event, ISO 8601."""
+    memories: list[DeviceMemory] = field(default_factory=lambda: [DeviceMemory()])
+    """One a card that is used, or one for the host."""
+    losses: Series = field(default_factory=Series)
+    evaluations: Series = field(default_factory=Series)
+    speeds: Series = field(default_factory=Series)
+    """Tokens a second."""
+    pace: TimeLeft = field(default_factory=TimeLeft)
     last_step: Event | None = None
+    last_evaluation: Event | None = None
+    recoveries: int = 0
     prompt: str | None = None
     expected_answer: str | None = None
     """What the held-out row itself answers."""
@@ -91,6 +97,7 @@ class RunProgress:
             self.lines.append(f"{clock_time(event)}  {one_line(said)}")
 
     def _advance(self, event: Event) -> None:
+        self.last_at = event.get("at", self.last_at)
         since_start = event.get("seconds")
         if since_start is None:
             return
@@ -108,13 +115,29 @@ class RunProgress:
         """Highest memory so far, of the kind that was predicted."""
         return self.numbers.peak_bytes(self.device)
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.finished or self.failure is not None
+
+    @property
+    def fullest(self) -> int:
+        """Place in `memories` of the device with the highest peak."""
+        return max(range(len(self.memories)), key=lambda at: self.memories[at].peak_bytes or 0)
+
     def seconds_left(self) -> float | None:
-        """Steps left at the median of the last fifty; None before that means anything."""
-        total = self.numbers.total_steps
-        needed = 3 if total is not None and total <= STEPS_FOR_ETA else 10
-        if total is None or len(self.recent_step_seconds) < needed:
+        """Time left at the pace of the last fifty steps; None before that means anything."""
+        if self.over:
             return None
-        return max(0, total - self.numbers.step) * median(self.recent_step_seconds)
+        numbers = self.numbers
+        return self.pace.seconds(
+            step=numbers.step, total_steps=numbers.total_steps, now=self.seconds
+        )
+
+    def done_at(self) -> datetime | None:
+        """When it will be done, local time; None before that means anything."""
+        left, now = self.seconds_left(), local_time(self.last_at)
+        return None if left is None or now is None else now + timedelta(seconds=left)
 
     def done_fraction(self) -> float:
         """Share of the steps that are done."""
@@ -124,11 +147,16 @@ class RunProgress:
 
 def clock_time(event: Event) -> str:
     """Local time of day of an event."""
+    at = local_time(event.get("at"))
+    return "--:--:--" if at is None else at.strftime("%H:%M:%S")
+
+
+def local_time(at: object) -> datetime | None:
+    """The time of an event on the clock on the wall, None when it is no time."""
     try:
-        at = datetime.fromisoformat(str(event.get("at")))
-    except ValueError:
-        return "--:--:--"
-    return at.astimezone().strftime("%H:%M:%S")
+        return datetime.fromisoformat(str(at)).astimezone()
+    except (ValueError, OverflowError):
+        return None
 
 
 def sentence(event: Event) -> str | None:
@@ -160,26 +188,35 @@ def _apply_plan(progress: RunProgress, event: Event) -> None:
     progress.attempt = event.get("attempt") or progress.attempt + 1
     progress.failure = None
     progress.finished = False
-    progress.recent_step_seconds.clear()
+    progress.pace.restart()
 
 
 def _apply_phase(progress: RunProgress, event: Event) -> None:
     progress.phase = str(event.get("phase", progress.phase))
+    progress.pace.enter(progress.phase, progress.seconds)
 
 
 def _apply_step(progress: RunProgress, event: Event) -> None:
     progress.last_step = event
-    if isinstance(event.get("loss"), (int, float)):
-        progress.losses.append(event["loss"])
-    if isinstance(event.get("step_seconds"), (int, float)):
-        progress.recent_step_seconds.append(event["step_seconds"])
+    progress.pace.step(event, progress.seconds)
+    for name, series in (("loss", progress.losses), ("tokens_per_second", progress.speeds)):
+        value = event.get(name)
+        if isinstance(value, (int, float)):
+            series.add(progress.seconds, value)
 
 
 def _apply_memory(progress: RunProgress, event: Event) -> None:
-    progress.memory.update(event)
-    name = "device_bytes" if progress.device == "cuda" else "host_bytes"
-    if event.get(name) is not None:
-        progress.memory_now_bytes = event[name]
+    cards = event.get("cards") or [event]
+    missing = len(cards) - len(progress.memories)
+    progress.memories += [DeviceMemory() for _ in range(missing)]
+    for memory, values in zip(progress.memories, cards, strict=False):
+        memory.apply(values, device=progress.device, seconds=progress.seconds)
+
+
+def _apply_evaluation(progress: RunProgress, event: Event) -> None:
+    progress.last_evaluation = event
+    if isinstance(event.get("loss"), (int, float)):
+        progress.evaluations.add(progress.seconds, event["loss"])
 
 
 def _apply_answer(progress: RunProgress, event: Event) -> None:
@@ -187,6 +224,10 @@ def _apply_answer(progress: RunProgress, event: Event) -> None:
         progress.prompt = event.get("prompt")
         progress.expected_answer = event.get("expected")
         progress.answers[event["when"]] = str(event.get("answer"))
+
+
+def _apply_recovery(progress: RunProgress, _event: Event) -> None:
+    progress.recoveries += 1
 
 
 def _apply_finished(progress: RunProgress, event: Event) -> None:
@@ -209,7 +250,9 @@ _HANDLERS = {
     "phase": _apply_phase,
     "step": _apply_step,
     "memory": _apply_memory,
+    "evaluation": _apply_evaluation,
     "answer": _apply_answer,
+    "recovery": _apply_recovery,
     "finished": _apply_finished,
     "failed": _apply_failed,
 }

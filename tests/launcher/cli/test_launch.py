@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -205,38 +204,6 @@ def test_a_reader_that_leaves_does_not_end_the_run(folder: RunFolder) -> None:
     assert ended_state(folder).exit_code == 0
 
 
-def test_on_a_terminal_the_live_view_is_drawn_and_removed(folder: RunFolder) -> None:
-    """In a terminal of 80 by 24 the screen shows the run, then only the result stays."""
-    environment = {"FAKE_WORKER": "{}", "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
-    child, terminal = pty.fork()
-    if child == 0:
-        os.environ.update(environment | {"PYTHONPATH": str(Path(__file__).parents[3])})
-        words = [sys.executable, "-m", "tests.launcher.cli.launching", str(folder.path)]
-        os.execv(sys.executable, words)
-
-    screen = _read_to_end(terminal)
-    _, status = os.waitpid(child, 0)
-
-    assert os.waitstatus_to_exitcode(status) == 0
-    assert "Ctrl-C saves and stops" in screen
-    assert "host memory of this run, GiB" in screen
-    assert "Done in " in screen.rpartition("\x1b[2K")[2]
-
-
 def _phase(folder: RunFolder) -> str | None:
     state = read_state(folder)
     return state.phase if state else None
-
-
-def _read_to_end(terminal: int) -> str:
-    parts = []
-    while True:
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:  # Linux says so when the other side is closed
-            break
-        if not part:
-            break
-        parts.append(part)
-    os.close(terminal)
-    return b"".join(parts).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from launcher.view.progress import RunProgress, sentence
+from launcher.view.series import mean
 from tests.launcher.view.replay import plan_event, progress_of, step_event
 
 
@@ -20,8 +21,8 @@ def test_progress_is_what_the_events_say() -> None:
     )
 
     assert (progress.phase, progress.numbers.step, progress.done_fraction()) == ("training", 2, 0.5)
-    assert (progress.memory_now_bytes, progress.peak_bytes) == (200, 300)
-    assert list(progress.losses) == [4.0, 2.0]
+    assert (progress.memories[0].now_bytes, progress.peak_bytes) == (200, 300)
+    assert progress.losses.columns(2, end_seconds=5, of=mean) == [4.0, 2.0]
     assert progress.plan is not None
     assert progress.plan.model == "smollm2-135m-instruct"
 

@@ -1,0 +1,1 @@
+"""What the screens of a run say, as lines of spans: no terminal, no clock, no files."""

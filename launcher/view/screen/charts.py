@@ -1,0 +1,209 @@
+"""The chart of a run screen with its title and axis: memory, loss or speed over the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from launcher.view.cards import DeviceMemory, memory_kinds
+from launcher.view.chart import (
+    MemoryScale,
+    chart_top,
+    curve_cells,
+    memory_cells,
+)
+from launcher.view.looking import ChartKind, Looking
+from launcher.view.progress import RunProgress
+from launcher.view.series import Series, highest, mean
+from launcher.view.spans import Line, Span, between, line
+from launcher.view.words import duration, gib, thousands
+
+LABEL_COLUMNS = 6
+MARGIN_COLUMNS = 2
+LEAST_AXIS_SECONDS = 30.0
+_AHEAD = 1.25
+"""Before anybody knows how long it takes, a fifth of the axis is left for what comes."""
+
+
+def chart_block(
+    progress: RunProgress, looking: Looking, *, columns: int, rows: int, kind: ChartKind
+) -> list[Line]:
+    """Title, `rows` rows of cells, and the axis of time."""
+    if kind == "memory":
+        cells = _memory_chart(progress, looking, columns=columns, rows=rows)
+    else:
+        cells = _curve_chart(progress, kind, columns=columns, rows=rows)
+    cells.append(_axis(progress, looking, _plot_columns(columns)))
+    return cells
+
+
+def axis_seconds(progress: RunProgress) -> float:
+    """Time at the right end of the charts: when the run will be done, as far as is known."""
+    now = progress.seconds
+    if progress.over:
+        return max(now, 1.0)
+    left = progress.seconds_left()
+    if left is not None:
+        return max(now + left, 1.0)
+    return max(LEAST_AXIS_SECONDS, now * _AHEAD)
+
+
+def shown_memory(progress: RunProgress, looking: Looking) -> DeviceMemory:
+    """The device that was chosen, else the fullest."""
+    at = progress.fullest if looking.device is None else looking.device
+    return progress.memories[min(at, len(progress.memories) - 1)]
+
+
+def memory_scale(progress: RunProgress, memory: DeviceMemory) -> MemoryScale | None:
+    """What the memory chart is drawn against; None before there is a plan."""
+    plan = progress.plan
+    if plan is None:
+        return None
+    return MemoryScale(
+        top_bytes=chart_top(
+            free_bytes=plan.available_bytes,
+            expected_bytes=plan.predicted_peak_bytes,
+            high_bytes=plan.predicted_high_bytes,
+            peak_bytes=memory.peak_bytes or 0,
+        ),
+        expected_bytes=plan.predicted_peak_bytes,
+        low_bytes=plan.predicted_low_bytes,
+        high_bytes=plan.predicted_high_bytes,
+    )
+
+
+def memory_rows(
+    progress: RunProgress, memory: DeviceMemory, *, columns: int, rows: int
+) -> list[Line]:
+    """Labels and cells of the memory chart alone."""
+    scale = memory_scale(progress, memory)
+    if scale is None:
+        return [()] * rows
+    values = memory.series.columns(columns, end_seconds=axis_seconds(progress), of=highest)
+    cells = memory_cells(values, rows=rows, scale=scale)
+    over = (memory.peak_bytes or 0) > scale.high_bytes
+    over_row = next(
+        (row for row in range(rows) if _edge(scale, row + 1, rows) < scale.expected_bytes), 0
+    )
+    return [
+        line(
+            Span(f"{scale.label(row, rows):>{LABEL_COLUMNS - 1}} ", "dim"),
+            *each,
+            Span(" over" if over and row == over_row else "", "over"),
+        )
+        for row, each in enumerate(cells)
+    ]
+
+
+def _edge(scale: MemoryScale, row: int, rows: int) -> float:
+    return scale.top_bytes * (rows - row) / rows
+
+
+def _memory_chart(
+    progress: RunProgress, looking: Looking, *, columns: int, rows: int
+) -> list[Line]:
+    plan, memory = progress.plan, shown_memory(progress, looking)
+    over = plan is not None and (memory.peak_bytes or 0) > plan.predicted_high_bytes
+    plot = _plot_columns(columns) - (5 if over else 0)
+    return [
+        _memory_title(progress, memory, columns),
+        *memory_rows(progress, memory, columns=plot, rows=rows),
+    ]
+
+
+def _memory_title(progress: RunProgress, memory: DeviceMemory, columns: int) -> Line:
+    plan = progress.plan
+    if plan is None:
+        return line(" memory of this run, GiB")
+    about = "≈ " if memory.approximate else ""
+    what = "VRAM of this run, GiB" if plan.device == "cuda" else "memory of this run, GiB"
+    legend = line(
+        f" {what}  ",
+        Span("█", "measured"),
+        f" {about}measured  ",
+        Span("┄", "predicted"),
+        f" predicted {gib(plan.predicted_peak_bytes)} ",
+        Span("·", "predicted"),
+        " band",
+    )
+    kinds = memory_kinds(memory, device=plan.device, planned_free_bytes=plan.available_bytes)
+    scale = memory_scale(progress, memory)
+    free = plan.available_bytes
+    if free is not None and scale is not None and scale.top_bytes == free:
+        return between(legend, line(f"top: {gib(free)} free "), columns)
+    shown = kinds.free_bytes if free is None else free
+    return between(legend, line(f"free {gib(shown)} " if shown else ""), columns)
+
+
+def _curve_chart(progress: RunProgress, kind: ChartKind, *, columns: int, rows: int) -> list[Line]:
+    plot, end = _plot_columns(columns), axis_seconds(progress)
+    if kind == "loss":
+        series, dots = progress.losses, progress.evaluations
+        title = line(
+            " loss  ", Span("─", "measured"), " training  ", Span("•", "predicted"), " held out"
+        )
+    else:
+        series, dots = progress.speeds, Series()
+        title = line(" tokens/s  ", Span("─", "measured"), " training")
+    values = series.columns(plot, end_seconds=end, of=mean)
+    points = _only_where_measured(dots, plot, end)
+    known = [each for each in (*values, *points) if each is not None]
+    if not known:
+        nothing = line(" " * LABEL_COLUMNS, Span("nothing measured yet", "dim"))
+        return [title, nothing, *[()] * (rows - 1)]
+    low, high = min(known), max(known)
+    cells = curve_cells(values, points, rows=rows, low=low, high=high)
+    labels = [_label(kind, high - (high - low) * row / max(1, rows - 1)) for row in range(rows)]
+    rows_shown = [
+        line(Span(f"{label:>{LABEL_COLUMNS - 1}} ", "dim"), *each)
+        for label, each in zip(labels, cells, strict=True)
+    ]
+    return [title, *rows_shown]
+
+
+def _only_where_measured(dots: Series, columns: int, end: float) -> Sequence[float | None]:
+    """A dot in the column of each measurement, none between them."""
+    found: list[float | None] = [None] * columns
+    for seconds, value in dots.points(of=mean):
+        column = int(seconds / end * columns)
+        if 0 <= column < columns:
+            found[column] = value
+    return found
+
+
+def _label(kind: ChartKind, value: float) -> str:
+    """A value in at most five characters."""
+    if kind == "loss":
+        return f"{value:.3f}"[:5]
+    return thousands(value) if value < 9999.5 else f"{value / 1000:.0f} k"
+
+
+def _axis(progress: RunProgress, looking: Looking, plot: int) -> Line:
+    """Start, now and the expected end under the columns where they are."""
+    end, now = axis_seconds(progress), progress.seconds
+    left = " " * LABEL_COLUMNS + "0:00"
+    last = duration(end) if progress.over else f"≈ {duration(end)}"
+    if progress.seconds_left() is None and not progress.over:
+        last = ""
+    text = f"{left:<{LABEL_COLUMNS + plot}}"
+    marker = f"now {duration(now)}"
+    if not progress.over:
+        text = _written(text, marker, LABEL_COLUMNS + round(now / end * plot) - len(marker))
+    text = _written(text, last, LABEL_COLUMNS + plot - len(last), keep=True)
+    if looking.frozen:
+        text = _written(text, "frozen", LABEL_COLUMNS + 6)
+    return line(Span(text, "dim"))
+
+
+def _written(text: str, word: str, at: int, *, keep: bool = False) -> str:
+    """`word` written into `text` where it fits; with `keep` only over blanks."""
+    if not word:
+        return text
+    at = max(LABEL_COLUMNS + 6, min(at, len(text) - len(word)))
+    under = text[max(0, at - 1) : at + len(word)]
+    if keep and under.strip():
+        return text
+    return text[:at] + word + text[at + len(word) :]
+
+
+def _plot_columns(columns: int) -> int:
+    return max(1, columns - LABEL_COLUMNS - MARGIN_COLUMNS)

@@ -1,0 +1,122 @@
+"""Values over the time of a run in bounded memory: as many buckets for a day as for a minute."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+MOST_BUCKETS = 512
+FIRST_WIDTH_SECONDS = 0.5
+
+
+class Bucket(NamedTuple):
+    """The values of one stretch of time."""
+
+    lowest: float
+    highest: float
+    total: float
+    number: int
+
+    def with_value(self, value: float) -> Bucket:
+        """One more value."""
+        return Bucket(
+            min(self.lowest, value), max(self.highest, value), self.total + value, self.number + 1
+        )
+
+    def merged(self, other: Bucket) -> Bucket:
+        """Both stretches as one."""
+        return Bucket(
+            min(self.lowest, other.lowest),
+            max(self.highest, other.highest),
+            self.total + other.total,
+            self.number + other.number,
+        )
+
+
+def highest(bucket: Bucket) -> float:
+    """The peak: what counts for memory."""
+    return bucket.highest
+
+
+def mean(bucket: Bucket) -> float:
+    """The mean: what counts for a loss and a speed."""
+    return bucket.total / bucket.number
+
+
+class Series:
+    """One number over time. No peak and no dip is lost when buckets are merged.
+
+    When the time outgrows the buckets, neighbours are merged and every bucket is twice as wide.
+    """
+
+    def __init__(
+        self, *, width_seconds: float = FIRST_WIDTH_SECONDS, most_buckets: int = MOST_BUCKETS
+    ) -> None:
+        self.width_seconds = width_seconds
+        self.last_seconds = 0.0
+        self.count = 0
+        self._most = most_buckets
+        self._buckets: list[Bucket | None] = []
+
+    def __len__(self) -> int:
+        """Buckets in use."""
+        return len(self._buckets)
+
+    def add(self, seconds: float, value: float) -> None:
+        """Take in a value; one that is no number, or has no time, changes nothing."""
+        if not (math.isfinite(seconds) and math.isfinite(value)) or seconds < 0:
+            return
+        index = int(seconds / self.width_seconds)
+        while index >= self._most:
+            self._halve()
+            index = int(seconds / self.width_seconds)
+        if index >= len(self._buckets):
+            self._buckets.extend([None] * (index + 1 - len(self._buckets)))
+        known = self._buckets[index]
+        self._buckets[index] = known.with_value(value) if known else Bucket(value, value, value, 1)
+        self.last_seconds = max(self.last_seconds, seconds)
+        self.count += 1
+
+    def columns(
+        self, count: int, *, end_seconds: float, of: Callable[[Bucket], float]
+    ) -> list[float | None]:
+        """The series from 0 to `end_seconds` as `count` values, None where there is none yet.
+
+        A stretch without values keeps the value before it, up to the last one of all.
+        """
+        if count <= 0 or end_seconds <= 0 or not self._buckets:
+            return [None] * max(0, count)
+        values: list[float | None] = []
+        held: float | None = None
+        for column in range(count):
+            start = column * end_seconds / count
+            if start > self.last_seconds:
+                values.append(None)
+                continue
+            found = self._between(start, (column + 1) * end_seconds / count)
+            held = of(found) if found else held
+            values.append(held)
+        return values
+
+    def points(self, *, of: Callable[[Bucket], float]) -> list[tuple[float, float]]:
+        """Middle of each stretch with values, and its value."""
+        return [
+            ((index + 0.5) * self.width_seconds, of(bucket))
+            for index, bucket in enumerate(self._buckets)
+            if bucket is not None
+        ]
+
+    def _between(self, start: float, end: float) -> Bucket | None:
+        first = int(start / self.width_seconds)
+        last = max(first + 1, math.ceil(end / self.width_seconds))
+        found: Bucket | None = None
+        for bucket in self._buckets[first:last]:
+            if bucket is not None:
+                found = found.merged(bucket) if found else bucket
+        return found
+
+    def _halve(self) -> None:
+        pairs = zip(self._buckets[::2], [*self._buckets[1::2], None], strict=False)
+        self._buckets = [a.merged(b) if a and b else a or b for a, b in pairs]
+        self.width_seconds *= 2

@@ -1,0 +1,119 @@
+"""Lines made of spans with a meaning each: what a screen shows, before anything has a colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+Role = Literal[
+    "plain", "strong", "dim", "title", "measured", "predicted", "fits", "tight", "over", "chosen"
+]
+"""What a span is; themes decide how it looks. No role carries what the words do not say."""
+
+
+class Span(NamedTuple):
+    """Text of one role."""
+
+    text: str
+    role: Role = "plain"
+
+
+Line = tuple[Span, ...]
+EMPTY: Line = ()
+
+# One sign for one sign, so that a line keeps its width.
+_ASCII = str.maketrans(
+    {
+        **dict.fromkeys("█▇▆▅▄▌▊▉▋▍", "#"),
+        **dict.fromkeys("▃▂▁▎▏", "_"),
+        **dict.fromkeys("▓▒", "%"),
+        **dict.fromkeys("░·", "."),
+        **dict.fromkeys("┄─━╸╌", "-"),
+        **dict.fromkeys("│┊", "|"),
+        "≈": "~",
+        "\u2212": "-",
+        "▸": ">",
+        "•": "o",
+        "●": "*",
+        "°": " ",
+        "…": ".",
+        "→": ">",
+        "✓": "+",
+        "✗": "x",
+        "↑": "^",
+        "↓": "v",
+        "±": "~",
+    }
+)
+
+
+def line(*parts: str | Span) -> Line:
+    """A line of spans; a bare text is plain."""
+    return tuple(part if isinstance(part, Span) else Span(part) for part in parts)
+
+
+def text_of(spans: Line) -> str:
+    """The line without its roles."""
+    return "".join(span.text for span in spans)
+
+
+def width_of(spans: Line) -> int:
+    """Columns of a line. Every text in it has one column a character, see `words.one_line`."""
+    return sum(len(span.text) for span in spans)
+
+
+def cut(spans: Line, columns: int) -> Line:
+    """The line in at most that many columns; what is cut ends with an ellipsis."""
+    if width_of(spans) <= columns:
+        return spans
+    if columns <= 0:
+        return EMPTY
+    kept: list[Span] = []
+    room = columns - 1
+    for span in spans:
+        if len(span.text) > room:
+            return (*kept, Span(span.text[:room] + "…", span.role))
+        kept.append(span)
+        room -= len(span.text)
+    return tuple(kept)
+
+
+def cut_text(text: str, columns: int) -> str:
+    """A text in at most that many columns."""
+    return text if len(text) <= columns else text[: max(0, columns - 1)] + "…" * (columns > 0)
+
+
+def fitted(spans: Line, columns: int) -> Line:
+    """The line in exactly that many columns."""
+    spans = cut(spans, columns)
+    missing = columns - width_of(spans)
+    return (*spans, Span(" " * missing)) if missing > 0 else spans
+
+
+def between(left: Line, right: Line, columns: int) -> Line:
+    """`left` at the left edge and `right` at the right edge; the left one gives way."""
+    right = cut(right, columns)
+    room = columns - width_of(right) - (2 if right else 0)
+    return (*fitted(left, max(0, room)), Span("  " if right else ""), *right)
+
+
+def beside(left: Sequence[Line], right: Sequence[Line], *, columns: int, side: int) -> list[Line]:
+    """Two columns with a rule between them; the right one is `side` wide with its rule."""
+    rows = max(len(left), len(right))
+    joined = []
+    for row in range(rows):
+        first = left[row] if row < len(left) else EMPTY
+        second = right[row] if row < len(right) else EMPTY
+        rule = Span("│ ", "dim")
+        joined.append((*fitted(first, columns - side), rule, *cut(second, side - 2)))
+    return joined
+
+
+def as_ascii(text: str) -> str:
+    """The text for a terminal that shows no more than ASCII, as wide as before."""
+    return text.translate(_ASCII).encode("ascii", "replace").decode()
+
+
+def plain_text(lines: Iterable[Line]) -> str:
+    """Lines as a person reads them, without trailing blanks."""
+    return "\n".join(text_of(each).rstrip() for each in lines) + "\n"

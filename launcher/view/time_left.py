@@ -1,0 +1,66 @@
+"""How long a run will still take: the usual step, its usual pauses, and what comes at the end."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import median
+
+from launcher.runs.events import Event
+
+STEPS_KEPT = 50
+STEPS_NEEDED = 10
+STEPS_NEEDED_OF_A_SHORT_RUN = 3
+MEASURING = ("evaluating", "answering")
+"""Phases before the first step that come again behind the last one."""
+
+
+@dataclass(slots=True)
+class TimeLeft:
+    """The pace of one attempt at a run, from its events."""
+
+    step_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=STEPS_KEPT))
+    pauses: deque[float] = field(default_factory=lambda: deque(maxlen=4 * STEPS_KEPT))
+    """Between a step and the next: evaluations, checkpoints. Mostly zero."""
+    last_step_at: float | None = None
+    measuring_seconds: float = 0.0
+    """What evaluating and answering took before the first step."""
+    phase: str = ""
+    phase_at: float = 0.0
+
+    def restart(self) -> None:
+        """A new attempt: another pace, after another start."""
+        self.step_seconds.clear()
+        self.pauses.clear()
+        self.last_step_at = None
+
+    def enter(self, phase: str, at: float) -> None:
+        """A phase begins."""
+        if self.phase in MEASURING and self.last_step_at is None:
+            self.measuring_seconds += max(0.0, at - self.phase_at)
+        self.phase, self.phase_at = phase, at
+
+    def step(self, event: Event, at: float) -> None:
+        """A step was taken."""
+        seconds = event.get("step_seconds")
+        if not isinstance(seconds, (int, float)):
+            return
+        self.step_seconds.append(seconds)
+        if self.last_step_at is not None:
+            self.pauses.append(max(0.0, at - self.last_step_at - seconds))
+        self.last_step_at = at
+
+    def seconds(self, *, step: int, total_steps: int | None, now: float) -> float | None:
+        """Time left at `now`; None before that means anything."""
+        if total_steps is None:
+            return None
+        short = total_steps <= STEPS_KEPT
+        needed = STEPS_NEEDED_OF_A_SHORT_RUN if short else STEPS_NEEDED
+        if len(self.step_seconds) < needed:
+            return None
+        steps = max(0, total_steps - step)
+        pause = sum(self.pauses) / len(self.pauses) if self.pauses else 0.0
+        left = steps * (median(self.step_seconds) + pause) + self.measuring_seconds
+        since_step = max(0.0, now - (self.last_step_at or now))
+        # Between two steps the clock runs on; it never runs below what the other steps take.
+        return max(0.0, left - min(since_step, left / max(1, steps + 1)))
