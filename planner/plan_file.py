@@ -18,6 +18,9 @@ from planner.run_plan import RunPlan
 
 PLAN_VERSION = 1
 
+_OPTIONAL = ("recovery",)
+"""Sections that a file may leave out: their keys then have their defaults."""
+
 _HEADER = """\
 # A tlplan plan. Start it with: tlplan launch THIS-FILE
 # Change any value; keys that are unknown or wrong are refused with their line.
@@ -103,6 +106,8 @@ class _Reader:
 
     def _section(self, name: str, kind: Any, entries: dict[str, _Entry], root: yaml.Node) -> Any:
         if name not in entries:
+            if name in _OPTIONAL:
+                return kind()
             raise self._problem(root, f"section {name} is missing")
         node = entries[name].value
         if not isinstance(node, yaml.MappingNode):

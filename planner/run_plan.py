@@ -167,6 +167,16 @@ class OutputSection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverySection:
+    """What may be changed when the run cannot go on as planned, see `planner.recovery`."""
+
+    allow_qlora: bool = False
+    """Out of memory with nothing else left: go on over 4-bit weights."""
+    lower_learning_rate_once: bool = True
+    """Diverged: once, go back to the last checkpoint with a third of the learning rate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
     """Everything a launch needs to know; plan.yaml is this, with a reason beside each choice."""
 
@@ -176,6 +186,7 @@ class RunPlan:
     training: TrainingSection
     hardware: HardwareSection
     output: OutputSection
+    recovery: RecoverySection = RecoverySection()
 
     def request(self) -> TrainingRequest:
         """The step this plan will run, in the words of the estimator."""

@@ -242,6 +242,8 @@ def _other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
         "training.attention": attention_choice(plan.asked, plan.model.shape).reason,
         "training.optimizer": ASKED if plan.asked.optimizer else "Trainer's default",
         "training.loss": loss_choice(plan.asked, plan.model.shape, plan.budget).reason,
+        "recovery.allow_qlora": "true: out of memory with nothing else left, go on in 4 bit",
+        "recovery.lower_learning_rate_once": "after NaN, back to a checkpoint at a third of it",
     }
     if plan.budget is not None and plan.budget.free_bytes is not None:
         reasons["hardware.available_bytes"] = plan.budget.summary

@@ -26,6 +26,14 @@ def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
         raise
 
 
+def remove_temporary_files(folder: Path) -> None:
+    """Remove what processes that are gone left beside the files they were replacing."""
+    for path in folder.glob(".*.*"):
+        owner = path.name.rpartition(".")[2]
+        if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
+            path.unlink(missing_ok=True)
+
+
 def replace_json(path: Path, value: Any, *, durable: bool = True) -> None:
     """Write `value` as indented JSON, as `replace_text` does."""
     replace_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", durable=durable)

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from launcher.runs.atomic_file import remove_temporary_files
+
 MANIFEST_NAME = "MANIFEST.json"
 SCHEMA_VERSION = 1
 FEWEST_KEPT = 2
@@ -116,9 +118,15 @@ def prune(run: Path, keep: int) -> list[Path]:
 
 def remove_leftovers(run: Path) -> None:
     """Remove what processes that are gone were writing; only one worker writes a run."""
-    folder = checkpoints_folder(run)
-    for path in folder.glob(f"{_WRITING_PREFIX}*"):
+    for path in checkpoints_folder(run).glob(f"{_WRITING_PREFIX}*"):
         shutil.rmtree(path, ignore_errors=True)
+    remove_temporary_files(run)
+
+
+def newest_bytes(run: Path) -> int | None:
+    """Bytes of the newest checkpoint, None while there is none."""
+    newest = next(iter(list_checkpoints(run)), None)
+    return None if newest is None else folder_bytes(newest)
 
 
 def folder_bytes(folder: Path) -> int:

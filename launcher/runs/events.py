@@ -11,12 +11,17 @@ The types and the fields beside `at`, `seconds` and `type`:
     step         step, total_steps, loss, grad_norm, learning_rate, tokens,
                  tokens_per_second, epoch, step_seconds
     memory       allocated_bytes, reserved_bytes (peaks so far), device_bytes, host_bytes (now)
-    plan         what is shown of the plan: model, method, device, predicted_*_bytes, attempt
+    plan         what is shown of the plan: model, method, device, predicted_*_bytes, attempt;
+                 one for every worker that is started
     checkpoint   step, path, bytes
     evaluation   step, loss, when ("before", "during" or "after")
     answer       when ("before" or "after"), prompt, answer, expected
     warning      message
-    recovery     message
+    rehearsal    message, peak_bytes, allocated_bytes, step_seconds, evaluation_seconds,
+                 checkpoint_seconds, checkpoint_bytes: what one step showed before all of them
+    setback      code, reason, hints: how a worker ended early; the supervisor then recovers
+                 or fails
+    recovery     message, replanned (whether the plan was changed)
     finished     steps, loss_first, loss_last, evaluation_before, evaluation_after, result
     failed       code (an exit code), reason, hints
 """
@@ -50,6 +55,7 @@ class EventLog:
         self.path = path
         self._started = started if started is not None else first_event_time(path) or time.time()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._torn = False
         self._end_torn_line()
 
     def append(self, event_type: str, /, **fields: Any) -> None:
@@ -66,9 +72,12 @@ class EventLog:
         }
         event = envelope | fields | envelope
         line = json.dumps(_finite(event), ensure_ascii=False, allow_nan=False) + "\n"
-        rest = line.encode()
+        # A line that a full disk cut off must not swallow the next one.
+        rest = ("\n" + line if self._torn else line).encode()
+        self._torn = True
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
+        self._torn = False
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -78,7 +87,7 @@ class EventLog:
         """A line that a dead writer left half written must not swallow the next event."""
         end = os.fstat(self._descriptor).st_size
         if end and os.pread(self._descriptor, 1, end - 1) != b"\n":
-            os.write(self._descriptor, b"\n")
+            self._torn = True
 
 
 class EventTail:

@@ -31,6 +31,21 @@ class RunFolder:
         return self.path / "plan.yaml"
 
     @property
+    def amended(self) -> Path:
+        """The plan as recovery or rehearsal changed it; missing while it is as asked."""
+        return self.path / "amended.yaml"
+
+    @property
+    def pulse(self) -> Path:
+        """Touched by the worker whenever it gets on; its time is all it says."""
+        return self.path / "pulse"
+
+    @property
+    def reserve(self) -> Path:
+        """A little disk kept back for a run's last words, see `launcher.runs.disk`."""
+        return self.path / ".reserve"
+
+    @property
     def events(self) -> Path:
         """Everything that happened, one event a line."""
         return self.path / "events.jsonl"

@@ -101,6 +101,8 @@ class MemoryWatch:
         self._meter: HostMeter | GpuMeter = HostMeter()
         self._peak_bytes = 0
         self._next_event = 0.0
+        self.lost_gpu: str | None = None
+        """Why the card no longer answers, None while it does."""
 
     def __enter__(self) -> Self:
         if self._gpu_uuid is not None:
@@ -123,6 +125,7 @@ class MemoryWatch:
         try:
             sample = self._meter.sample(pid)
         except GpuLost as problem:
+            self.lost_gpu = str(problem)
             self._without_card(problem)
             return
         if sample is None:

@@ -41,6 +41,9 @@ class RunNumbers:
                 self._raise_peak("host_bytes", event.get("host_peak_bytes"))
             case "evaluation":
                 self._apply_evaluation(event)
+            case "recovery" if event.get("replanned"):
+                # The peaks of a step that is no longer taken say nothing about the new plan.
+                self.peaks.clear()
             case "finished":
                 self.loss_first = _known(event.get("loss_first"), self.loss_first)
                 self.loss_last = _known(event.get("loss_last"), self.loss_last)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from launcher.errors import DataError, UsageError
 from launcher.runs.atomic_file import replace_json
 from launcher.runs.folder import RunFolder
 from launcher.version import VERSION
@@ -26,9 +27,11 @@ PACKAGES = (
 
 
 def record_provenance(folder: RunFolder, plan: RunPlan) -> str | None:
-    """Write provenance.json once; at a resume, say what has changed since, None if nothing.
+    """Write provenance.json once; later, say which versions have changed since, None if none.
 
-    Raises OSError when it cannot be written.
+    Raises DataError when the data is no longer what the run began with and UsageError when its
+    plan is not: going on would give a result that is of neither. Raises OSError when it cannot
+    be written.
     """
     now = provenance(folder, plan)
     try:
@@ -36,10 +39,21 @@ def record_provenance(folder: RunFolder, plan: RunPlan) -> str | None:
     except (OSError, ValueError):
         replace_json(folder.provenance, now)
         return None
-    changed = [name for name in ("data", "versions") if then.get(name) != now[name]]
-    if not changed:
+    if then.get("data") != now["data"]:
+        raise DataError(
+            f"{plan.data.train} is not what this run began with",
+            "put the file back as it was, then resume",
+            f"a new run learns from it as it is now: tlplan launch {folder.plan} --out DIR",
+        )
+    if then.get("plan_sha256") != now["plan_sha256"]:
+        raise UsageError(
+            f"{folder.plan} was changed after this run began, and the folder belongs to that plan",
+            "put it back as it was, then resume",
+            f"a new run carries out the changed one: tlplan launch {folder.plan} --out DIR",
+        )
+    if then.get("versions") == now["versions"]:
         return None
-    return f"{' and '.join(changed)} changed since this run began, see {folder.provenance}"
+    return f"versions changed since this run began, see {folder.provenance}"
 
 
 def provenance(folder: RunFolder, plan: RunPlan) -> dict[str, Any]:

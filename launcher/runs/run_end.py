@@ -22,6 +22,8 @@ class RunEnd:
     reason: str | None
     """None when it is done."""
     hints: tuple[str, ...] = ()
+    crashed: bool = False
+    """The worker went without a word of its own; a fresh one may well get through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,27 +34,31 @@ class WorkerEnd:
     """Exit code, or -N when signal N ended it."""
     stop: Stop
     last_word: Event | None
-    """Its own `finished` or `failed` event."""
+    """Its own `finished` or `setback` event."""
     memory_kills: int
     """Processes of this machine that the kernel killed for memory while it ran."""
+    silent_seconds: float | None = None
+    """Set when it was killed because it showed no sign of life for so long."""
+    lost_gpu: str | None = None
+    """Why the driver no longer answers for the card, None while it does."""
 
 
 def understand(end: WorkerEnd, folder: RunFolder) -> RunEnd:
     """The run's end as its worker's end shows it."""
-    if end.last_word is not None and end.last_word["type"] == "failed":
-        return _told(end.last_word)
-    if end.status == 0 and end.last_word is not None:
+    word = end.last_word["type"] if end.last_word is not None else None
+    if end.status == 0 and word == "finished":
         return RunEnd(code=ExitCode.DONE, reason=None)
     if end.status == ExitCode.INTERRUPTED or (end.status < 0 and end.stop != "not asked"):
         return _stopped(end, folder)
+    if end.lost_gpu is not None:
+        return _gpu_lost(end.lost_gpu, folder)
+    if end.last_word is not None and word == "setback":
+        return _told(end.last_word)
+    if end.silent_seconds is not None:
+        return _hung(end.silent_seconds, folder)
     if end.status < 0:
         return _killed(end, folder)
-    code = end.status if end.status in set(ExitCode) else ExitCode.BUG
-    return RunEnd(
-        code=code or ExitCode.BUG,
-        reason=f"the training process ended with code {end.status} and said nothing",
-        hints=(_log_hint(folder),),
-    )
+    return _silent(end.status, folder)
 
 
 def memory_kills() -> int:
@@ -62,6 +68,42 @@ def memory_kills() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def _gpu_lost(reason: str, folder: RunFolder) -> RunEnd:
+    return RunEnd(
+        code=ExitCode.MISSING_HERE,
+        reason=f"the GPU of this run is gone: {reason}",
+        hints=(
+            "dmesg | grep -i xid says why; a lost card usually needs a restart of the machine",
+            f"then tlplan resume {folder.name} goes on from the last checkpoint",
+        ),
+    )
+
+
+def _hung(seconds: float, folder: RunFolder) -> RunEnd:
+    return RunEnd(
+        code=ExitCode.BUG,
+        reason=f"the training process hung: no sign of life for {seconds:.0f} s, so it was killed",
+        hints=(_log_hint(folder), _resume_hint(folder)),
+        crashed=True,
+    )
+
+
+_WORDS_OF_CODES = {
+    ExitCode.NO_DISK: "the disk is full: the training process could not even say where",
+    ExitCode.OUT_OF_MEMORY: "the training process ran out of memory",
+}
+
+
+def _silent(status: int, folder: RunFolder) -> RunEnd:
+    code = status if status in set(ExitCode) else ExitCode.BUG
+    reason = f"the training process ended with code {status} and said nothing"
+    return RunEnd(
+        code=code or ExitCode.BUG,
+        reason=_WORDS_OF_CODES.get(ExitCode(code), reason),
+        hints=(_log_hint(folder), _resume_hint(folder)),
+    )
 
 
 def _told(failed: Event) -> RunEnd:
@@ -74,7 +116,7 @@ def _told(failed: Event) -> RunEnd:
 
 
 def _stopped(end: WorkerEnd, folder: RunFolder) -> RunEnd:
-    resume = (f"tlplan resume {folder.name} goes on from the last checkpoint",)
+    resume = (_resume_hint(folder),)
     if end.stop == "at once":
         return RunEnd(code=ExitCode.STOPPED, reason="stopped at once, on request", hints=resume)
     if end.stop == "out of patience":
@@ -86,7 +128,7 @@ def _stopped(end: WorkerEnd, folder: RunFolder) -> RunEnd:
 
 def _killed(end: WorkerEnd, folder: RunFolder) -> RunEnd:
     number = -end.status
-    hints = (_log_hint(folder), f"tlplan resume {folder.name} goes on from the last checkpoint")
+    hints = (_log_hint(folder), _resume_hint(folder))
     if number == signal.SIGKILL and end.memory_kills:
         return RunEnd(
             code=ExitCode.OUT_OF_MEMORY,
@@ -97,6 +139,7 @@ def _killed(end: WorkerEnd, folder: RunFolder) -> RunEnd:
         code=ExitCode.BUG,
         reason=f"the training process was killed (signal {number}, {_signal_name(number)})",
         hints=hints,
+        crashed=True,
     )
 
 
@@ -105,6 +148,10 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return "unknown"
+
+
+def _resume_hint(folder: RunFolder) -> str:
+    return f"tlplan resume {folder.name} goes on from the last checkpoint"
 
 
 def _log_hint(folder: RunFolder) -> str:

@@ -6,7 +6,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from launcher.runs.atomic_file import replace_json
+from launcher.runs.atomic_file import replace_json, replace_text
+from launcher.runs.disk import DiskReserve
 from launcher.runs.events import Event, EventLog, EventTail, iso_time, read_events
 from launcher.runs.folder import RunFolder
 from launcher.runs.measured import measured_report
@@ -15,6 +16,9 @@ from launcher.runs.process_identity import this_process
 from launcher.runs.run_end import RunEnd
 from launcher.runs.state import RunState, read_state, write_state
 from planner.run_plan import RunPlan
+
+_OF_SUPERVISOR = ("plan", "memory", "warning", "recovery")
+"""Types of events that are no sign of life of the worker."""
 
 
 class RunRecord:
@@ -28,6 +32,8 @@ class RunRecord:
         self.folder = folder
         self.plan = plan
         self.gpu_uuid: str | None = None
+        self.reserve = DiskReserve(folder.reserve)
+        self.reserve.hold()
         self.worker_pid: int | None = None
         self.last_word: Event | None = None
         self.phase = "starting"
@@ -35,7 +41,8 @@ class RunRecord:
         for event in read_events(folder.events):
             self.numbers.apply(event)
         before = read_state(folder)
-        self.attempt = before.attempt + 1 if before else 1
+        self.attempt = before.attempt if before else 0
+        self.checkpoints_written = 0
         self._log = EventLog(folder.events)
         self._tail = EventTail(folder.events, offset=folder.events.stat().st_size)
         self._supervisor = this_process()
@@ -46,21 +53,44 @@ class RunRecord:
         with suppress(OSError):
             self._log.append(event_type, **fields)
 
+    def begin_attempt(self) -> None:
+        """A worker is about to be started: tell with which plan."""
+        self.attempt += 1
+        self.last_word = None
+        self.worker_pid = None
+        self.tell("plan", **plan_facts(self.folder, self.plan, self.attempt))
+        self.enter("starting")
+
+    def amend(self, run_plan: RunPlan) -> None:
+        """Put a changed plan in force, for this supervisor and for every later one.
+
+        Raises OSError when the disk is full; the plan in force is then the one before.
+        """
+        from planner.plan_file import plan_file_text  # yaml: about 20 ms
+
+        replace_text(self.folder.amended, plan_file_text(run_plan, {}))
+        self.plan = run_plan
+
     def enter(self, phase: str) -> None:
         """Say that a new phase begins."""
         self.phase = phase
         self.tell("phase", phase=phase)
         self.beat()
 
-    def catch_up(self) -> None:
-        """Take in what was appended since the last time, mostly by the worker."""
+    def catch_up(self) -> int:
+        """Take in what was appended since the last time; return how much of it is the worker's."""
+        from_worker = 0
         while events := self._tail.poll():
             for event in events:
+                from_worker += event["type"] not in _OF_SUPERVISOR
                 self.numbers.apply(event)
                 if event["type"] == "phase":
                     self.phase = str(event.get("phase", self.phase))
-                elif event["type"] in ("finished", "failed"):
+                elif event["type"] in ("finished", "setback"):
                     self.last_word = event
+                elif event["type"] == "checkpoint":
+                    self.checkpoints_written += 1
+        return from_worker
 
     def beat(self) -> None:
         """Write state.json: still here."""
@@ -69,7 +99,8 @@ class RunRecord:
 
     def close(self, end: RunEnd) -> None:
         """Write the last event and measured.json."""
-        if end.reason is not None and (self.last_word or {}).get("type") != "failed":
+        self.reserve.spend()
+        if end.reason is not None:
             self.tell("failed", code=end.code, reason=end.reason, hints=list(end.hints))
         report = measured_report(
             self.plan.hardware, self.numbers, gpu_uuid=self.gpu_uuid, exit_code=end.code

@@ -14,6 +14,14 @@ def stored_plan(folder: RunFolder) -> RunPlan:
     return read_plan(folder.plan)[1]
 
 
+def plan_in_force(folder: RunFolder) -> RunPlan:
+    """The plan a worker carries out: as asked, or as recovery or rehearsal amended it.
+
+    Raises UsageError, with the line, when it is no plan any more.
+    """
+    return read_plan(folder.amended if folder.amended.exists() else folder.plan)[1]
+
+
 def read_plan(path: str | Path) -> tuple[str, RunPlan]:
     """The text of a plan file and what it says; raises UsageError naming file and line."""
     from planner.plan_file import PlanFileError, read_plan_file  # yaml: about 20 ms

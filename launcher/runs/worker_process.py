@@ -64,6 +64,11 @@ class WorkerProcess:
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
 
+    def ask_to_save(self) -> None:
+        """Save a checkpoint after this step, and go on."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGUSR1)
+
     def kill(self) -> None:
         """End it and all its children at once."""
         with suppress(ProcessLookupError):

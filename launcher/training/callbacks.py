@@ -18,6 +18,7 @@ from transformers import (
 from launcher.errors import Diverged
 from launcher.runs.events import EventLog
 from launcher.training.progress import Progress
+from launcher.training.pulse import Pulse
 from launcher.training.saving import CheckpointWriter
 from launcher.training.stopping import StopRequest
 from planner.run_plan import RunPlan
@@ -65,6 +66,9 @@ class StepEvents(TrainerCallback):
         every = self._plan.training.evaluate_every_steps
         if every and state.global_step % every == 0 and state.global_step < state.max_steps:
             self._evaluate()
+        if self._stop.save_soon:
+            self._stop.save_soon = False
+            control.should_save = True
         if self._stop.requested:
             control.should_save = True
             control.should_training_stop = True
@@ -112,6 +116,21 @@ class StepEvents(TrainerCallback):
                     f"training diverged at step {step}: {name} is {value}",
                     "lower learning_rate, for instance to a tenth, or raise warmup_fraction",
                 )
+
+
+class PulseEvents(TrainerCallback):
+    """Says with every micro-batch that the worker gets on."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+
+    def on_substep_end(self, *_: Any, **__: Any) -> None:
+        """A micro-batch is done."""
+        self._pulse.beat()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """A step is done."""
+        self._pulse.beat()
 
 
 class CheckpointEvents(TrainerCallback):

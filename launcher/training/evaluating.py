@@ -9,13 +9,19 @@ import torch
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from launcher.training.dataset import TokenRow
+from launcher.training.pulse import Pulse
 from launcher.training.stopping import StopRequest
 from launcher.training.trainer import RunTrainer
 from planner.run_plan import RunPlan
 
 
 def held_out_loss(
-    trainer: RunTrainer, rows: Sequence[TokenRow], *, plan: RunPlan, stop: StopRequest
+    trainer: RunTrainer,
+    rows: Sequence[TokenRow],
+    *,
+    plan: RunPlan,
+    stop: StopRequest,
+    pulse: Pulse,
 ) -> float | None:
     """Mean loss of a learned token over all rows; None when a stop was asked for meanwhile."""
     summed, tokens = 0.0, 0
@@ -23,6 +29,7 @@ def held_out_loss(
         for batch in _batches(trainer, rows, plan.training.micro_batch_rows):
             if stop.requested:
                 return None
+            pulse.beat()
             # The fused head scores tile by tile; the logits never exist as a whole.
             outputs = trainer.model(**batch, fused_lm_head=True)
             summed -= float(outputs.log_probs.sum())

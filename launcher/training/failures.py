@@ -28,6 +28,17 @@ _OUT_OF_DISK = (
     "PytorchStreamWriter failed",
     "unexpected pos ",
 )
+_GPU_GONE = (
+    "no CUDA-capable device",
+    "fallen off the bus",
+    "GPU is lost",
+    "device is lost",
+    "cudaErrorDevicesUnavailable",
+    "CUDA-capable device(s) is/are busy or unavailable",
+    "CUDA driver initialization failed",
+    "driver shutting down",
+    "uncorrectable ECC error",
+)
 _GATED = ("gated repo", "401 Client Error", "403 Client Error", "is restricted")
 _UNREACHABLE = (
     "couldn't connect",
@@ -64,6 +75,11 @@ def _known(error: BaseException) -> TlplanError | None:
         )
     if _is_full_disk(error) or _says(text, _OUT_OF_DISK):
         return NoDisk(f"the disk is full: {_first_line(error)}", "free some space, then resume")
+    if _says(text, _GPU_GONE):
+        return MissingHere(
+            f"the GPU or its driver is gone: {_first_line(error)}",
+            "nvidia-smi and dmesg | grep -i xid say more",
+        )
     if isinstance(error, ImportError):
         return MissingHere(
             f"a package is missing or broken here: {_first_line(error)}",

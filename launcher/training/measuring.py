@@ -10,6 +10,7 @@ from launcher.runs.events import EventLog
 from launcher.training.answers import greedy_answer
 from launcher.training.evaluating import held_out_loss
 from launcher.training.preparing import PreparedRows
+from launcher.training.pulse import Pulse
 from launcher.training.stopping import StopRequest
 from launcher.training.trainer import RunTrainer
 from planner.run_plan import RunPlan
@@ -28,12 +29,14 @@ class Measurements:
         plan: RunPlan,
         events: EventLog,
         stop: StopRequest,
+        pulse: Pulse,
     ) -> None:
         self._trainer = trainer
         self._rows = rows
         self._plan = plan
         self._events = events
         self._stop = stop
+        self._pulse = pulse
 
     def evaluate(self, when: When) -> float | None:
         """Mean held-out loss of a learned token; None without rows or when asked to stop.
@@ -44,7 +47,13 @@ class Measurements:
             return None
         step = self._trainer.state.global_step
         self._events.append("phase", phase="evaluating")
-        loss = held_out_loss(self._trainer, self._rows.held_out, plan=self._plan, stop=self._stop)
+        loss = held_out_loss(
+            self._trainer,
+            self._rows.held_out,
+            plan=self._plan,
+            stop=self._stop,
+            pulse=self._pulse,
+        )
         if loss is None:
             return None
         self._events.append(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase, set_seed
 
 from launcher.runs.checkpoints import remove_leftovers, writing_folder
 from launcher.runs.events import EventLog
+from launcher.runs.folder import RunFolder
 from launcher.training.arguments import refuse_what_is_not_there, sft_config
-from launcher.training.callbacks import CheckpointEvents, StepEvents
+from launcher.training.callbacks import CheckpointEvents, PulseEvents, StepEvents
 from launcher.training.dataset import as_dataset
 from launcher.training.loading import (
     cast_adapters,
@@ -23,6 +23,8 @@ from launcher.training.loading import (
 from launcher.training.measuring import Measurements
 from launcher.training.preparing import PreparedRows, prepare_rows
 from launcher.training.progress import Progress
+from launcher.training.pulse import Pulse
+from launcher.training.resuming import no_step_is_left
 from launcher.training.saving import CheckpointWriter, save_result
 from launcher.training.stopping import StopRequest
 from launcher.training.trainer import FullLogitsTrainer, RunTrainer
@@ -63,7 +65,8 @@ def _carry_out(
     events.append("phase", phase="loading weights")
     trainer = _build_trainer(plan, run, tokenizer=tokenizer, rows=rows)
     _report_model(trainer, events)
-    measurements = Measurements(trainer, rows, plan=plan, events=events, stop=stop)
+    pulse = Pulse(RunFolder(run).pulse)
+    measurements = Measurements(trainer, rows, plan=plan, events=events, stop=stop, pulse=pulse)
     if resume_from is None:
         progress.evaluation_before = measurements.evaluate("before")
         measurements.answer("before")
@@ -72,12 +75,14 @@ def _carry_out(
     during = measurements.during
     steps = StepEvents(plan=plan, events=events, progress=progress, stop=stop, evaluate=during)
     writer = CheckpointWriter(run=run, plan=plan, events=events, progress=progress)
+    trainer.add_callback(PulseEvents(pulse))
     trainer.add_callback(steps)
     trainer.add_callback(CheckpointEvents(writer))
     _take_steps(trainer, plan, stop, resume_from)
 
     evaluation_after = measurements.evaluate("after")
     measurements.answer("after")
+    stop.check()
     events.append("phase", phase="saving")
     result = save_result(trainer, run)
     events.append(
@@ -104,6 +109,7 @@ def _build_trainer(
         peft_config=lora_config(plan),
     )
     cast_adapters(trainer.model, plan)
+    trainer.run = run
     return trainer
 
 
@@ -121,7 +127,7 @@ def _take_steps(
     trainer: RunTrainer, plan: RunPlan, stop: StopRequest, resume_from: Path | None
 ) -> None:
     """Take the optimizer steps that are left. Raises StopNow, after saving, when asked to."""
-    if resume_from is not None and _no_step_is_left(resume_from):
+    if resume_from is not None and no_step_is_left(resume_from):
         trainer.take_up(resume_from)
         return
     # Whatever was measured before must not move the random numbers of training.
@@ -129,8 +135,3 @@ def _take_steps(
     with stop.noticed_by_loop():
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     stop.check()
-
-
-def _no_step_is_left(checkpoint: Path) -> bool:
-    state = json.loads((checkpoint / "trainer_state.json").read_text())
-    return bool(state["global_step"] >= state["max_steps"])

@@ -5,15 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from peft import PeftModel
 
-from launcher.runs.checkpoints import folder_bytes, prune, publish, writing_folder
+from launcher.runs.checkpoints import (
+    folder_bytes,
+    prune,
+    publish,
+    write_manifest,
+    writing_folder,
+)
+from launcher.runs.disk import RESERVE_BYTES, require_free
 from launcher.runs.events import EventLog
 from launcher.training.progress import Progress
 from launcher.training.trainer import RunTrainer, refuse_broken_weights
 from planner.run_plan import RunPlan
+
+if TYPE_CHECKING:
+    import torch
+
+_TOKENIZER_BYTES = 4 << 20
 
 ResultName = Literal["adapter", "model"]
 
@@ -48,6 +60,7 @@ def save_result(trainer: RunTrainer, run: Path) -> ResultName:
     Raises Diverged when a trained weight is not finite.
     """
     refuse_broken_weights(trainer.model)
+    require_free(run, _result_bytes(trainer.model) + RESERVE_BYTES, "the result")
     name: ResultName = "adapter" if isinstance(trainer.model, PeftModel) else "model"
     written = writing_folder(run) / name
     if isinstance(trainer.model, PeftModel):
@@ -57,11 +70,18 @@ def save_result(trainer: RunTrainer, run: Path) -> ResultName:
         trainer.model.save_pretrained(str(written))
     trainer.processing_class.save_pretrained(str(written))
     open_to_others(written)
+    write_manifest(written)
     target = run / name
     if target.exists():
         shutil.rmtree(target)
     written.rename(target)
     return name
+
+
+def _result_bytes(model: torch.nn.Module) -> int:
+    adapters = isinstance(model, PeftModel)
+    saved = [each for each in model.parameters() if each.requires_grad or not adapters]
+    return sum(each.numel() * each.element_size() for each in saved) + _TOKENIZER_BYTES
 
 
 def open_to_others(folder: Path) -> None:

@@ -17,12 +17,19 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.requested = False
+        self.save_soon = False
+        """SIGUSR1 came: save a checkpoint after this step, and go on."""
         self._loop_will_notice = False
 
     def listen(self) -> None:
         """Take SIGTERM as the request; leave SIGINT to the supervisor, which decides."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, self._on_save_signal)
+
+    def ignore(self) -> None:
+        """The worker is ending anyway; a further request must not tear its last words."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def check(self) -> None:
         """Raise StopNow when a stop was asked for."""
@@ -38,6 +45,9 @@ class StopRequest:
             yield
         finally:
             self._loop_will_notice = False
+
+    def _on_save_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.save_soon = True
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.requested = True

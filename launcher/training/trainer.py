@@ -11,11 +11,18 @@ from transformers import Trainer, TrainerState
 from trl.trainer.sft_trainer import SFTTrainer
 
 from launcher.errors import Diverged
+from launcher.runs.checkpoints import newest_bytes
+from launcher.runs.disk import RESERVE_BYTES, require_free
+from launcher.training.resuming import fit_to_plan
+
+_OTHER_FILES_BYTES = 4 << 20
 
 
 class RunTrainer(SFTTrainer):
     """Saves what resumes bit for bit, never a weight that is NaN or infinite."""
 
+    run: Path | None = None
+    """The run folder, whose disk is looked at before each save; None looks at none."""
     model: Any
     """A PreTrainedModel or a PeftModel around one; transformers allows more, and None."""
     processing_class: Any
@@ -33,6 +40,27 @@ class RunTrainer(SFTTrainer):
         """Take weights and step count of a checkpoint, without going on training."""
         self._load_from_checkpoint(str(checkpoint))
         self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Write one. Raises NoDisk, before anything is written, when it would not fit."""
+        if self.run is not None:
+            needed_bytes = newest_bytes(self.run) or self._checkpoint_bytes()
+            require_free(self.run, needed_bytes + RESERVE_BYTES, "the next checkpoint")
+        super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call,unused-ignore]
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            own = getattr(self.optimizer, "optimizer", self.optimizer)
+            fit_to_plan(own, self.lr_scheduler, learning_rate=self.args.learning_rate)
+
+    def _checkpoint_bytes(self) -> int:
+        """What the first checkpoint will take: trained weights, optimizer, tokenizer and state."""
+        trained = [each for each in self.model.parameters() if each.requires_grad]
+        states = getattr(self.optimizer, "state", {}).values()
+        moments = [each for state in states for each in state.values() if torch.is_tensor(each)]
+        tensors: int = sum(each.numel() * each.element_size() for each in (*trained, *moments))
+        return tensors + _OTHER_FILES_BYTES
 
     def _save(
         self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None

@@ -12,12 +12,14 @@ import argparse
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from launcher.crash_report import without_secrets
 from launcher.exit_codes import ExitCode
 from launcher.runs.events import EventLog
 from launcher.runs.folder import RunFolder
-from launcher.runs.stored_plan import stored_plan
+from launcher.runs.stored_plan import plan_in_force
 from launcher.training.environment import (
     prepare_environment,
     require_packages,
@@ -36,16 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _attempt(options.run, options.resume_from, events, stop)
     except StopNow:
-        events.append("phase", phase="interrupted")
+        stop.ignore()
+        with suppress(OSError):
+            events.append("phase", phase="interrupted")
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  whatever it was, the run folder must say so
-        traceback.print_exc()
+        stop.ignore()
+        with suppress(OSError):  # a full disk must not hide which failure it was
+            sys.stderr.write(without_secrets(traceback.format_exc()))
         return _report(error, events)
     return ExitCode.DONE
 
 
 def _attempt(run: Path, resume_from: Path | None, events: EventLog, stop: StopRequest) -> None:
-    plan = stored_plan(RunFolder(run))
+    plan = plan_in_force(RunFolder(run))
     prepare_environment(plan)
     require_packages(plan)
     set_up_libraries(plan)
@@ -57,15 +63,13 @@ def _attempt(run: Path, resume_from: Path | None, events: EventLog, stop: StopRe
 
 def _report(error: Exception, events: EventLog) -> int:
     failure = as_tlplan_error(error)
-    try:
+    with suppress(OSError):
         events.append(
-            "failed",
+            "setback",
             code=int(failure.code),
-            reason=failure.message,
-            hints=list(failure.hints),
+            reason=without_secrets(failure.message),
+            hints=[without_secrets(hint) for hint in failure.hints],
         )
-    except OSError:  # a full disk must not hide which failure it was
-        traceback.print_exc()
     return failure.code
 
 

@@ -25,13 +25,15 @@ class Behaviour:
     steps: int = 5
     hold_after: int | None = None
     """Behind this step, wait for a file `go` in the run folder, or for SIGTERM."""
+    dies_after: int | None = None
+    """Behind this step, end as kill -9 does."""
     ignores_sigterm: bool = False
     child: bool = False
     """Start a child that would run for ever."""
     ends_with: int | None = None
     """Exit with this code behind the last step instead of finishing."""
     fails: dict[str, object] | None = None
-    """Fields of a `failed` event to end with."""
+    """Fields of a `setback` event to end with."""
 
 
 def main() -> int:
@@ -56,12 +58,14 @@ def main() -> int:
     tell_start(events)
     for step in range(first + 1, behaviour.steps + 1):
         tell_step(events, step, behaviour.steps)
+        if step == behaviour.dies_after:
+            os.kill(os.getpid(), signal.SIGKILL)
         if step == behaviour.hold_after:
             (run / "holding").touch()
             while not (run / "go").exists():
                 time.sleep(0.01)
     if behaviour.fails is not None:
-        events.append("failed", **behaviour.fails)
+        events.append("setback", **behaviour.fails)
         return int(str(behaviour.fails["code"]))
     if behaviour.ends_with is not None:
         return behaviour.ends_with

@@ -95,9 +95,11 @@ def sample_run(path: Path) -> RunFolder:
     return create(path, plan_text(sample_plan(path)))
 
 
-def fake_supervision(grace_seconds: float = 30.0) -> Supervision:
+def fake_supervision(grace_seconds: float = 30.0, patience_seconds: float = 600.0) -> Supervision:
     """A run whose worker is the fake one."""
-    return Supervision(worker_command=FAKE_WORKER, grace_seconds=grace_seconds)
+    return Supervision(
+        worker_command=FAKE_WORKER, grace_seconds=grace_seconds, patience_seconds=patience_seconds
+    )
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:

@@ -23,11 +23,13 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StartRun]
     """Starts a run with a fake worker that behaves as told; what is left of it is ended."""
     started: list[RunFolder] = []
 
-    def start_one(grace_seconds: float = 30.0, **behaviour: object) -> RunFolder:
+    def start_one(
+        grace_seconds: float = 30.0, patience_seconds: float = 600.0, **behaviour: object
+    ) -> RunFolder:
         monkeypatch.setenv("FAKE_WORKER", json.dumps(behaviour))
         folder = sample_run(tmp_path / "runs" / f"a-lora-{len(started) + 1:02d}")
         started.append(folder)
-        start_run(folder, settings=fake_supervision(grace_seconds))
+        start_run(folder, settings=fake_supervision(grace_seconds, patience_seconds))
         if behaviour.get("hold_after"):
             wait_until((folder.path / "holding").exists)
         return folder

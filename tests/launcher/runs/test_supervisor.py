@@ -99,7 +99,7 @@ def test_a_second_stop_ends_at_once_with_130(start: StartRun) -> None:
 
 def test_a_worker_that_never_stops_is_killed_after_its_grace(start: StartRun) -> None:
     """The run is still resumable: 75, with the reason."""
-    folder = start(grace_seconds=-3.9, hold_after=2, ignores_sigterm=True)
+    folder = start(grace_seconds=0.1, hold_after=2, ignores_sigterm=True)
 
     os.kill(state_of(folder).supervisor_pid, signal.SIGTERM)
 
@@ -108,17 +108,46 @@ def test_a_worker_that_never_stops_is_killed_after_its_grace(start: StartRun) ->
     assert state.reason == "stopped on request; it did not end in time and was killed"
 
 
-def test_a_killed_worker_is_a_failed_run(start: StartRun) -> None:
-    """Kill -9 of the worker gives a failed event, exit code 1 and the signal's name."""
+def test_a_killed_worker_is_followed_by_a_fresh_one(start: StartRun) -> None:
+    """Kill -9 of the worker costs nothing but time: the signal is named, and the run finishes."""
     folder = start(hold_after=2)
+    (folder.path / "go").touch()
 
     os.kill(worker_pid(folder), signal.SIGKILL)
 
     state = ended_state(folder)
-    assert state.exit_code == 1
-    assert state.reason == "the training process was killed (signal 9, SIGKILL)"
+    assert (state.exit_code, state.attempt) == (0, 2)
+    assert [event["message"] for event in events_of(folder, "recovery")] == [
+        "the training process was killed (signal 9, SIGKILL); starting a fresh one",
+        "there is no checkpoint: starting at step 0",
+    ]
+
+
+def test_a_worker_that_dies_again_and_again_is_given_up(start: StartRun) -> None:
+    """Three fresh ones without a checkpoint in between are enough: exit code 1, with the count."""
+    folder = start(dies_after=2)
+
+    state = ended_state(folder)
+
+    assert (state.exit_code, state.attempt) == (1, 4)
+    assert state.reason == (
+        "the training process was killed (signal 9, SIGKILL), "
+        "4 times without a checkpoint in between"
+    )
     assert [event["code"] for event in events_of(folder, "failed")] == [1]
     assert folder.measured.exists()
+
+
+def test_a_worker_that_hangs_is_found_and_restarted(start: StartRun) -> None:
+    """Without a sign of life in training it is killed, and a fresh one finishes the run."""
+    folder = start(hold_after=2, patience_seconds=0.5)
+    hung = worker_pid(folder)
+
+    wait_until(lambda: start_of(hung) is None)
+
+    (folder.path / "go").touch()
+    assert ended_state(folder).exit_code == 0
+    assert "hung: no sign of life for" in events_of(folder, "recovery")[0]["message"]
 
 
 def test_no_child_of_the_worker_is_left_behind(start: StartRun) -> None:
@@ -128,7 +157,6 @@ def test_no_child_of_the_worker_is_left_behind(start: StartRun) -> None:
 
     os.kill(worker_pid(folder), signal.SIGKILL)
 
-    ended_state(folder)
     wait_until(lambda: start_of(child) is None)
 
 
@@ -240,8 +268,8 @@ def test_a_resume_without_any_checkpoint_starts_again_and_says_so(start: StartRu
     )
 
 
-def test_changed_data_is_noticed_at_a_resume(start: StartRun, tmp_path: Path) -> None:
-    """What the run was made from is kept as it was at its start, and a change is told."""
+def test_changed_data_is_refused_at_a_resume(start: StartRun, tmp_path: Path) -> None:
+    """Half a run on one file and half on another is no result: exit code 4, nothing is trained."""
     folder = start(hold_after=2)
     os.kill(state_of(folder).supervisor_pid, signal.SIGTERM)
     ended_state(folder)
@@ -251,6 +279,19 @@ def test_changed_data_is_noticed_at_a_resume(start: StartRun, tmp_path: Path) ->
 
     start_run(folder, resume=True, settings=fake_supervision())
 
-    wait_until(lambda: liveness(folder) == "finished")
-    assert events_of(folder, "warning")[0]["message"].startswith("data changed since this run")
+    wait_until(lambda: state_of(folder).exit_code == 4)
+    assert "train.jsonl is not what this run began with" in str(state_of(folder).reason)
     assert folder.provenance.read_text() == provenance
+
+
+def test_a_changed_plan_is_refused_at_a_resume(start: StartRun) -> None:
+    """A run folder belongs to its plan: exit code 2."""
+    folder = start(hold_after=2)
+    os.kill(state_of(folder).supervisor_pid, signal.SIGTERM)
+    ended_state(folder)
+    folder.plan.write_text(folder.plan.read_text().replace("seed: 42", "seed: 43"))
+
+    start_run(folder, resume=True, settings=fake_supervision())
+
+    wait_until(lambda: state_of(folder).exit_code == 2)
+    assert "was changed after this run began" in str(state_of(folder).reason)

@@ -123,7 +123,7 @@ def test_a_plan_that_cannot_be_read_is_told_in_one_event(tmp_path: Path) -> None
 
     status = start_worker(run).wait(DEADLINE_SECONDS)
 
-    (failed,) = of_type(list(read_events(run / "events.jsonl")), "failed")
+    (failed,) = of_type(list(read_events(run / "events.jsonl")), "setback")
     assert status == failed["code"] == ExitCode.USAGE
     assert "plan.yaml" in failed["reason"]
     assert "Traceback" not in failed["reason"]

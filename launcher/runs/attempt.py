@@ -1,0 +1,135 @@
+"""One worker, watched from its start to its end: memory, signs of life, and requests to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from launcher.runs.lock import RunLock
+from launcher.runs.memory_watch import SAMPLE_SECONDS, MemoryWatch
+from launcher.runs.pressure import PressureWatch
+from launcher.runs.pulse import Pulse
+from launcher.runs.run_end import Stop, WorkerEnd, memory_kills
+from launcher.runs.run_record import RunRecord
+from launcher.runs.signal_inbox import STOP_SIGNALS, SignalInbox
+from launcher.runs.worker_environment import worker_environment
+from launcher.runs.worker_process import WorkerProcess
+
+HEARTBEAT_SECONDS = 1.0
+LOST_GPU_SECONDS = 20.0
+"""What a worker gets to end by itself once its card is gone."""
+
+
+@dataclass(slots=True, kw_only=True)
+class StopRequests:
+    """What was asked of a run by signals, whichever worker runs at the time."""
+
+    inbox: SignalInbox
+    stop: Stop = "not asked"
+
+    def read(self, seconds: float) -> bool:
+        """Wait for signals at most that long; whether one of them asks for more than before."""
+        asked = [number for number in self.inbox.wait(seconds) if number in STOP_SIGNALS]
+        for _ in asked:
+            self.stop = "asked" if self.stop == "not asked" else "at once"
+        return bool(asked)
+
+
+class Attempt:
+    """Starts a worker and stays until it is gone."""
+
+    def __init__(
+        self,
+        record: RunRecord,
+        requests: StopRequests,
+        *,
+        grace_seconds: float,
+        patience_seconds: float,
+    ) -> None:
+        self._record = record
+        self._requests = requests
+        self._grace_seconds = grace_seconds
+        self._patience_seconds = patience_seconds
+        self._deadline: float | None = None
+        self._silent_seconds: float | None = None
+        self._next_beat = 0.0
+
+    def run(self, command: Sequence[str], lock: RunLock) -> WorkerEnd:
+        """How the worker ended; no process of its group is left when this returns or raises."""
+        record = self._record
+        kills_before = memory_kills()
+        with ExitStack() as stack:
+            memory = stack.enter_context(MemoryWatch(gpu_uuid=record.gpu_uuid, tell=record.tell))
+            worker = WorkerProcess(
+                command,
+                environment=worker_environment(
+                    device=record.plan.hardware.device, gpu_uuid=record.gpu_uuid
+                ),
+                log_path=record.folder.log,
+                lock_descriptor=lock.descriptor,
+            )
+            stack.callback(worker.finish)
+            self._watch(worker, memory)
+            status = worker.finish()
+        record.catch_up()
+        return WorkerEnd(
+            status=status,
+            stop=self._requests.stop,
+            last_word=record.last_word,
+            memory_kills=memory_kills() - kills_before,
+            silent_seconds=self._silent_seconds,
+            lost_gpu=memory.lost_gpu,
+        )
+
+    def _watch(self, worker: WorkerProcess, memory: MemoryWatch) -> None:
+        self._record.worker_pid = worker.pid
+        next_sample = time.monotonic()
+        pulse = Pulse(
+            self._record.folder.pulse, patience_seconds=self._patience_seconds, now=next_sample
+        )
+        pressure = PressureWatch(tell=self._record.tell, now=next_sample)
+        while not worker.ended():
+            if self._requests.read(next_sample - time.monotonic()):
+                self._stop(worker)
+            now = time.monotonic()
+            if now < next_sample:
+                continue
+            next_sample = now + SAMPLE_SECONDS
+            memory.sample(worker.pid, now)
+            if self._record.catch_up():
+                pulse.sign(now)
+            self._beat(now)
+            if pressure.critical(now) and self._record.phase == "training":
+                worker.ask_to_save()
+            self._keep_deadline(worker, now, gpu_lost=memory.lost_gpu is not None)
+            self._end_if_hung(worker, pulse, now)
+
+    def _stop(self, worker: WorkerProcess) -> None:
+        if self._requests.stop == "asked":
+            self._record.enter("stopping")
+            self._deadline = time.monotonic() + self._grace_seconds
+            worker.ask_to_stop()
+        else:
+            worker.kill()
+
+    def _keep_deadline(self, worker: WorkerProcess, now: float, *, gpu_lost: bool) -> None:
+        if gpu_lost and self._deadline is None:
+            self._deadline = now + LOST_GPU_SECONDS
+        if self._deadline is None or now <= self._deadline:
+            return
+        if self._requests.stop == "asked":
+            self._requests.stop = "out of patience"
+        worker.kill()
+
+    def _end_if_hung(self, worker: WorkerProcess, pulse: Pulse, now: float) -> None:
+        silent = pulse.look(worker.pid, phase=self._record.phase, now=now)
+        if silent is not None and self._deadline is None:
+            self._silent_seconds = silent
+            worker.kill()
+
+    def _beat(self, now: float) -> None:
+        if now >= self._next_beat:
+            self._next_beat = now + HEARTBEAT_SECONDS
+            self._record.beat()

@@ -1,0 +1,174 @@
+"""What a run may become when it cannot go on as planned: a smaller step, or a lower rate.
+
+A smaller step trains the same thing: the rows of an optimizer step stay exactly the same, only
+how they are computed changes, and each step down is planned again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+
+from planner.memory.estimate import MemoryEstimate, estimate_memory
+from planner.request import RequestError
+from planner.run_plan import HardwareSection, RunPlan, TrainingSection
+from planner.shape import ModelShape
+
+LOWER_RATE = 1 / 3
+"""Share of the learning rate that is left after a divergence."""
+
+_SIMILAR_SHARE = 0.995
+"""A step that is predicted to need more than this share of the one before is no smaller step."""
+
+_Step = tuple[RunPlan, tuple[str, ...]]
+"""A changed plan, not yet planned again, and its changes in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replanned:
+    """A changed plan and what was changed, in words."""
+
+    run_plan: RunPlan
+    change: str
+
+
+def smaller_step(
+    run_plan: RunPlan, shape: ModelShape, *, while_loading: bool = False
+) -> Replanned | None:
+    """The next smaller step after a run of this plan ran out of memory, None when none is left.
+
+    Tried in this order: fewer rows at once over the divisors of the effective batch, activation
+    checkpointing, a loss that never holds all logits, an optimizer in 8 bit (paged on a card),
+    4-bit weights if the plan allows them. A step that is predicted to need as much as the one
+    that failed is passed over, and so is one predicted not to fit while a later one does.
+    `while_loading` leaves only what makes the loaded weights smaller.
+    """
+    planned = replanned(run_plan, shape)
+    before_bytes = planned.hardware.predicted_peak_bytes
+    smaller = [
+        step
+        for step in _ladder(run_plan, shape, while_loading=while_loading)
+        if step.run_plan.hardware.predicted_peak_bytes < _SIMILAR_SHARE * before_bytes
+    ]
+    available_bytes = run_plan.hardware.available_bytes
+    for step in smaller:
+        if available_bytes is None:
+            return step
+        if step.run_plan.hardware.predicted_peak_bytes <= available_bytes:
+            return step
+    return smaller[0] if smaller else None
+
+
+def lower_rate(run_plan: RunPlan) -> Replanned | None:
+    """The plan with a third of its learning rate, which it will lower no second time.
+
+    None when the plan does not allow it.
+    """
+    if not run_plan.recovery.lower_learning_rate_once:
+        return None
+    rate = float(f"{run_plan.training.learning_rate * LOWER_RATE:.3g}")
+    return Replanned(
+        run_plan=replace(
+            run_plan,
+            training=replace(run_plan.training, learning_rate=rate),
+            recovery=replace(run_plan.recovery, lower_learning_rate_once=False),
+        ),
+        change=f"learning_rate {run_plan.training.learning_rate:g} -> {rate:g}",
+    )
+
+
+def replanned(run_plan: RunPlan, shape: ModelShape) -> RunPlan:
+    """The plan with the memory that its step is predicted to need now."""
+    return replace(
+        run_plan,
+        hardware=with_prediction(run_plan.hardware, estimate_memory(shape, run_plan.request())),
+    )
+
+
+def with_prediction(hardware: HardwareSection, memory: MemoryEstimate) -> HardwareSection:
+    """The section with an estimate's numbers."""
+    return replace(
+        hardware,
+        predicted_allocated_bytes=memory.allocated.expected_bytes,
+        predicted_peak_bytes=memory.device.expected_bytes,
+        predicted_low_bytes=memory.device.low_bytes,
+        predicted_high_bytes=memory.device.high_bytes,
+    )
+
+
+def _ladder(run_plan: RunPlan, shape: ModelShape, *, while_loading: bool) -> Iterator[Replanned]:
+    """Every step down, each on top of those before it."""
+    steps = iter(_quantized(run_plan, ())) if while_loading else _steps(run_plan)
+    for changed, changes in steps:
+        try:
+            yield Replanned(run_plan=replanned(changed, shape), change=", ".join(changes))
+        except RequestError:
+            continue  # this model cannot have it
+
+
+def _steps(run_plan: RunPlan) -> Iterator[_Step]:
+    changes: tuple[str, ...] = ()
+    for changed, change in _fewer_rows(run_plan):
+        changes = (change,)
+        run_plan = changed
+        yield changed, changes
+    for smaller in (_checkpointing, _fused_loss, _smaller_optimizer):
+        before = run_plan.training
+        training = smaller(before, run_plan.hardware)
+        if training is None:
+            continue
+        run_plan = replace(run_plan, training=training)
+        changes = (*changes, _difference(before, training))
+        yield run_plan, changes
+    yield from _quantized(run_plan, changes)
+
+
+def _fewer_rows(run_plan: RunPlan) -> list[tuple[RunPlan, str]]:
+    """Fewer rows at once, each a divisor of the rows of an optimizer step."""
+    before = run_plan.training
+    effective = before.micro_batch_rows * before.accumulation_steps
+    found = []
+    for rows in range(before.micro_batch_rows - 1, 0, -1):
+        if effective % rows == 0:
+            batches = effective // rows
+            training = replace(before, micro_batch_rows=rows, accumulation_steps=batches)
+            changed = replace(run_plan, training=training)
+            found.append((changed, _difference(before, training)))
+    return found
+
+
+def _checkpointing(training: TrainingSection, _: HardwareSection) -> TrainingSection | None:
+    return replace(training, checkpointing="full") if training.checkpointing == "none" else None
+
+
+def _fused_loss(training: TrainingSection, _: HardwareSection) -> TrainingSection | None:
+    return replace(training, loss="chunked") if training.loss == "torch" else None
+
+
+def _smaller_optimizer(
+    training: TrainingSection, hardware: HardwareSection
+) -> TrainingSection | None:
+    """Adam with moments in 8 bit, which the host may hold for a card."""
+    smaller = "paged-adamw-8bit" if hardware.device == "cuda" else "adamw-8bit"
+    larger = ("adamw", "adamw-fused", "paged-adamw", "adamw-8bit")
+    if training.optimizer not in larger or training.optimizer == smaller:
+        return None
+    return replace(training, optimizer=smaller)
+
+
+def _quantized(run_plan: RunPlan, changes: tuple[str, ...]) -> list[_Step]:
+    """LoRA over 4-bit weights, if the plan allows it; the adapters trained so far go on."""
+    if not run_plan.recovery.allow_qlora or run_plan.method.name != "lora":
+        return []
+    method = replace(run_plan.method, name="qlora", weights="nf4-dq")
+    return [(replace(run_plan, method=method), (*changes, "method lora -> qlora"))]
+
+
+def _difference(before: TrainingSection, after: TrainingSection) -> str:
+    """What changed, such as "loss torch -> chunked"."""
+    changed = [
+        f"{field.name} {getattr(before, field.name)} -> {getattr(after, field.name)}"
+        for field in fields(before)
+        if getattr(before, field.name) != getattr(after, field.name)
+    ]
+    return ", ".join(changed)
