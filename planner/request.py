@@ -165,9 +165,10 @@ class TrainingRequest:
     def fused_kernels(self) -> bool:
         """Whether norms, rotary embedding and adapters run as fused Triton kernels.
 
-        The patches that bring a Triton or Liger loss to Transformers bring these with it.
+        The patches that bring a Triton or Liger loss to Transformers bring these with it; Unsloth
+        is made of them.
         """
-        return self.loss in ("triton", "liger")
+        return self.loss in ("triton", "liger") or self.stack == "unsloth"
 
     @property
     def reentrant_checkpoints(self) -> bool:

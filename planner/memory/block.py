@@ -13,6 +13,7 @@ from planner.memory.numerics import numerics_of
 from planner.memory.size import Size
 from planner.memory.stacks.litgpt import LitgptAttention, LitgptLayers, keeps_inputs
 from planner.memory.stacks.own_model import has_own_model
+from planner.memory.stacks.torchtune import TorchtuneAttention, TorchtuneLayers, is_compiled
 from planner.memory.tape import Pass, Tape
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -46,12 +47,22 @@ def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[s
         # Other stacks call the fused kernel where Transformers computes in Python.
         "activation": shape.activation if request.stack == "transformers" else "gelu",
     }
-    if request.stack == "litgpt" and has_own_model(shape, request):
-        own = LitgptLayers(**fields, keeps_inputs=keeps_inputs(request))
-        _Block(own, shape, request, LitgptAttention(own, shape)).write(stream)
-    else:
-        _Block(Layers(**fields), shape, request).write(stream)
+    layers, attention = _writers(shape, request, fields)
+    _Block(layers, shape, request, attention).write(stream)
     return tape.replay()
+
+
+def _writers(
+    shape: ModelShape, request: TrainingRequest, fields: dict[str, Any]
+) -> tuple[Layers, AttentionHalf | None]:
+    """What writes the layers and the attention of the request's library; None: Transformers'."""
+    if not has_own_model(shape, request):
+        return Layers(**fields), None
+    if request.stack == "litgpt":
+        layers = LitgptLayers(**fields, keeps_inputs=keeps_inputs(request))
+        return layers, LitgptAttention(layers, shape)
+    tuned = TorchtuneLayers(**fields, compiled=is_compiled(request))
+    return tuned, TorchtuneAttention(tuned, shape)
 
 
 class AttentionHalf(Protocol):

@@ -20,19 +20,12 @@ def mlp(
     width = Size.of(leaving.inputs)
     if gated:
         # One fused linear holds gate and up side by side; its halves are views of it.
-        product = _gate(layers, inner[0], inner[-1], width)
+        product = layers.gate(inner[0], inner[-1], width)
     else:
         product = _activate(layers, inner[0], width)
     out = layers.linear(product, leaving)
     layers.tape.keep(normed.tensor)  # the frame of the MLP's forward
     return out
-
-
-def _gate(layers: Layers, gate: Value, up: Value, width: Size) -> Value:
-    size = activation(width, gate.bytes)
-    active = layers.tape.run("activation", [gate.tensor], size, saves=[gate.tensor])
-    product = layers.tape.run("product", [active, up.tensor], size, saves=[active, up.tensor])
-    return Value(tensor=product, width=width, bytes=gate.bytes)
 
 
 def _activate(layers: Layers, value: Value, width: Size) -> Value:

@@ -57,6 +57,13 @@ class Layers:
         tensor = self.tape.run(name, [value.tensor], activation(value.width, to_bytes))
         return Value(tensor=tensor, width=value.width, bytes=to_bytes)
 
+    def gate(self, gate: Value, up: Value, width: Size) -> Value:
+        """act(gate) * up."""
+        size = activation(width, gate.bytes)
+        active = self.tape.run("activation", [gate.tensor], size, saves=[gate.tensor])
+        product = self.tape.run("product", [active, up.tensor], size, saves=[active, up.tensor])
+        return Value(tensor=product, width=width, bytes=gate.bytes)
+
     # -- norms --------------------------------------------------------------------------------
 
     def norm(self, value: Value, name: str) -> Value:

@@ -123,6 +123,13 @@ def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, wid
             widest = max(shape.hidden_size, shape.sizes.get("i", 0))
             largest = request.adapter.rank * widest
         return 4 * 4 * largest
+    if request.stack == "torchtune" and request.optimizer_name == "adamw-8bit":
+        # torchao unpacks both moments and the parameter of the tensor it is at to fp32.
+        largest = _largest_linear(shape)
+        if request.method == "full" and request.trainable_layers is None:
+            largest = max(largest, shape.vocabulary_size * shape.hidden_size)
+        gradient = width if request.steps_in_backward else 0
+        return largest * (3 * 4 + gradient) if request.method == "full" else 0
     every = request.optimizer_name == "adamw" and not request.steps_in_backward
     return trained * width if every else 0
 

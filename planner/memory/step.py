@@ -10,7 +10,7 @@ from planner.memory.head import HeadBytes, head_bytes
 from planner.memory.ledger import Ledger
 from planner.memory.numerics import Numerics, numerics_of
 from planner.memory.size import Dimensions
-from planner.memory.stacks import litgpt
+from planner.memory.stacks import litgpt, torchtune
 from planner.memory.stacks.own_model import has_own_model
 from planner.memory.states import States, adapted_linears, states_of
 from planner.memory.tape import Pass
@@ -49,9 +49,11 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
 
 
 def _head(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
-    if request.stack == "litgpt" and has_own_model(shape, request):
+    if not has_own_model(shape, request):
+        return head_bytes(shape, request, numerics)
+    if request.stack == "litgpt":
         return litgpt.head_bytes(shape, request, numerics)
-    return head_bytes(shape, request, numerics)
+    return torchtune.head_bytes(shape, request, numerics)
 
 
 def _dimensions(shape: ModelShape, request: TrainingRequest) -> Dimensions:
@@ -76,7 +78,8 @@ def _block(shape: ModelShape, request: TrainingRequest) -> Pass:
         request.kbit_prepare, request.attention, request.padded, request.transformers_version,
         request.device, request.fused_kernels,
         request.adapter and (request.adapter.dtype, request.adapter.dropout > 0),
-        request.bitsandbytes_version, shape.sizes["q"] == shape.sizes["k"],
+        request.bitsandbytes_version, torchtune.is_compiled(request),
+        shape.sizes["q"] == shape.sizes["k"],
     )  # fmt: skip
     found = _passes.get(key)
     if found is None:

@@ -66,6 +66,10 @@ def own_model(shape: ModelShape, request: TrainingRequest) -> tuple[ModelShape, 
             head_parameters=table,
             tensors=shape.tensors + 1,
         )
+    if request.stack == "torchtune":
+        # Its recipes ask for the fused kernel.
+        step = {"adamw": "adamw-fused", "adamw-in-backward": "adamw-fused-in-backward"}
+        request = replace(request, optimizer=step.get(request.optimizer, request.optimizer))
     return shape, _translated(request, {line.name for line in mlp}, whole=request.stack == "litgpt")
 
 

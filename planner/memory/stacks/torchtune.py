@@ -1,0 +1,138 @@
+"""torchtune: its decoder, compiled where its recipes compile it, and its losses.
+
+Sources: torchtune 0.3 to 0.6, modules/attention.py, rms_norm.py, transformer.py, peft/lora.py,
+loss/ce_chunked_output_loss.py; optimizers of torchao. What differs from Transformers with PEFT:
+
+- keys and values are repeated for every query head before the kernel;
+- adapters have the weights' dtype and share their linear's input;
+- the chunked loss is compiled, which keeps logits of all chunks in 16 bit and nothing in fp32;
+  recipes that ask for it compile the layers too, which keeps norms and the gated product without
+  fp32 copies;
+- AdamW is the fused one; 8-bit AdamW is torchao's, which computes in fp32 on the tensor it is at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwdb.family import Linear
+from planner.memory.head import HeadBytes
+from planner.memory.layers import Layers, Value, activation
+from planner.memory.numerics import Numerics
+from planner.memory.size import NOTHING, Size
+from planner.memory.tape import Tensor
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+
+_CHUNKS = 8
+"""CEWithChunkedOutputLoss cuts every row in as many pieces."""
+
+
+def is_compiled(request: TrainingRequest) -> bool:
+    """Whether layers and loss are taken to be compiled."""
+    return request.stack == "torchtune" and request.loss != "torch"
+
+
+@dataclass(slots=True, kw_only=True)
+class TorchtuneLayers(Layers):
+    """Writes norms and the gated product as the compiler fuses them."""
+
+    compiled: bool
+
+    def norm(self, value: Value, name: str) -> Value:
+        """A normalization; compiled, it keeps its input as it is."""
+        if not self.compiled or self.norm_kind == "layer":
+            return Layers.norm(self, value, name)
+        weight = value.width * self.numerics.norm_weights
+        out = self.tape.run(
+            name,
+            [value.tensor],
+            activation(value.width, value.bytes),
+            saves=[value.tensor],
+            saves_aside=activation("4", 1),
+            weight_gradients=weight if self.base_trained else NOTHING,
+        )
+        return Value(tensor=out, width=value.width, bytes=value.bytes)
+
+    def gate(self, gate: Value, up: Value, width: Size) -> Value:
+        """act(gate) * up; compiled, it is one kernel."""
+        if not self.compiled:
+            return Layers.gate(self, gate, up, width)
+        product = self.tape.run(
+            "product",
+            [gate.tensor, up.tensor],
+            activation(width, gate.bytes),
+            saves=[gate.tensor, up.tensor],
+        )
+        return Value(tensor=product, width=width, bytes=gate.bytes)
+
+
+class TorchtuneAttention:
+    """Writes MultiHeadAttention on a tape."""
+
+    def __init__(self, layers: TorchtuneLayers, shape: ModelShape) -> None:
+        self.layers = layers
+        self.tape = layers.tape
+        self.grouped = shape.sizes["q"] != shape.sizes["k"]
+
+    def write(self, normed: Value, entering: Sequence[Linear], leaving: Sequence[Linear]) -> Value:
+        """Attention of `normed`."""
+        queries, keys, values = (self.layers.linear(normed, layer) for layer in entering)
+        parts = [
+            self._rotate("q", queries),
+            self._repeat("k", self._rotate("k", keys), keys.bytes),
+            self._repeat("v", values.tensor, values.bytes),
+        ]
+        out = self.tape.run(
+            "attention",
+            parts,
+            activation("q", queries.bytes),
+            saves=parts,
+            saves_output=True,
+            saves_aside=activation("4n", 1),
+            backward_scratch=activation("4q+4n", 1),
+        )
+        result = Value(tensor=out, width=Size.of("q"), bytes=queries.bytes)
+        for layer in leaving:
+            result = self.layers.linear(result, layer)
+        self.tape.keep(normed.tensor)
+        return result
+
+    def _rotate(self, name: str, value: Value) -> Tensor:
+        wide = NOTHING if self.layers.compiled else activation(value.width, 4)
+        return self.tape.run(
+            f"rope_{name}",
+            [value.tensor],
+            activation(value.width, value.bytes),
+            forward_scratch=wide * 2,
+            backward_scratch=wide * 2,
+        )
+
+    def _repeat(self, name: str, tensor: Tensor, bytes_: int) -> Tensor:
+        if not self.grouped:
+            return tensor
+        return self.tape.run(f"repeat_{name}", [tensor], activation("q", bytes_))
+
+
+def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
+    """The last norm, the output layer and the loss."""
+    tokens, hidden, vocabulary = request.tokens, shape.hidden_size, shape.vocabulary_size
+    logits, table = tokens * vocabulary, vocabulary * hidden * numerics.weights
+    trained = request.method == "full"
+    kept = 4 * hidden + 4
+    if trained:
+        kept += 2 * numerics.compute * hidden
+    if not is_compiled(request):
+        # The recipe lets go of the fp32 logits before backward.
+        return HeadBytes(saved=tokens * kept, forward=8 * logits, backward=12 * logits)
+    narrow = numerics.compute * logits
+    backward = narrow
+    if trained:
+        # The first two chunks' gradients of the table and their sum.
+        backward = max(narrow + table, narrow * (_CHUNKS - 1) // _CHUNKS + 3 * table)
+    return HeadBytes(
+        saved=tokens * kept,
+        forward=narrow + numerics.compute * hidden * tokens,
+        backward=backward,
+    )
