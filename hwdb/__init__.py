@@ -10,7 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hwdb.find import find_card, find_card_or_none, find_family, find_model, find_word
-from hwdb.load import all_cards, all_models, all_offers, all_sources, all_words, families
+from hwdb.load import (
+    all_cards,
+    all_models,
+    all_offers,
+    all_sources,
+    all_words,
+    families,
+    speed_constants,
+)
 from hwdb.not_found import Ambiguous, NotFound
 
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
     from hwdb.offer import Offer
     from hwdb.parameter_count import count_from_config, count_parameters
     from hwdb.source import Source
+    from hwdb.speed import SpeedConstants
     from hwdb.word import Word
 else:
     _HOMES = {
@@ -28,6 +37,7 @@ else:
         "Model": "model",
         "Offer": "offer",
         "Source": "source",
+        "SpeedConstants": "speed",
         "Word": "word",
         "config_of": "model",
         "count_from_config": "parameter_count",
@@ -52,6 +62,7 @@ __all__ = [
     "NotFound",
     "Offer",
     "Source",
+    "SpeedConstants",
     "Word",
     "all_cards",
     "all_models",
@@ -67,4 +78,5 @@ __all__ = [
     "find_family",
     "find_model",
     "find_word",
+    "speed_constants",
 ]

@@ -6,7 +6,15 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from hwdb.load import all_cards, all_models, all_offers, all_sources, all_words, families
+from hwdb.load import (
+    all_cards,
+    all_models,
+    all_offers,
+    all_sources,
+    all_words,
+    families,
+    speed_constants,
+)
 from hwdb.rules import problems_with, recomputed_parameters
 from hwdb.word import names_of
 
@@ -15,7 +23,7 @@ __all__ = ["all_problems", "main", "problems_with", "summary"]
 
 def all_problems() -> list[str]:
     """Every problem of a row or between rows, each line beginning with the row it is about."""
-    return [*_row_problems(), *_join_problems()]
+    return [*_row_problems(), *_join_problems(), *_speed_problems()]
 
 
 def summary(problem_count: int) -> str:
@@ -79,6 +87,27 @@ def _join_problems() -> Iterator[str]:
     for offer in all_offers():
         if offer.card_id not in card_ids:
             yield f"offer {offer.provider} {offer.instance}: no card {offer.card_id}"
+
+
+def _speed_problems() -> Iterator[str]:
+    """What was learned about speed stays within physics and names cards that exist."""
+    constants = speed_constants()
+    card_ids = {card.id for card in all_cards()}
+    for card_id, factor in constants.card_factors.items():
+        if card_id not in card_ids:
+            yield f"speed: no card {card_id}"
+        if not 0.3 < factor < 2:
+            yield f"speed: factor {factor} of {card_id} is outside 0.3 to 2"
+    shares = ("matmul", "attention", "attention_of_2023", "bandwidth", "unpacking", "overlap")
+    for name in shares:
+        if not 0 < getattr(constants, name) < 1:
+            yield f"speed: {name} is no share"
+    for name, (low, high) in constants.intervals.items():
+        if not 0.3 < low < 1 < high < 3:
+            yield f"speed: interval {name} does not hold what is expected"
+    known = {source.key for source in all_sources()}
+    if constants.source.split(":")[0] not in known:
+        yield f"speed: unknown source {constants.source}"
 
 
 def _architectures() -> Iterator[str]:

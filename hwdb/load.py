@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from hwdb.model import Model
     from hwdb.offer import Offer
     from hwdb.source import Source
+    from hwdb.speed import SpeedConstants
     from hwdb.word import Word
 
 Row = dict[str, Any]
-Kind = Literal["cards", "models", "offers", "families", "sources", "words"]
+Kind = Literal["cards", "models", "offers", "families", "sources", "words", "speed"]
 
 _DATA = Path(__file__).parent / "data"
 
@@ -87,6 +88,14 @@ def all_words() -> tuple[Word, ...]:
 def families() -> Mapping[str, Family]:
     """Every family by its model_type."""
     return {row["model_type"]: family_from(row) for row in read_rows("families")}
+
+
+@cache
+def speed_constants() -> SpeedConstants:
+    """What was learned from measured runs about the speed of training."""
+    from hwdb.speed import speed_from
+
+    return speed_from(read_file("speed"))
 
 
 def card_from(row: Row) -> Card:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from planner.budget import usable_bytes
 from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
 from planner.memory.interval import Band
 from planner.request import AdapterDtype, AdapterSettings, Allocator, RequestError, TrainingRequest
 from planner.shape import ModelShape
+from planner.speed.step_time import Seconds, TimeEstimate, estimate_time
+
+if TYPE_CHECKING:
+    from hwdb.card import Card
 
 _REQUIRED = ("method", "micro_batch", "sequence_tokens")
 
@@ -169,24 +174,27 @@ def _version(versions: Mapping[str, Any] | None, library: str) -> tuple[int, int
 def answer_case(
     case: Mapping[str, Any],
     find_shape: Callable[[Mapping[str, Any]], ModelShape],
-    find_capacity: Callable[[str], int | None],
+    find_card: Callable[[str], Card | None],
 ) -> dict[str, Any]:
     """The answer to a case, ready for JSON.
 
-    `find_shape` reads the model or config of a case; `find_capacity` the usable bytes of a card,
-    None for a card that nobody knows. Raises RequestError, or what the two raise.
+    `find_shape` reads the model or config of a case; `find_card` is None for a card that nobody
+    knows. Raises RequestError, or what the two raise.
     """
     request = request_of_case(case)
-    memory = estimate_memory(find_shape(case), request)
+    shape = find_shape(case)
+    memory = estimate_memory(shape, request)
     gpu = case.get("gpu")
-    capacity = None if gpu is None else find_capacity(gpu)
+    card = None if gpu is None else find_card(gpu)
+    memory_bytes = None if card is None else card.memory_bytes
+    capacity = None if memory_bytes is None else usable_bytes(memory_bytes)
     verdict = verdict_of(memory.needed, capacity)
     if gpu is not None and capacity is None:
         verdict = verdict._replace(reason=f'hwdb knows no card "{gpu}", or not its memory')
     return {
         "id": case.get("id"),
         "memory": memory_numbers(memory),
-        "time": None,
+        "time": time_numbers(estimate_time(shape, request, card)),
         "verdict": verdict_numbers(verdict),
         "basis": memory.basis._asdict(),
     }
@@ -208,6 +216,22 @@ def memory_numbers(memory: MemoryEstimate) -> dict[str, Any]:
 def band_numbers(band: Band) -> dict[str, int]:
     """An interval as {"expected", "low", "high"}."""
     return {"expected": band.expected_bytes, "low": band.low_bytes, "high": band.high_bytes}
+
+
+def time_numbers(time: TimeEstimate | None) -> dict[str, Any] | None:
+    """A time as the contract's object, None where it is unknown."""
+    if time is None:
+        return None
+    return {
+        "step_seconds": seconds_numbers(time.step),
+        "tokens_per_second": seconds_numbers(time.tokens_per_second),
+        "situation": time.situation,
+    }
+
+
+def seconds_numbers(seconds: Seconds) -> dict[str, float]:
+    """An interval as {"expected", "low", "high"}, four digits each."""
+    return {name: float(f"{value:.4g}") for name, value in seconds._asdict().items()}
 
 
 def verdict_numbers(verdict: Verdict) -> dict[str, Any]:

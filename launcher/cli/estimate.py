@@ -13,7 +13,6 @@ from typing import Any, TextIO
 import hwdb
 from launcher.errors import TlplanError, UsageError
 from launcher.exit_codes import ExitCode
-from planner.budget import usable_bytes
 from planner.case import answer_case
 from planner.request import RequestError
 from planner.shape import ModelShape
@@ -54,7 +53,7 @@ def _answer_line(line: str, number: int) -> dict[str, Any]:
     if not isinstance(case, dict):
         return _failure(None, "NOT_AN_OBJECT", f"line {number}: a case must be a JSON object")
     try:
-        return answer_case(case, _shape, _capacity)
+        return answer_case(case, _shape, _card)
     except RequestError as problem:
         return _failure(case, "BAD_FIELD", str(problem), problem.field_name)
     except TlplanError as problem:
@@ -99,9 +98,8 @@ def _shape_of_model(name: str) -> ModelShape:
 
 
 @lru_cache(maxsize=256)
-def _capacity(gpu: str) -> int | None:
+def _card(gpu: str) -> hwdb.Card | None:
     try:
-        card = hwdb.find_card(gpu)
+        return hwdb.find_card(gpu)
     except hwdb.NotFound:
-        return None  # the estimate stands; only the verdict needs the card
-    return None if card.memory_bytes is None else usable_bytes(card.memory_bytes)
+        return None  # the estimate stands; only the verdict and the time need the card

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import hwdb
 from planner.case import answer_case, request_of_case
 from planner.request import AdapterSettings, RequestError
 from planner.units import GIB
@@ -13,12 +14,15 @@ from tests.planner.samples import tiny_llama
 
 _LEAST = {"method": "lora", "micro_batch": 4, "sequence_tokens": 1024}
 
+_A100 = hwdb.find_card("a100-sxm4-80gb")
+_CARDS = {"big": _A100, "small": _A100._replace(memory_bytes=GIB // 2), "unknown": None}
+
 
 def _answer(**fields: Any) -> dict[str, Any]:
     return answer_case(
         {**_LEAST, **fields},
         lambda _case: tiny_llama(),
-        lambda gpu: {"big": 80 * GIB, "small": 1, "unknown": None}[gpu],
+        lambda gpu: _CARDS[gpu],
     )
 
 

@@ -1,0 +1,177 @@
+"""The time of a step: seconds and tokens a second with their interval, or None where unknown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from hwdb.load import speed_constants
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+from planner.speed.lengths import RowLengths, row_lengths
+from planner.speed.rates import CardRates, rates_of
+from planner.speed.seconds import StepSeconds, step_seconds_of
+from planner.speed.sharding import with_communication
+from planner.speed.work import PLAIN, Execution, Work, work_of
+
+if TYPE_CHECKING:
+    from hwdb.card import Card
+    from hwdb.speed import SpeedConstants
+
+
+class Seconds(NamedTuple):
+    """An expected time with the interval that holds 90 of 100 measured runs."""
+
+    expected: float
+    low: float
+    high: float
+
+    def scaled(self, factor: float) -> Seconds:
+        """Every bound times `factor`."""
+        return Seconds(self.expected * factor, self.low * factor, self.high * factor)
+
+
+class TimeEstimate(NamedTuple):
+    """Time of one optimizer step on one card, all its micro-batches together."""
+
+    step: Seconds
+    tokens_per_second: Seconds
+    """Tokens of the rows themselves, padding left out, over all GPUs."""
+    situation: Situation
+    """How much is known of the card and the settings; it decides the interval."""
+
+
+Situation = Literal["measured", "family", "rule", "rough"]
+"""measured: runs on this card were learned from; family: its matrix multiplication was measured;
+rule: power and specification alone; rough: settings that no measured run covers well."""
+
+
+def estimate_time(
+    shape: ModelShape,
+    request: TrainingRequest,
+    card: Card | None,
+    execution: Execution = PLAIN,
+) -> TimeEstimate | None:
+    """Time of one step of `request` on a model of this shape.
+
+    None where the card or its rate is unknown, on the CPU, and for software stacks that no
+    measured run with known lengths covers.
+    """
+    if card is None or request.device != "cuda" or request.stack not in _KNOWN_STACKS:
+        return None
+    timed = timed_step(shape, request, card, execution)
+    return None if timed is None else timed.estimate(request, execution)
+
+
+_KNOWN_STACKS = ("transformers", "torchtune", "unsloth")
+
+_HOST_RULES = 0.6
+"""Share of the host in a pass above which the host's own speed, which is unknown, decides."""
+
+
+class TimedStep(NamedTuple):
+    """The coefficients of a kind of step on a card, for any batch and length."""
+
+    work: Work
+    rates: CardRates
+    seconds: StepSeconds
+    constants: SpeedConstants
+    rough: bool
+
+    def estimate(self, request: TrainingRequest, execution: Execution) -> TimeEstimate:
+        """The time of a step with this request's batch, lengths and accumulation."""
+        rows = row_lengths(
+            request.lengths, micro_batch=request.micro_batch, longest=request.sequence_tokens
+        )
+        micro = self.micro_batch(request, execution, rows)
+        expected = request.accumulation * micro + self.seconds.optimizer
+        situation = self.situation(request, rows)
+        low, high = self.constants.intervals[situation]
+        tokens = request.micro_batch * request.accumulation * rows.real_tokens * request.gpus
+        return TimeEstimate(
+            step=Seconds(expected, expected * low, expected * high),
+            tokens_per_second=Seconds(
+                tokens / expected, tokens / (expected * high), tokens / (expected * low)
+            ),
+            situation=situation,
+        )
+
+    def micro_batch(
+        self, request: TrainingRequest, execution: Execution, rows: RowLengths
+    ) -> float:
+        """Seconds of a micro-batch, communication included, without the optimizer's step."""
+        tokens = request.micro_batch * rows.padded_tokens
+        scores = request.micro_batch * rows.padded_squares
+        if execution.document_tokens is not None:
+            scores = tokens * min(execution.document_tokens, rows.padded_tokens)
+        single = self.seconds.micro_step(tokens, scores)
+        if request.gpus == 1:
+            return single
+        return with_communication(single, self.work, request, self.rates, self.constants, execution)
+
+    def situation(self, request: TrainingRequest, rows: RowLengths) -> Situation:
+        """How much is known; see `Situation`."""
+        tokens = request.micro_batch * rows.padded_tokens
+        scores = request.micro_batch * rows.padded_squares
+        if self.rough or self.seconds.host_share(tokens, scores) > _HOST_RULES:
+            return "rough"
+        return self.rates.known
+
+
+def timed_step(
+    shape: ModelShape, request: TrainingRequest, card: Card, execution: Execution = PLAIN
+) -> TimedStep | None:
+    """The coefficients of this kind of step, kept for the next request of the kind.
+
+    None where the card's rate for it is unknown.
+    """
+    key = (
+        card.id, execution, request.method, request.task, request.trainable_layers,
+        request.adapter, request.weights, request.autocast, request.kbit_prepare,
+        request.optimizer, request.accumulation > 1, request.checkpointing, request.attention,
+        request.loss, request.stack, request.sharding, request.gpus,
+    )  # fmt: skip
+    known = _of_shape(shape)
+    if key not in known:
+        known[key] = timed_with(shape, request, card, execution, speed_constants())
+    return known[key]
+
+
+def timed_with(
+    shape: ModelShape,
+    request: TrainingRequest,
+    card: Card,
+    execution: Execution,
+    constants: SpeedConstants,
+) -> TimedStep | None:
+    """The coefficients under given constants."""
+    rates = rates_of(card, constants)
+    if rates is None:
+        return None
+    work = work_of(shape, request, execution)
+    seconds = step_seconds_of(work, rates, constants, execution)
+    if seconds is None:
+        return None
+    rough = (
+        work.mixture
+        or shape.family.kind != "decoder"
+        or not shape.recognized
+        or request.weights == "int8"
+        or request.checkpointing == "offloaded"
+        or request.stack == "unsloth"
+        or (request.gpus > 1 and card.nvlink_bytes_per_second in (None, 0))
+    )
+    return TimedStep(work, rates, seconds, constants, rough)
+
+
+def _of_shape(shape: ModelShape) -> dict[object, TimedStep | None]:
+    """What is known of this very shape; it is kept, so that no other can take its place."""
+    found = _shapes.get(id(shape))
+    if found is None:
+        if len(_shapes) >= _MOST_SHAPES:
+            _shapes.clear()
+        found = _shapes[id(shape)] = (shape, {})
+    return found[1]
+
+
+_MOST_SHAPES = 512
+_shapes: dict[int, tuple[ModelShape, dict[object, TimedStep | None]]] = {}
