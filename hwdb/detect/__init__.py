@@ -5,12 +5,18 @@ Importing this package reads nothing and imports neither pynvml nor psutil.
 
 from __future__ import annotations
 
-from hwdb.detect.host import process_peak_rss_bytes, process_tree_rss_bytes, read_host
-from hwdb.detect.machine import GpuProcess, GpuReading, GpuSample, HostReading, Machine
+from hwdb.detect.host import (
+    process_peak_rss_bytes,
+    process_tree_rss_bytes,
+    read_host,
+    read_host_memory,
+)
+from hwdb.detect.machine import GpuIdentity, GpuProcess, GpuReading, GpuSample, HostReading, Machine
 from hwdb.detect.nvml import GpuLost, NvmlSampler, NvmlUnavailable, read_gpus
 from hwdb.detect.nvml_survey import GpuSurvey
 
 __all__ = [
+    "GpuIdentity",
     "GpuLost",
     "GpuProcess",
     "GpuReading",
@@ -24,6 +30,7 @@ __all__ = [
     "process_tree_rss_bytes",
     "read_gpus",
     "read_host",
+    "read_host_memory",
     "read_machine",
 ]
 

@@ -17,7 +17,9 @@ from hwdb.detect.machine import HostReading
 _PROC = Path("/proc")
 
 
-class _HostMemory(NamedTuple):
+class HostMemory(NamedTuple):
+    """Memory of the host, or of the share of it that this process may use."""
+
     total_bytes: int
     available_bytes: int
     swap_bytes: int | None
@@ -25,19 +27,27 @@ class _HostMemory(NamedTuple):
 
 def read_host() -> HostReading:
     """Read the host; inside a container or a job, the share of it that may be used."""
-    memory = _memory_of_linux(_PROC / "meminfo") or _memory_by_psutil()
-    share = memory_share()
-    total_bytes, available_bytes = memory.total_bytes, memory.available_bytes
-    if share is not None:
-        total_bytes = min(total_bytes, share.limit_bytes)
-        available_bytes = min(available_bytes, share.available_bytes)
+    memory = read_host_memory()
     return HostReading(
-        total_bytes=total_bytes,
-        available_bytes=available_bytes,
+        total_bytes=memory.total_bytes,
+        available_bytes=memory.available_bytes,
         cpu_cores=usable_cpu_cores(quota_cores=cpu_quota_cores()),
         cpu_name=_cpu_name(_PROC / "cpuinfo"),
         swap_bytes=memory.swap_bytes,
         operating_system=_operating_system(),
+    )
+
+
+def read_host_memory() -> HostMemory:
+    """Read the memory alone: a fraction of a millisecond, for samples during a run."""
+    memory = _memory_of_linux(_PROC / "meminfo") or _memory_by_psutil()
+    share = memory_share()
+    if share is None:
+        return memory
+    return HostMemory(
+        min(memory.total_bytes, share.limit_bytes),
+        min(memory.available_bytes, share.available_bytes),
+        memory.swap_bytes,
     )
 
 
@@ -87,21 +97,21 @@ def process_peak_rss_bytes(pid: int) -> int | None:
     return _kib_lines(status).get("VmHWM")
 
 
-def _memory_of_linux(meminfo: Path) -> _HostMemory | None:
+def _memory_of_linux(meminfo: Path) -> HostMemory | None:
     try:
         values = _kib_lines(meminfo.read_text())
     except OSError:
         return None
     if "MemTotal" not in values or "MemAvailable" not in values:
         return None
-    return _HostMemory(values["MemTotal"], values["MemAvailable"], values.get("SwapTotal"))
+    return HostMemory(values["MemTotal"], values["MemAvailable"], values.get("SwapTotal"))
 
 
-def _memory_by_psutil() -> _HostMemory:
+def _memory_by_psutil() -> HostMemory:
     import psutil
 
     memory = psutil.virtual_memory()
-    return _HostMemory(memory.total, memory.available, psutil.swap_memory().total)
+    return HostMemory(memory.total, memory.available, psutil.swap_memory().total)
 
 
 def _kib_lines(text: str) -> dict[str, int]:

@@ -49,6 +49,8 @@ class GpuReading:
 class GpuSample:
     """What a GPU and some of its processes use at one moment of a run."""
 
+    total_bytes: int | None
+    free_bytes: int | None
     used_bytes: int | None
     """Used on the whole card, by anybody."""
 
@@ -61,6 +63,15 @@ class GpuSample:
     utilization_percent: int | None
     temperature_celsius: int | None
     power_watts: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuIdentity:
+    """What does not change about a GPU while something runs on it."""
+
+    index: int | None
+    name: str | None
+    power_limit_watts: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

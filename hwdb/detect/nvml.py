@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
-from hwdb.detect.machine import GpuSample
+from hwdb.detect.machine import GpuIdentity, GpuSample
 from hwdb.detect.nvml_device import NvmlDevice
 from hwdb.detect.nvml_survey import GpuSurvey, survey_gpus
 
@@ -64,8 +64,11 @@ class NvmlSampler:
         Raises GpuLost when the GPU no longer answers.
         """
         device = self._device(uuid)
+        memory = device.memory()
         sample = GpuSample(
-            used_bytes=device.memory().used_bytes,
+            total_bytes=memory.total_bytes,
+            free_bytes=memory.free_bytes,
+            used_bytes=memory.used_bytes,
             process_bytes=_bytes_together(device.process_memory(), pids),
             utilization_percent=device.utilization_percent(),
             temperature_celsius=device.temperature_celsius(),
@@ -74,6 +77,15 @@ class NvmlSampler:
         if device.lost_reason is not None:
             raise GpuLost(device.lost_reason)
         return sample
+
+    def identity(self, uuid: str) -> GpuIdentity:
+        """Number, name and power limit of the GPU `uuid`; raises GpuLost when there is none."""
+        device = self._device(uuid)
+        return GpuIdentity(
+            index=device.index(),
+            name=device.name(),
+            power_limit_watts=device.power_limit_watts(),
+        )
 
     def _device(self, uuid: str) -> NvmlDevice:
         if uuid not in self._devices:

@@ -56,6 +56,11 @@ class NvmlDevice:
         """Marketing name, exactly as the driver spells it."""
         return self.ask(self.nvml.nvmlDeviceGetName) or None
 
+    def index(self) -> int | None:
+        """The number nvidia-smi gives the GPU; for a MIG instance, its slot."""
+        index = self.ask(self.nvml.nvmlDeviceGetIndex)
+        return None if index is None else int(index)
+
     def uuid(self) -> str | None:
         """`GPU-...` or `MIG-...`, the same on every start."""
         return self.ask(self.nvml.nvmlDeviceGetUUID) or None

@@ -10,7 +10,10 @@ The types and the fields beside `at`, `seconds` and `type`:
     model, data  facts about what was loaded
     step         step, total_steps, loss, grad_norm, learning_rate, tokens,
                  tokens_per_second, epoch, step_seconds
-    memory       allocated_bytes, reserved_bytes (peaks so far), device_bytes, host_bytes (now)
+    memory       allocated_bytes, reserved_bytes (peaks so far), device_bytes, host_bytes (now),
+                 what is used and free on the card and the host, utilization_percent,
+                 temperature_celsius, power_watts; card_index, card_name, card_total_bytes and
+                 power_limit_watts once an attempt; `cards` with the same of each, of several
     plan         what is shown of the plan: model, method, device, predicted_*_bytes, attempt;
                  one for every worker that is started
     checkpoint   step, path, bytes

@@ -14,6 +14,7 @@ from hwdb.detect import (
     NvmlUnavailable,
     process_peak_rss_bytes,
     process_tree_rss_bytes,
+    read_host_memory,
 )
 
 SAMPLE_SECONDS = 0.25
@@ -34,7 +35,13 @@ class HostMeter:
         now_bytes = process_tree_rss_bytes(pid)
         if now_bytes is None:
             return None
-        return {"host_bytes": now_bytes, "host_peak_bytes": process_peak_rss_bytes(pid)}
+        host = read_host_memory()
+        return {
+            "host_bytes": now_bytes,
+            "host_peak_bytes": process_peak_rss_bytes(pid),
+            "host_total_bytes": host.total_bytes,
+            "host_available_bytes": host.available_bytes,
+        }
 
     def highest_bytes(self, sample: Sample) -> int:
         """What a sample says about the peak."""
@@ -42,21 +49,33 @@ class HostMeter:
 
 
 class GpuMeter:
-    """Memory of one card that the worker holds, as the driver sees it, beside the host's.
+    """Memory of the cards that the worker holds, as the driver sees it, beside the host's.
 
-    Where the driver names no processes (WSL, some containers) it is what the card uses now
-    less what it used before the start, marked `approximate`.
+    Where the driver names no processes (WSL, some containers) it is what a card uses now
+    less what it used before the start, marked `approximate`. Of several cards the fullest one
+    stands in the sample itself, and all of them under `cards`.
     """
 
-    def __init__(self, uuid: str) -> None:
-        self._uuid = uuid
+    def __init__(self, *uuids: str) -> None:
+        self._uuids = uuids
         self._host = HostMeter()
         self._nvml = NvmlSampler()
-        self._used_before_bytes: int | None = None
+        self._used_before_bytes: dict[str, int | None] = {}
+        self._facts: dict[str, Sample] = {}
+        """Told with the first sample only: they never change."""
 
     def __enter__(self) -> Self:
         self._nvml.__enter__()
-        self._used_before_bytes = self._nvml.sample(self._uuid, ()).used_bytes
+        for uuid in self._uuids:
+            card = self._nvml.identity(uuid)
+            sample = self._nvml.sample(uuid, ())
+            self._used_before_bytes[uuid] = sample.used_bytes
+            self._facts[uuid] = {
+                "card_index": card.index,
+                "card_name": card.name,
+                "card_total_bytes": sample.total_bytes,
+                "power_limit_watts": card.power_limit_watts,
+            }
         return self
 
     def __exit__(
@@ -72,22 +91,30 @@ class GpuMeter:
         host = self._host.sample(pid)
         if host is None:
             return None
-        card = self._nvml.sample(self._uuid, process_tree(pid))
-        device_bytes = card.process_bytes
-        if device_bytes is None and None not in (card.used_bytes, self._used_before_bytes):
-            device_bytes = max(0, card.used_bytes - self._used_before_bytes)  # type: ignore[operator]
-        return host | {
-            "device_bytes": device_bytes,
-            "approximate": card.process_bytes is None,
-            "card_used_bytes": card.used_bytes,
-            "utilization_percent": card.utilization_percent,
-            "temperature_celsius": card.temperature_celsius,
-            "power_watts": card.power_watts,
-        }
+        pids = process_tree(pid)
+        cards = [self._card(uuid, pids) for uuid in self._uuids]
+        fullest = max(cards, key=lambda card: card["device_bytes"] or 0)
+        return host | fullest | ({"cards": cards} if len(cards) > 1 else {})
 
     def highest_bytes(self, sample: Sample) -> int:
         """What a sample says about the peak."""
         return int(sample["device_bytes"] or 0)
+
+    def _card(self, uuid: str, pids: set[int]) -> Sample:
+        card = self._nvml.sample(uuid, pids)
+        before_bytes = self._used_before_bytes[uuid]
+        device_bytes = card.process_bytes
+        if device_bytes is None and card.used_bytes is not None and before_bytes is not None:
+            device_bytes = max(0, card.used_bytes - before_bytes)
+        return {
+            "device_bytes": device_bytes,
+            "approximate": card.process_bytes is None,
+            "card_used_bytes": card.used_bytes,
+            "card_free_bytes": card.free_bytes,
+            "utilization_percent": card.utilization_percent,
+            "temperature_celsius": card.temperature_celsius,
+            "power_watts": card.power_watts,
+        } | self._facts.pop(uuid, {})
 
 
 class MemoryWatch:

@@ -27,6 +27,8 @@ def sample(machine_text: str, uuid: str, pids: list[int]) -> dict[str, float | N
 def test_a_sample_holds_card_and_process() -> None:
     """Card-wide use, use of the processes asked about, load, heat and power come together."""
     assert sample(machines.TWO_UNEQUAL_3090S, _BUSY_3090, [5150]) == {
+        "total_bytes": 24576 * MIB,
+        "free_bytes": (24576 - 446 - 9216) * MIB,
         "used_bytes": 9216 * MIB,
         "process_bytes": 9215 * MIB,
         "utilization_percent": 98,

@@ -15,7 +15,7 @@ from launcher.runs.folder import RunFolder
 from launcher.runs.gpu_choice import first_that_fits
 from launcher.runs.starting import start_run
 from launcher.runs.state import read_state
-from tests.fake_nvml import change_machine, machines, with_lines
+from tests.fake_nvml import change_machine, machines, run_python, with_lines
 from tests.launcher.run_samples import (
     GIB,
     ended_state,
@@ -64,6 +64,43 @@ def test_memory_of_a_card_is_what_the_run_added(tmp_path: Path, machine: dict[st
     assert measured["peak_bytes"] == measured["device_bytes"] == (5000 - 484) * machines.MIB
     assert memory_events(folder)[-1]["approximate"] is True
     assert memory_events(folder)[-1]["card_used_bytes"] == 5000 * machines.MIB
+
+
+def test_the_first_sample_names_the_card(tmp_path: Path, machine: dict[str, str]) -> None:
+    """Number, name, size and power limit are told once; what changes is told every time."""
+    assert machine
+    folder = run_on_card(tmp_path / "a-lora-01")
+    (folder.path / "go").touch()
+    ended_state(folder)
+
+    first, *others = memory_events(folder)
+
+    assert (first["card_index"], first["card_name"]) == (0, "NVIDIA GeForce RTX 4090")
+    assert first["card_total_bytes"] == 24564 * machines.MIB
+    assert first["power_limit_watts"] == 450.0
+    assert first["card_free_bytes"] == (24564 - 426 - 484) * machines.MIB
+    assert first["host_available_bytes"] <= first["host_total_bytes"]
+    assert all("card_name" not in event for event in others)
+
+
+_TWO_CARDS = """
+import json, os
+from launcher.runs.memory_watch import GpuMeter
+with GpuMeter({first!r}, {second!r}) as meter:
+    print(json.dumps(meter.sample(os.getpid())))
+"""
+
+
+def test_of_several_cards_each_is_sampled(fake_driver: FakeDriver) -> None:
+    """All of them stand under `cards`; the fullest one is the sample itself."""
+    first, second = (f"GPU-30900000-{each * 4}-0000-0000-000000000000" for each in "ab")
+    code = _TWO_CARDS.format(first=first, second=second)
+
+    sample = run_python(code, fake_driver(machines.TWO_UNEQUAL_3090S))
+
+    assert [card["card_index"] for card in sample["cards"]] == [0, 1]
+    assert [card["temperature_celsius"] for card in sample["cards"]] == [35, 72]
+    assert sample["temperature_celsius"] in (35, 72)
 
 
 def test_the_worker_sees_only_its_card(tmp_path: Path, machine: dict[str, str]) -> None:
