@@ -10,7 +10,7 @@ from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.runs.folder import RunFolder, find_run
 from launcher.runs.state import liveness, read_state
-from launcher.view.attend import send_stop
+from launcher.view.stopping import send_stop
 
 HELP = "save and stop a run"
 POLL_SECONDS = 0.05

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from launcher.view.display import Display, EventDisplay, QuietDisplay
 from launcher.view.follow import Followed, follow
 from launcher.view.plain import PlainDisplay
 from launcher.view.result import result_lines, shown_path, stopped_lines
+from launcher.view.stopping import send_stop
 
 STOPPING = "stopping after this step and saving (press again to stop at once)"
 
@@ -104,14 +104,6 @@ def stop_on_interrupt(folder: RunFolder, display: Display) -> Callable[[int], bo
         return True
 
     return passed_on
-
-
-def send_stop(folder: RunFolder) -> None:
-    """Ask the supervisor of a run to stop; nothing happens when it is gone."""
-    state = read_state(folder)
-    if state is not None and state.supervisor().alive():
-        with suppress(ProcessLookupError):
-            os.kill(state.supervisor_pid, signal.SIGTERM)
 
 
 def last_word(followed: Followed, folder: RunFolder, options: ViewOptions, out: TextIO) -> ExitCode:

@@ -33,6 +33,18 @@ class RunReader:
         """Lines of the log that could not be read."""
         return self._tail.broken_lines + self.unread_events
 
+    @property
+    def trouble(self) -> str | None:
+        """What a person should know of the reading itself."""
+        if self.problem is not None:
+            return self.problem
+        if not self.caught_up:
+            return f"reading what happened so far: step {self.progress.numbers.step}"
+        if self.broken_lines:
+            lines = "line" if self.broken_lines == 1 else "lines"
+            return f"{self.broken_lines} {lines} of events.jsonl could not be read"
+        return None
+
     def read(self, seconds: float = READ_SECONDS) -> bool:
         """Take in what was written since the last time; returns whether there was anything.
 

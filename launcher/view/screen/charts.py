@@ -130,7 +130,7 @@ def _memory_title(progress: RunProgress, memory: DeviceMemory, columns: int) -> 
     free = plan.available_bytes
     if free is not None and scale is not None and scale.top_bytes == free:
         return between(legend, line(f"top: {gib(free)} free "), columns)
-    shown = kinds.free_bytes if free is None else free
+    shown = kinds.free_bytes
     return between(legend, line(f"free {gib(shown)} " if shown else ""), columns)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 from textual.app import App
 
+from launcher.view.stopping import send_stop
+from launcher.wizard.look import DARK, MEANINGS_ON_DARK, STYLES, THEMES, meanings
 from launcher.wizard.run.screen import Leaving, RunScreen
 
 
@@ -13,15 +18,41 @@ class RunApp(App[Leaving]):
     """Opens on a run and ends when the person leaves it."""
 
     TITLE = "tlplan"
+    CSS = STYLES
 
     def __init__(
-        self, run_folder: Path, *, may_stop: bool = False, ascii_only: bool = False
+        self,
+        run_folder: Path,
+        *,
+        may_stop: bool = False,
+        theme: str = DARK,
+        ascii_only: bool = False,
     ) -> None:
         """With `may_stop` a SIGTERM saves and stops the run, else it only closes the view."""
         super().__init__()
         self.may_stop = may_stop
-        self.run_screen = RunScreen(run_folder, ascii_only=ascii_only)
+        self.ascii_only = ascii_only
+        self.run_screen = RunScreen(run_folder)
+        for each in THEMES:
+            self.register_theme(each)
+        self.theme = theme if theme in self.available_themes else DARK
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Colours by meaning, also in themes that know none of them."""
+        theme = self.get_theme(self.theme) if self.theme else None
+        return MEANINGS_ON_DARK if theme is None else meanings(theme)
 
     def on_mount(self) -> None:
         """Show the run."""
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError, RuntimeError):  # not the main thread, not Unix
+            loop.add_signal_handler(signal.SIGTERM, self._terminated)
         self.push_screen(self.run_screen, self.exit)
+
+    def _terminated(self) -> None:
+        """Somebody wants this process gone: as with Ctrl-C on plain lines."""
+        if self.may_stop:
+            send_stop(self.run_screen.folder)
+            self.run_screen.say("stopping after this step and saving")
+        else:
+            self.exit("detached")

@@ -1,68 +1,71 @@
-"""A widget that shows lines of spans and paints again only the lines that changed."""
+"""A widget that shows a whole screen of lines and paints again only those that changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from rich.segment import Segment
+from textual import events
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from launcher.view.spans import EMPTY, Line, as_ascii
-from launcher.wizard.run.colours import role_styles
-
-if TYPE_CHECKING:
-    from rich.style import Style
+from launcher.view.spans import EMPTY, Line
+from launcher.wizard.look import ROLE_CLASSES, role_css
+from launcher.wizard.widgets.lines_view import strip_of
 
 
 class Picture(Widget):
-    """Shows what it was given last."""
+    """Shows the lines it was given last."""
 
-    DEFAULT_CSS = """
-    Picture { width: 1fr; height: 1fr; }
-    """
+    COMPONENT_CLASSES = ROLE_CLASSES
+    DEFAULT_CSS = "Picture { width: 1fr; height: 1fr; }" + role_css("Picture")
 
-    def __init__(self, *, ascii_only: bool = False, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+    class Clicked(Message):
+        """A line was clicked."""
+
+        def __init__(self, row: int) -> None:
+            super().__init__()
+            self.row = row
+
+    class Scrolled(Message):
+        """The wheel was turned: -1 is up."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
+
+    def __init__(self) -> None:
+        super().__init__()
         self._lines: list[Line] = []
-        self._ascii_only = ascii_only
-        self._styles: dict[str, Style] = {}
 
     def show(self, lines: Sequence[Line]) -> None:
         """Take new lines; those that are as before are not painted again."""
         before, self._lines = self._lines, list(lines)
-        rows = max(len(before), len(self._lines))
         changed = [
             Region(0, row, self.size.width, 1)
-            for row in range(rows)
-            if self._line(before, row) != self._line(self._lines, row)
+            for row in range(max(len(before), len(self._lines)))
+            if _at(before, row) != _at(self._lines, row)
         ]
         if changed:
             self.refresh(*changed)
 
-    def on_mount(self) -> None:
-        """Follow the theme, also when it is changed."""
-        self._take_theme()
-        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._take_theme())
-
     def render_line(self, y: int) -> Strip:
         """One line, as wide as the widget."""
-        base = self.rich_style
-        segments = [
-            Segment(
-                as_ascii(span.text) if self._ascii_only else span.text,
-                base + self._styles.get(span.role, base),
-            )
-            for span in self._line(self._lines, y)
-        ]
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+        return strip_of(self, _at(self._lines, y), self.size.width)
 
-    def _take_theme(self) -> None:
-        self._styles = role_styles(self.app.current_theme)
-        self.refresh()
+    def on_click(self, event: events.Click) -> None:
+        """Say which line."""
+        self.post_message(self.Clicked(event.y))
 
-    @staticmethod
-    def _line(lines: Sequence[Line], row: int) -> Line:
-        return lines[row] if 0 <= row < len(lines) else EMPTY
+    def on_mouse_scroll_down(self) -> None:
+        """Towards the newest."""
+        self.post_message(self.Scrolled(1))
+
+    def on_mouse_scroll_up(self) -> None:
+        """Back in time."""
+        self.post_message(self.Scrolled(-1))
+
+
+def _at(lines: Sequence[Line], row: int) -> Line:
+    return lines[row] if 0 <= row < len(lines) else EMPTY

@@ -1,4 +1,4 @@
-"""The screen of one run, live or ended; any Textual app can push it.
+"""The screen of one run, live or ended; any app of this folder can push it.
 
     app.push_screen(RunScreen(run_folder), callback)
 
@@ -7,47 +7,79 @@ The callback gets a `Leaving`: how the person left.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from launcher.runs.folder import RunFolder
 from launcher.view.looking import Looking, Size
 from launcher.view.reader import RunReader
 from launcher.view.result import shown_path
+from launcher.view.screen.help import run_help
 from launcher.view.screen.layout import run_lines
+from launcher.view.spans import Line
+from launcher.view.stopping import send_stop
+from launcher.wizard.overlay import Overlay
+from launcher.wizard.run.log_screen import LogScreen
 from launcher.wizard.run.picture import Picture
-
-if TYPE_CHECKING:
-    from textual.app import ComposeResult
+from launcher.wizard.run.question import Question
+from launcher.wizard.widgets.key_bar import HELP, Key, KeyBar
 
 REFRESH_SECONDS = 0.5
+CURSOR_STEP = 1 / 64
+"""Share of the chart that the arrow keys move by."""
+
 Leaving = Literal["detached", "closed", "new plan"]
 """The run goes on without a view; it is over and was looked at; another one is wanted."""
+
+_LEAVE = Key("d", "Leave it running", "screen.leave")
+_STOP = Key("s", "Save and stop", "screen.stop")
+_LOG = Key("l", "Log", "screen.log")
+_CHART = Key("c", "Chart", "screen.next_chart")
+_GPU = Key("g", "GPU", "screen.next_device")
+_FREEZE = Key("space", "Freeze", "screen.freeze")
+_UNFREEZE = Key("space", "Go on", "screen.freeze")
 
 
 class RunScreen(Screen[Leaving]):
     """Reads a run folder twice a second and shows it until the person leaves."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "detach", "Leave it running"),
-        Binding("c", "next_chart", "Chart"),
-        Binding("space", "freeze", "Freeze view", show=False),
+        Binding("d", "leave", show=False),
+        Binding("ctrl+q", "leave", show=False, priority=True),
+        Binding("s,ctrl+c", "stop", show=False),
+        Binding("l", "log", show=False),
+        Binding("c", "next_chart", show=False),
+        Binding("g", "next_device", show=False),
+        Binding("space", "freeze", show=False),
+        Binding("y", "copy_folder", show=False),
+        Binding("question_mark,f1", "help", show=False),
+        Binding("up,k", "scroll(1)", show=False),
+        Binding("down,j", "scroll(-1)", show=False),
+        Binding("pageup", "scroll(10)", show=False),
+        Binding("pagedown", "scroll(-10)", show=False),
+        Binding("home", "scroll(1000000)", show=False),
+        Binding("end", "scroll(-1000000)", show=False),
+        Binding("left", "look_back(-1)", show=False),
+        Binding("right", "look_back(1)", show=False),
+        Binding("escape", "now", show=False),
     ]
 
-    def __init__(self, run_folder: Path, *, ascii_only: bool = False) -> None:
+    def __init__(self, run_folder: Path) -> None:
         super().__init__()
         self.reader = RunReader(RunFolder(run_folder))
         self.looking = Looking()
-        self._picture = Picture(ascii_only=ascii_only)
+        self._picture = Picture()
+        self._keys = KeyBar()
 
     def compose(self) -> ComposeResult:
         """The picture and the keys."""
         yield self._picture
-        yield Footer(compact=True, show_command_palette=False)
+        yield self._keys
 
     def on_mount(self) -> None:
         """Start looking."""
@@ -57,6 +89,15 @@ class RunScreen(Screen[Leaving]):
     def on_resize(self) -> None:
         """Another size, another layout."""
         self.draw()
+
+    def on_screen_resume(self) -> None:
+        """Back from the log or a question."""
+        self.draw()
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run that is shown."""
+        return self.reader.folder
 
     def look(self) -> None:
         """Read what is new and show it; a long log is read in several goes."""
@@ -68,26 +109,125 @@ class RunScreen(Screen[Leaving]):
 
     def draw(self) -> None:
         """Show what was read."""
-        size = Size(columns=self._picture.size.width, rows=self._picture.size.height)
-        lines = run_lines(
+        if not self.is_current:
+            return
+        columns, rows = self._picture.size
+        self._picture.show(self._lines(Size(columns=columns, rows=rows)))
+        self._keys.show(self.shown_keys())
+
+    def _lines(self, size: Size) -> Sequence[Line]:
+        return run_lines(
             self.reader.progress,
             size,
             self.looking,
-            folder=shown_path(self.reader.folder.path),
-            trouble=self.reader.problem,
+            folder=shown_path(self.folder.path),
+            trouble=self.reader.trouble,
         )
-        self._picture.show(lines)
 
-    def action_detach(self) -> None:
-        """Leave; the run goes on."""
+    def shown_keys(self) -> list[Key]:
+        """The keys that work now, the most wanted first: a narrow line drops the last ones."""
+        several = [_GPU] if len(self.reader.progress.memories) > 1 else []
+        freeze = _UNFREEZE if self.looking.frozen else _FREEZE
+        return [_LEAVE, _STOP, _LOG, _CHART, *several, HELP, freeze]
+
+    def say(self, text: str | None) -> None:
+        """Put a sentence above the keys."""
+        self.looking.note = text
+        self.draw()
+
+    def action_leave(self) -> None:
+        """Close the view; the run goes on."""
         self.dismiss("detached" if self.reader.liveness == "running" else "closed")
+
+    def action_stop(self) -> None:
+        """Ask, then ask the run to save and stop; when it does so already, to stop at once."""
+        if self.reader.liveness != "running":
+            self.action_leave()
+            return
+        again = self.reader.progress.phase == "stopping"
+        question = _stop_at_once() if again else _save_and_stop(self.folder.name)
+        said = "stopping at once" if again else "stopping after this step and saving"
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                send_stop(self.folder)
+                self.say(said)
+
+        self.app.push_screen(question, answered)
+
+    def action_log(self) -> None:
+        """The worker's output on the whole screen."""
+        self.app.push_screen(LogScreen(self.folder.log, shown_path(self.folder.log)))
+
+    def action_help(self) -> None:
+        """What the names mean, and the keys."""
+        device = self.reader.progress.device
+        self.app.push_screen(Overlay(lambda width: run_help(width, device=device)))
 
     def action_next_chart(self) -> None:
         """Memory, loss, speed."""
         self.looking.next_chart()
         self.draw()
 
+    def action_next_device(self) -> None:
+        """The next card, where there are several."""
+        progress = self.reader.progress
+        at = progress.fullest if self.looking.device is None else self.looking.device
+        self.looking.device = (at + 1) % len(progress.memories)
+        self.draw()
+
     def action_freeze(self) -> None:
         """Hold the view; the run and the reading go on."""
         self.looking.frozen = not self.looking.frozen
         self.draw()
+
+    def action_copy_folder(self) -> None:
+        """Put the path of the run folder on the clipboard, where the terminal allows it."""
+        path = str(self.folder.path)
+        self.app.copy_to_clipboard(path)
+        self.say(f"copied {path}")
+
+    def action_scroll(self, by: int) -> None:
+        """Show older or newer lines of what happened."""
+        most = len(self.reader.progress.lines)
+        self.looking.scrolled = max(0, min(self.looking.scrolled + by, most))
+        self.draw()
+
+    def action_look_back(self, by: int) -> None:
+        """Move the cursor over the chart's time."""
+        at = self.looking.cursor
+        if at is None:
+            at = 1.0 if by < 0 else 0.0
+        self.looking.cursor = max(0.0, min(1.0, at + by * CURSOR_STEP))
+        self.draw()
+
+    def action_now(self) -> None:
+        """Forget the cursor, the scrolling and the note."""
+        self.looking.cursor, self.looking.scrolled, self.looking.note = None, 0, None
+        self.draw()
+
+    def on_picture_scrolled(self, event: Picture.Scrolled) -> None:
+        """The wheel scrolls what happened."""
+        self.action_scroll(-event.by)
+
+
+def _save_and_stop(name: str) -> Question:
+    return Question(
+        "Save and stop this run?",
+        [
+            "Training stops after the step it is in, and a checkpoint is",
+            "written. It goes on from there with",
+            f"  tlplan resume {name}",
+        ],
+        yes="Save and stop",
+        no="Go on training",
+    )
+
+
+def _stop_at_once() -> Question:
+    return Question(
+        "Stop at once, without saving?",
+        ["It is saving already. What was trained since the last checkpoint", "would be lost."],
+        yes="Stop at once",
+        no="Let it save",
+    )

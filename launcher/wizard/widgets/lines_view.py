@@ -1,0 +1,75 @@
+"""Lines of spans on the screen: the one widget behind every text of the wizard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from launcher.view.spans import EMPTY, Line, as_ascii, fitted
+from launcher.wizard.look import ROLE_CLASSES, role_css
+
+Lines = Sequence[Line]
+
+
+class LinesView(Widget):
+    """Shows lines, each cut to the width; as high as it has lines unless CSS says otherwise."""
+
+    COMPONENT_CLASSES = ROLE_CLASSES
+    DEFAULT_CSS = "LinesView { height: auto; width: 100%; }" + role_css("LinesView")
+
+    def __init__(
+        self,
+        lines: Lines | Callable[[int], Lines] = (),
+        *,
+        id: str | None = None,  # noqa: A002 - the name textual gives it
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._source: Lines | Callable[[int], Lines] = lines
+        self._made: dict[int, Lines] = {}
+
+    def show(self, lines: Lines | Callable[[int], Lines]) -> None:
+        """Show other lines; a function is asked for those of a width."""
+        width = self.size.width or 80
+        before = len(self.lines(width))
+        self._source, self._made = lines, {}
+        if not self.is_attached:
+            return
+        self.refresh(layout=len(self.lines(width)) != before)
+
+    def lines(self, width: int) -> Lines:
+        """The lines at a width."""
+        if width not in self._made:
+            made = self._source(width) if callable(self._source) else self._source
+            self._made = {width: made}
+        return self._made[width]
+
+    def get_content_width(self, container: Size, _viewport: Size) -> int:
+        """All there is."""
+        return container.width
+
+    def get_content_height(self, _container: Size, _viewport: Size, width: int) -> int:
+        """One row a line."""
+        return len(self.lines(width))
+
+    def render_line(self, y: int) -> Strip:
+        """One row."""
+        width = self.size.width
+        lines = self.lines(width)
+        return strip_of(self, lines[y] if y < len(lines) else EMPTY, width)
+
+
+def strip_of(widget: Widget, spans: Line, width: int, extra: Style | None = None) -> Strip:
+    """A line in the widget's colours, exactly `width` wide."""
+    plain = getattr(widget.app, "ascii_only", False)
+    segments = []
+    for span in fitted(spans, width):
+        style = widget.get_component_rich_style(f"role-{span.role}")
+        text = as_ascii(span.text) if plain else span.text
+        segments.append(Segment(text, style + extra if extra else style))
+    return Strip(segments, width)
