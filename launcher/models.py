@@ -67,6 +67,7 @@ def _known_model(row: hwdb.Model, name: str, revision: str | None) -> PlannedMod
         source="hwdb",
         shape=shape_of_row(row),
         gated=row.gated,
+        config=config_of_row(row),
     )
 
 
@@ -75,17 +76,21 @@ def shape_of_row(row: hwdb.Model) -> ModelShape:
 
     Raises UsageError when neither describes it.
     """
-    from hwdb.model import config_of
-
     family = hwdb.find_family(row.architecture)
-    llama = _llama()
     try:
-        shape = shape_of(config_of(row, family or llama), family, llama)
+        shape = shape_of(config_of_row(row), family, _llama())
     except ShapeError as problem:
         raise _not_described(row, str(problem)) from None
     if family is None and abs(shape.parameters - row.parameters) > _CLOSE_ENOUGH * row.parameters:
         raise _not_described(row, "a Llama-like block does not stand in for it")
     return shape
+
+
+def config_of_row(row: hwdb.Model) -> dict[str, Any]:
+    """What hwdb knows of a model's config.json."""
+    from hwdb.model import config_of
+
+    return config_of(row, hwdb.find_family(row.architecture) or _llama())
 
 
 def _not_described(row: hwdb.Model, why: str) -> UsageError:
@@ -116,6 +121,7 @@ def _local_model(name: str) -> PlannedModel:
         folder=str(folder),
         source="folder",
         shape=shape_of_config(text, shown),
+        config=json.loads(text),
     )
 
 
@@ -130,6 +136,7 @@ def _hub_model(repository: str, revision: str | None) -> PlannedModel:
         folder=None,
         source="hub",
         shape=shape_of_config(text, f"{_CONFIG} of {repository}"),
+        config=json.loads(text),
     )
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from launcher import stderr
 from launcher.cli.planning_options import add_planning_options
 from launcher.errors import UsageError
 from launcher.hardware import Hardware, hardware_for
@@ -55,7 +56,28 @@ def plan_and_hardware(
     model = resolve_model(arguments.model)
     require_decoder(model)
     data = None if arguments.data is None else data_facts(arguments.data, model)
+    if arguments.trace:
+        return _traced_plan(model, hardware, asked, data), hardware
     return make_plan(model, hardware.budget, asked, data), hardware
+
+
+def _traced_plan(
+    model: PlannedModel, hardware: Hardware, asked: Asked, data: DataFacts | None
+) -> Plan:
+    """The plan by traced steps; a method whose trace fails is told and estimated by formula."""
+    from launcher.tracing.client import Tracer
+    from launcher.tracing.estimating import TracedEstimates
+
+    budget = hardware.budget
+    text = f"tracing a step of {model.id}: a few seconds a method, the first time only"
+    with Tracer(on_start=lambda: stderr.note(text)) as tracer:
+        estimate = TracedEstimates(
+            tracer,
+            config=model.config,
+            gpu=None if budget is None else budget.card_id,
+            warn=stderr.warning,
+        )
+        return make_plan(model, budget, asked, data, estimate=estimate)
 
 
 def asked_from(arguments: argparse.Namespace) -> Asked:

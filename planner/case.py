@@ -80,11 +80,30 @@ def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
         weights=case.get("weights") or ("nf4-dq" if method == "qlora" else "bf16"),
         autocast=case.get("autocast", "bf16"),
         lengths=lengths,
-        transformers_version=_version(case.get("versions"), "transformers"),
+        transformers_version=_version(case.get("versions"), "transformers")
+        or _version_of_patches(case),
         bitsandbytes_version=_version(case.get("versions"), "bitsandbytes"),
         allocator=case.get("allocator") or _usual_allocator(case),
         **given,
     )
+
+
+def case_of_request(request: TrainingRequest) -> dict[str, Any]:
+    """The case that describes a request, its data's lengths left out."""
+    case: dict[str, Any] = {name: getattr(request, name) for name in _SAME_IN_BOTH}
+    adapter, version = request.adapter, request.transformers_version
+    if adapter is not None:
+        case["adapter"] = {name: getattr(adapter, name) for name in _ADAPTER_KEYS}
+        case["adapter"]["targets"] = list(adapter.targets)
+    if version is not None:
+        case["versions"] = {"transformers": f"{version[0]}.{version[1]}"}
+    return case
+
+
+_SAME_IN_BOTH = (
+    *("method", "micro_batch", "sequence_tokens", "weights", "autocast", "allocator"),
+    *_PASSED_ON,
+)
 
 
 def _check_kinds(
@@ -171,19 +190,30 @@ def _version(versions: Mapping[str, Any] | None, library: str) -> tuple[int, int
         raise RequestError("versions", text) from None
 
 
+def _version_of_patches(case: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The Transformers that the Triton cross entropy was patched into, where a case names none."""
+    patched = case.get("loss") == "triton" and case.get("stack", "transformers") == "transformers"
+    return (4, 45) if patched else None
+
+
 def answer_case(
     case: Mapping[str, Any],
-    find_shape: Callable[[Mapping[str, Any]], ModelShape],
+    find_shape: Callable[[Mapping[str, Any]], ModelShape | None],
     find_card: Callable[[str], Card | None],
+    measure: Callable[[TrainingRequest], MemoryEstimate | None] | None = None,
 ) -> dict[str, Any]:
     """The answer to a case, ready for JSON.
 
-    `find_shape` reads the model or config of a case; `find_card` is None for a card that nobody
-    knows. Raises RequestError, or what the two raise.
+    `find_card` is None for a card that nobody knows; `measure` makes the estimate in place of the
+    formula, None where it cannot, and only what it measured may have no shape. Raises
+    RequestError, or what the three raise.
     """
     request = request_of_case(case)
+    memory = None if measure is None else measure(request)
     shape = find_shape(case)
-    memory = estimate_memory(shape, request)
+    if memory is None:
+        assert shape is not None
+        memory = estimate_memory(shape, request)
     gpu = case.get("gpu")
     card = None if gpu is None else find_card(gpu)
     memory_bytes = None if card is None else card.memory_bytes
@@ -194,7 +224,7 @@ def answer_case(
     return {
         "id": case.get("id"),
         "memory": memory_numbers(memory),
-        "time": time_numbers(estimate_time(shape, request, card)),
+        "time": None if shape is None else time_numbers(estimate_time(shape, request, card)),
         "verdict": verdict_numbers(verdict),
         "basis": memory.basis._asdict(),
     }

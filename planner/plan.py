@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
 from planner.advice.method import Recommendation, recommend
@@ -13,6 +14,9 @@ from planner.budget import Budget
 from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
 from planner.request import METHODS, Method, TrainingRequest
 from planner.shape import ModelShape
+
+Estimate = Callable[[ModelShape, TrainingRequest], MemoryEstimate]
+"""What makes an estimate: the formula, a trace, or either corrected by what was measured."""
 
 ModelSource = Literal["hwdb", "hub", "folder"]
 
@@ -28,6 +32,8 @@ class PlannedModel(NamedTuple):
     source: ModelSource
     shape: ModelShape
     gated: bool | None = None
+    config: Mapping[str, Any] | None = None
+    """Its config.json, or the part of it that hwdb knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +103,10 @@ def make_plan(
     budget: Budget | None,
     asked: Asked,
     data: DataFacts | None = None,
+    *,
+    estimate: Estimate = estimate_memory,
 ) -> Plan:
-    """Plan a fine-tune of `model` in `budget`.
+    """Plan a fine-tune of `model` in `budget`, by what `estimate` says of each method.
 
     Raises RequestError when what was asked for cannot be.
     """
@@ -108,6 +116,7 @@ def make_plan(
             model.shape,
             request_for(method, asked=asked, shape=model.shape, budget=budget, data=data),
             budget,
+            estimate,
         )
         for method in methods
     )
@@ -122,8 +131,10 @@ def make_plan(
     )
 
 
-def _answer(shape: ModelShape, request: TrainingRequest, budget: Budget | None) -> MethodAnswer:
-    memory = estimate_memory(shape, request)
+def _answer(
+    shape: ModelShape, request: TrainingRequest, budget: Budget | None, estimate: Estimate
+) -> MethodAnswer:
+    memory = estimate(shape, request)
     capacity = None if budget is None else budget.free_bytes
     return MethodAnswer(
         method=request.method,

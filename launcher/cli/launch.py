@@ -93,7 +93,7 @@ def _from_file(arguments: argparse.Namespace) -> tuple[str, RunPlan]:
 
 def _refuse_both(arguments: argparse.Namespace) -> None:
     """A plan file says everything; an option beside it would be ignored or contradict it."""
-    given = [name for name in _SAID_BY_PLAN if getattr(arguments, name) not in (None, [])]
+    given = [name for name in _SAID_BY_PLAN if getattr(arguments, name) not in (None, [], False)]
     if given:
         option = "--" + given[0].replace("_", "-")
         raise UsageError(
@@ -105,7 +105,7 @@ def _refuse_both(arguments: argparse.Namespace) -> None:
 _SAID_BY_PLAN = (
     *("model", "data", "gpu", "method", "train_last", "task", "rank", "targets", "seq", "batch"),
     *("accumulate", "optimizer", "weights", "checkpointing", "attention", "loss", "packing"),
-    *("epochs", "max_steps", "learning_rate", "seed"),
+    *("epochs", "max_steps", "learning_rate", "seed", "trace"),
 )
 
 

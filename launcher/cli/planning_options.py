@@ -43,7 +43,7 @@ _REPEATED = (
 
 
 def typed_options(arguments: argparse.Namespace) -> dict[str, str]:
-    """Options that were given, with their values, apart from --model, --data and --gpu."""
+    """Options that were given, with their values, apart from --model, --data, --gpu, --trace."""
     values = {name: getattr(arguments, name) for name in _REPEATED}
     return {
         f"--{name.replace('_', '-')}": f"{value:g}" if isinstance(value, float) else str(value)
@@ -67,6 +67,11 @@ def add_planning_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="a card of hwdb or a size such as 24GiB instead of this machine's; cpu for none",
+    )
+    what.add_argument(
+        "--trace",
+        action="store_true",
+        help="trace a step of the real model classes: slower, exact to a per mille",
     )
     what.add_argument("--task", metavar="TASK", type=one_of("--task", get_args(Task)))
     _add_method_options(parser.add_argument_group("method"))

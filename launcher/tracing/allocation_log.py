@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
@@ -29,6 +29,11 @@ Scratch = Callable[[Sequence[Any], Any], int]
 """Arguments and output of an operation to the bytes its kernel takes while it runs."""
 
 
+Role = Literal["weights", "adapters", "runtime", "graph", "scratch"]
+"""What a tensor was made as: a parameter or buffer, a library's workspace, within what autograd
+records, or anywhere else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Who made a tensor."""
@@ -38,6 +43,7 @@ class Origin:
     """Name of the operation, or of the parameter."""
     shape: tuple[int, ...]
     dtype: str
+    role: Role = "scratch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ class AllocationLog(TorchDispatchMode):
         """By tensor id."""
         self.owners: dict[int, int] = {}
         """Of tensors made while the optimizer steps: the tensor each was made for."""
+        self.gradients: set[int] = set()
+        """Tensors that are a parameter's gradient."""
         self.operations = 0
         self._scratch = scratch or {}
         self._replaced = replaced or {}
@@ -99,10 +107,20 @@ class AllocationLog(TorchDispatchMode):
 
     def add_model(self, model: torch.nn.Module) -> None:
         """Log parameters and buffers as births."""
-        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-            self.add(tensor, name)
+        adapted = hasattr(model, "peft_config")
+        for name, parameter in model.named_parameters():
+            trained = adapted and parameter.requires_grad
+            self.add(parameter, name, "adapters" if trained else "weights")
+        for name, tensor in model.named_buffers():
+            self.add(tensor, name, "weights")
 
-    def add(self, tensor: torch.Tensor, maker: str) -> None:
+    def is_gradient(self, tensor: torch.Tensor) -> None:
+        """Note that a tensor is a parameter's gradient."""
+        number = self._numbers.get(id(tensor.untyped_storage()))
+        if number is not None:
+            self.gradients.add(number)
+
+    def add(self, tensor: torch.Tensor, maker: str, role: Role | None = None) -> None:
         """Log the birth of a tensor's storage unless it is known."""
         storage = tensor.untyped_storage()
         key = id(storage)
@@ -112,7 +130,7 @@ class AllocationLog(TorchDispatchMode):
         size_bytes = self._rounded(storage.nbytes())
         if not size_bytes:
             return
-        number = self._birth(size_bytes, maker, tensor)
+        number = self._birth(size_bytes, maker, tensor, role)
         gone = partial(self._death, key, number, size_bytes)
         self._known[key] = weakref.ref(storage, gone)
         self._numbers[key] = number
@@ -120,10 +138,14 @@ class AllocationLog(TorchDispatchMode):
     def _rounded(self, count_bytes: int) -> int:
         return -(-count_bytes // self._block_bytes) * self._block_bytes
 
-    def _birth(self, size_bytes: int, maker: str, tensor: torch.Tensor) -> int:
+    def _birth(
+        self, size_bytes: int, maker: str, tensor: torch.Tensor, role: Role | None = None
+    ) -> int:
         number = len(self.origins)
         dtype = str(tensor.dtype).removeprefix("torch.")
-        self.origins.append(Origin(self._segment, maker, tuple(tensor.shape), dtype))
+        if role is None:
+            role = "graph" if torch.is_grad_enabled() else "scratch"
+        self.origins.append(Origin(self._segment, maker, tuple(tensor.shape), dtype, role))
         self.events.append((number, size_bytes))
         if self._owner is not None and "/optimizer" in self._segment:
             self.owners[number] = self.owners.get(self._owner, self._owner)
@@ -177,13 +199,14 @@ class AllocationLog(TorchDispatchMode):
         in_backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001
         if in_backward not in self._threads_with_workspace:
             self._threads_with_workspace.add(in_backward)
-            self._birth(self._rounded(workspace.size_bytes), "cuBLAS workspace", out)
+            size_bytes = self._rounded(workspace.size_bytes)
+            self._birth(size_bytes, "cuBLAS workspace", out, "runtime")
 
     def _kernel_scratch(self, count_bytes: int, maker: str, out: Any) -> None:
         size_bytes = self._rounded(count_bytes)
         if size_bytes:
             tensor = out if isinstance(out, torch.Tensor) else tree_leaves(out)[0]
-            number = self._birth(size_bytes, f"inside {maker}", tensor)
+            number = self._birth(size_bytes, f"inside {maker}", tensor, "scratch")
             self.events.append((number, -size_bytes))
 
 

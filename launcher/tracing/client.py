@@ -1,15 +1,19 @@
-"""Asks for a trace without importing torch: from the cache, or from a worker process."""
+"""Asks for traces without importing torch: from the cache, or from a worker process."""
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any, Self
 
 from launcher.errors import MissingHere, TlplanError, UsageError
 from launcher.runs.worker_environment import python_path
@@ -21,53 +25,149 @@ TIMEOUT_SECONDS = 300.0
 _NEEDED = ("torch", "transformers", "peft")
 
 
+class Tracer:
+    """Traces cases in one worker process, which starts with the first that is not in the cache."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        on_start: Callable[[], None] | None = None,
+    ) -> None:
+        """Keep traces in `folder`, by default the user's cache folder.
+
+        `on_start` is called when the worker has to be started.
+        """
+        self._folder = folder or cache_folder()
+        self._timeout_seconds = timeout_seconds
+        self._on_start = on_start
+        self._worker: _Worker | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _problem: BaseException | None,
+        _where: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+    def trace(self, case: Mapping[str, Any]) -> TraceResult:
+        """The traced memory of a case of `tlplan estimate` that has a `config`.
+
+        Raises UsageError for a case that cannot be, or cannot be traced; MissingHere without the
+        training libraries; TlplanError when the worker fails or takes too long.
+        """
+        if not isinstance(case.get("config"), Mapping):
+            raise UsageError("a trace needs the model's config in the case")
+        missing = [name for name in _NEEDED if find_spec(name) is None]
+        if missing:
+            raise MissingHere(
+                f"a trace needs {', '.join(missing)}, not installed here",
+                "try: pip install 'tlplan[train]'",
+            )
+        found = find_trace(case, self._folder)
+        if found is not None:
+            return found
+        if self._worker is None:
+            if self._on_start is not None:
+                self._on_start()
+            self._worker = _Worker()
+        try:
+            answer = self._worker.ask(case, self._timeout_seconds)
+        except TlplanError:
+            self.close()
+            raise
+        if "error" in answer:
+            raise UsageError(answer["error"]["message"], *answer["error"]["hints"])
+        result = TraceResult.from_json(answer)
+        keep_trace(case, result, self._folder)
+        return result
+
+
 def trace_case(
     case: Mapping[str, Any],
     *,
     folder: Path | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> TraceResult:
-    """The traced memory of a case of `tlplan estimate` that has a `config`.
-
-    `folder` is where traces are kept, the user's cache folder by default.
-    Raises UsageError for a case that cannot be, or cannot be traced; MissingHere without the
-    training libraries; TlplanError when the worker fails or takes longer than `timeout_seconds`.
-    """
-    if not isinstance(case.get("config"), Mapping):
-        raise UsageError("a trace needs the model's config in the case")
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise MissingHere(
-            f"a trace needs {', '.join(missing)}, not installed here",
-            "try: pip install 'tlplan[train]'",
-        )
-    kept_in = folder or cache_folder()
-    found = find_trace(case, kept_in)
-    if found is not None:
-        return found
-    result = _result_of(_run_worker(case, timeout_seconds))
-    keep_trace(case, result, kept_in)
-    return result
+    """The traced memory of one case; for errors see `Tracer.trace`."""
+    with Tracer(folder=folder, timeout_seconds=timeout_seconds) as tracer:
+        return tracer.trace(case)
 
 
-def _run_worker(
-    case: Mapping[str, Any], timeout_seconds: float
-) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
+class _Worker:
+    """A process of `launcher.tracing.worker`."""
+
+    def __init__(self) -> None:
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "launcher.tracing.worker"],
-            input=json.dumps(case),
-            capture_output=True,
-            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
             env=_environment(),
-            timeout=timeout_seconds,
-            check=False,
+            # Ctrl-C is for whoever asked, who then ends it.
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        raise TlplanError(
-            f"the trace took longer than {timeout_seconds:.0f} seconds",
-            "the estimate by formula needs no trace",
-        ) from None
+
+    def ask(self, case: Mapping[str, Any], timeout_seconds: float) -> dict[str, Any]:
+        """Its answer. Raises TlplanError when it gives none, or none in time."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(case).encode() + b"\n")
+            self._process.stdin.flush()
+            answer: dict[str, Any] = json.loads(self._line(timeout_seconds))
+        except (OSError, ValueError):
+            raise TlplanError(f"the trace failed: {self._last_words()}") from None
+        return answer
+
+    def _line(self, timeout_seconds: float) -> bytes:
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        until = time.monotonic() + timeout_seconds
+        line = b""
+        while not line.endswith(b"\n"):
+            left_seconds = until - time.monotonic()
+            if left_seconds <= 0 or not select.select([pipe], [], [], left_seconds)[0]:
+                raise TlplanError(
+                    f"the trace took longer than {timeout_seconds:.0f} seconds",
+                    "the estimate by formula needs no trace",
+                )
+            read = os.read(pipe, 1 << 16)
+            if not read:
+                break
+            line += read
+        return line
+
+    def _last_words(self) -> str:
+        try:
+            code: int | str = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            code = "none"
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        return f"{lines[-1] if lines else 'it said nothing'} (exit code {code})"
+
+    def end(self) -> None:
+        """End it, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._said):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except OSError:
+                    continue  # what it was not read cannot be flushed
 
 
 def _environment() -> dict[str, str]:
@@ -80,14 +180,3 @@ def _environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "TRANSFORMERS_VERBOSITY": "error",
     }
-
-
-def _result_of(done: subprocess.CompletedProcess[str]) -> TraceResult:
-    try:
-        answer = json.loads(done.stdout)
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise TlplanError(f"the trace failed (exit code {done.returncode}): {last}") from None
-    if "error" in answer:
-        raise UsageError(answer["error"]["message"], *answer["error"]["hints"])
-    return TraceResult.from_json(answer)

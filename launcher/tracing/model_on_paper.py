@@ -47,7 +47,10 @@ def _base_model(config: Any, request: TrainingRequest) -> Any:
         "text-classification": transformers.AutoModelForSequenceClassification,
         "image-classification": transformers.AutoModelForImageClassification,
     }[request.task]
-    eager = request.attention == "eager"
+    # Some classes know no kernel of torch's, or have no attention at all.
+    classes: Any = auto_class._model_mapping  # noqa: SLF001
+    has_sdpa = getattr(classes.get(type(config), None), "_supports_sdpa", True)
+    eager = request.attention == "eager" or not has_sdpa
     with no_init_weights(), torch.device("meta"):
         model = auto_class.from_config(
             config,

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-from launcher.tracing.allocation_log import Mark, Origin
-from launcher.tracing.step import STEPS
+from launcher.tracing.allocation_log import Mark, Origin, Role
+from launcher.tracing.step import HEAD_BLOCKS, STEPS
 from planner.memory.allocator import Event
 
 _LAST_STEP = str(STEPS - 1)
+
+PartName = Literal[
+    "weights",
+    "adapters",
+    "gradients",
+    "optimizer",
+    "activations",
+    "logits",
+    "temporaries",
+    "runtime",
+]
+"""What the bytes of a step are for."""
+
+_PART_OF_ROLE: Mapping[Role, PartName] = {
+    "weights": "weights",
+    "adapters": "adapters",
+    "runtime": "runtime",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +47,11 @@ class Recording:
     blocks_path: str
     """What the names of the blocks' parameters begin with."""
     operations: int
+    trained_parameters: int
+    gradients: frozenset[int] = frozenset()
+    """Tensors that are a parameter's gradient."""
+    hidden_size: int | None = None
+    """Width of the residual stream, which tells logits from hidden states."""
 
     def peaks(self, *, ends: int) -> dict[str, int]:
         """Most bytes alive in each part of the last step.
@@ -35,13 +59,18 @@ class Recording:
         The `ends` first and last blocks of a kind keep names of their own, counted from either
         end, so that models of different depth can be compared.
         """
-        peaks: dict[str, int] = {}
-        for segment, most in self._segment_peaks():
+        return {name: sum(parts.values()) for name, parts in self.parts(ends=ends).items()}
+
+    def parts(self, *, ends: int) -> dict[str, dict[PartName, int]]:
+        """What is alive when most is, in each part of the last step."""
+        found: dict[str, dict[PartName, int]] = {}
+        for segment, parts in self._segment_peaks():
             step, _, part = segment.partition("/")
             if step == _LAST_STEP:
                 name = self._part_name(part, ends)
-                peaks[name] = max(most, peaks.get(name, 0))
-        return peaks
+                if name not in found or sum(parts.values()) > sum(found[name].values()):
+                    found[name] = parts
+        return found
 
     def _part_name(self, part: str, ends: int) -> str:
         stage, _, block = part.partition(":")
@@ -55,14 +84,43 @@ class Recording:
         name = str(index) if -ends <= index < ends else "middle"
         return f"{stage}:{kind}{name}"
 
-    def _segment_peaks(self) -> Iterator[tuple[str, int]]:
-        alive = sum(change for _, change in self.events[: self.marks[0].position])
+    def _segment_peaks(self) -> Iterator[tuple[str, dict[PartName, int]]]:
+        names = self._names()
+        alive: dict[PartName, int] = dict.fromkeys(get_args(PartName), 0)
+        total = 0
+        for number, change in self.events[: self.marks[0].position]:
+            alive[names[number]] += change
+            total += change
         for mark, following in zip(self.marks, self.marks[1:], strict=False):
-            most = alive
-            for _, change in self.events[mark.position : following.position]:
-                alive += change
-                most = max(most, alive)
-            yield mark.segment, most
+            most, parts = total, dict(alive)
+            for number, change in self.events[mark.position : following.position]:
+                alive[names[number]] += change
+                total += change
+                if total > most:
+                    most, parts = total, dict(alive)
+            yield mark.segment, parts
+
+    def _names(self) -> list[PartName]:
+        """What each tensor counts as."""
+        left = set[int]()
+        for number, change in self.events:
+            (left.add if change > 0 else left.discard)(number)
+        return [self._name_of(number, stays=number in left) for number in range(len(self.origins))]
+
+    def _name_of(self, number: int, *, stays: bool) -> PartName:
+        origin = self.origins[number]
+        if origin.role in _PART_OF_ROLE:
+            return _PART_OF_ROLE[origin.role]
+        if number in self.gradients:
+            return "gradients"
+        if stays:
+            return "optimizer"
+        stage, _, block = origin.segment.partition("/")[2].partition(":")
+        in_head = block in HEAD_BLOCKS and origin.shape[-1:] != (self.hidden_size,)
+        if in_head and len(origin.shape) > 1:
+            return "logits"
+        # Reentrant checkpoints run forward without a graph and keep what enters a block.
+        return "activations" if origin.role == "graph" or stage == "forward" else "temporaries"
 
     @property
     def rest_bytes(self) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from planner.memory.traced import Traced
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceResult:
@@ -16,7 +18,11 @@ class TraceResult:
     rest_bytes: int
     """What tensors take between steps."""
     phases: Mapping[str, int]
-    """Peak of what tensors take in forward, loss, backward and optimizer."""
+    """Peak of what tensors take in forward, loss, backward, optimizer and evaluate."""
+    parts: Mapping[str, int]
+    """What the bytes of the peak are for: weights, adapters, gradients, optimizer, activations,
+    logits, temporaries and runtime, which are cuBLAS's workspaces."""
+    trained_parameters: int
     needed_bytes: int
     """Smallest budget of the caching allocator in which the step does not run out."""
     reserved_bytes: int
@@ -27,9 +33,17 @@ class TraceResult:
     """Versions of the libraries whose classes were traced."""
 
     @property
-    def peak_phase(self) -> str:
-        """The phase with the highest peak."""
-        return max(self.phases, key=lambda name: self.phases[name])
+    def traced(self) -> Traced:
+        """The part of it that an estimate is made of."""
+        return Traced(
+            peak_bytes=self.peak_bytes,
+            rest_bytes=self.rest_bytes,
+            needed_bytes=self.needed_bytes,
+            reserved_bytes=self.reserved_bytes,
+            phases=self.phases,
+            parts=self.parts,
+            trained_parameters=self.trained_parameters,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """As JSON values."""

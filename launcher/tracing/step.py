@@ -21,10 +21,15 @@ from planner.request import TrainingRequest
 STEPS = 2
 """The optimizer's state is made at the end of the first; the second has it throughout."""
 
+HEAD_BLOCKS = ("head", "outputs", "loss")
+"""Names of what lies beyond the last block."""
+
 
 def run_steps(model: nn.Module, request: TrainingRequest, log: AllocationLog) -> None:
     """Take the steps inside `log`, which names their segments `step/pass:block`."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.register_post_accumulate_grad_hook(lambda each: log.is_gradient(each.grad))
     optimizer_step = make_step(trained, request)
     parts = _Parts(model, log)
     with loss_of(model, request) as outputs_of, parts.watched():
@@ -40,6 +45,8 @@ def run_steps(model: nn.Module, request: TrainingRequest, log: AllocationLog) ->
             parts.enter("optimizer", "all")
             optimizer_step()
             parts.enter("rest", "all")
+        parts.enter("evaluate", "before")
+        _evaluate(model, request, outputs_of)
         log.enter("end")
 
 
@@ -58,6 +65,22 @@ def _forward(
         outputs = _float(outputs)
     loss: torch.Tensor = outputs["loss"]
     return loss
+
+
+def _evaluate(
+    model: nn.Module,
+    request: TrainingRequest,
+    outputs_of: Callable[[Mapping[str, Any]], Any],
+) -> None:
+    """The loss of a held-out batch, as large as one that is trained on."""
+    autocast = request.autocast
+    model.eval()
+    with (
+        torch.no_grad(),
+        torch.autocast("cpu", dtype=DTYPES[autocast]) if autocast else nullcontext(),
+    ):
+        outputs_of(batch_of(model, request))
+    model.train()
 
 
 def _float(outputs: Mapping[str, Any]) -> dict[str, Any]:

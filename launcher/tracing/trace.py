@@ -17,8 +17,8 @@ from launcher.tracing.cuda_rules import cuda_rules
 from launcher.tracing.depths import Share, block_kinds, config_of, depths_of, depths_of_split
 from launcher.tracing.kernels import KERNEL_SCRATCH, MATRIX_PRODUCTS
 from launcher.tracing.model_on_paper import blocks_path, build_model, give_fake_tensors
-from launcher.tracing.recording import Recording
-from launcher.tracing.step import run_steps
+from launcher.tracing.recording import PartName, Recording
+from launcher.tracing.step import HEAD_BLOCKS, run_steps
 from launcher.tracing.unrolling import unrolled
 from planner.memory.allocator import Event
 from planner.request import TrainingRequest
@@ -32,6 +32,9 @@ class FullDepth:
     """Peak bytes of each part of the step, such as "backward:-1" for the last block's."""
     rest_bytes: int
     """Bytes between steps."""
+    peak_parts: Mapping[PartName, int]
+    """What is alive at the peak."""
+    trained_parameters: int
     recordings: Sequence[Recording]
     shares: Sequence[Share]
 
@@ -75,7 +78,7 @@ def _phase(segment: str) -> str | None:
     stage, _, block = segment.partition(":")
     if stage == "rest":
         return None
-    return "loss" if block in ("head", "outputs", "loss") else stage
+    return "loss" if stage != "evaluate" and block in HEAD_BLOCKS else stage
 
 
 _MISSING = -2
@@ -101,13 +104,17 @@ def trace_request(
     shares = _shares(config, request)
     recordings = [_record_share(config, request, share, workspace_bytes) for share in shares]
     ends = max(min(recording.layers - recording.frozen for recording in recordings) // 2, 1)
-    peaks = [recording.peaks(ends=ends) for recording in recordings]
-    shared = [name for name in peaks[0] if all(name in each for each in peaks)]
+    parts = [recording.parts(ends=ends) for recording in recordings]
+    shared = [name for name in parts[0] if all(name in each for each in parts)]
+    segments = {name: _summed(shares, [each[name] for each in parts]) for name in shared}
+    peak = max(segments, key=lambda name: sum(segments[name].values()))
     return FullDepth(
-        segments={
-            name: sum(share.times * each[name] for share, each in zip(shares, peaks, strict=True))
-            for name in shared
-        },
+        segments={name: sum(each.values()) for name, each in segments.items()},
+        peak_parts=_without_negatives(segments[peak]),
+        trained_parameters=sum(
+            share.times * recording.trained_parameters
+            for share, recording in zip(shares, recordings, strict=True)
+        ),
         rest_bytes=sum(
             share.times * recording.rest_bytes
             for share, recording in zip(shares, recordings, strict=True)
@@ -115,6 +122,23 @@ def trace_request(
         recordings=recordings,
         shares=shares,
     )
+
+
+def _summed(
+    shares: Sequence[Share], parts: Sequence[Mapping[PartName, int]]
+) -> dict[PartName, int]:
+    return {
+        name: sum(share.times * each[name] for share, each in zip(shares, parts, strict=True))
+        for name in parts[0]
+    }
+
+
+def _without_negatives(parts: Mapping[PartName, int]) -> dict[PartName, int]:
+    """The same sum where shallow models had their peaks at different operations."""
+    missing = sum(value for value in parts.values() if value < 0)
+    kept = {name: max(value, 0) for name, value in parts.items()}
+    kept[max(kept, key=lambda name: kept[name])] += missing
+    return kept
 
 
 def _shares(config: Mapping[str, Any], request: TrainingRequest) -> list[Share]:
@@ -162,6 +186,11 @@ def record(config: Any, request: TrainingRequest, *, workspace_bytes: int = 0) -
         owners=log.owners,
         blocks_path=blocks_path(model, layers),
         operations=log.operations,
+        trained_parameters=sum(
+            parameter.numel() for parameter in model.parameters() if parameter.requires_grad
+        ),
+        gradients=frozenset(log.gradients),
+        hidden_size=getattr(config, "hidden_size", None),
     )
 
 

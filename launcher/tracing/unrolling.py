@@ -16,7 +16,8 @@ from launcher.tracing.recording import Recording
 from planner.memory.allocator import Event
 
 _BELOW, _MIDDLE, _ABOVE = "below", "middle", "above"
-_FORWARD = "forward"
+_UPWARDS = ("forward", "evaluate")
+"""Stages that run the blocks from the first to the last."""
 
 
 def unrolled(recording: Recording, *, first: int, period: int, copies: int) -> list[Event]:
@@ -150,7 +151,7 @@ class _Unrolling:
                     yield from self._outside(event, stretch)
                 continue
             order = range(self._copies)
-            for copy in order if stretch.stage == _FORWARD else reversed(order):
+            for copy in order if stretch.stage in _UPWARDS else reversed(order):
                 for event in part:
                     yield self._inside(event, stretch, copy)
 
@@ -178,7 +179,7 @@ class _Unrolling:
         born = self._tensors.born[number]
         below = born.zone == _BELOW
         if born.zone is None:
-            last = self._copies - 1 if stretch.stage == _FORWARD else 0
+            last = self._copies - 1 if stretch.stage in _UPWARDS else 0
             return (self._number(number, 0), change) if copy == last else (-1, 0)
         boundary = 0 if below else self._copies - 1
         if copy == boundary:

@@ -1,9 +1,9 @@
-"""Traces one case: JSON on stdin, JSON on stdout.
+"""Traces cases: one JSON object a line on stdin, one answer a line on stdout.
 
     echo '{"config": {...}, "method": "lora", ...}' | python -m launcher.tracing.worker
 
 A process of its own, because torch and Transformers take seconds to import and hundreds of MiB.
-What cannot be traced is answered with {"error": {"code", "message", "hints"}} and exit code 2.
+What cannot be traced is answered with {"error": {"code", "message", "hints"}}.
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ from planner.request import RequestError, TrainingRequest
 
 
 def main() -> int:
-    """Answer the case on stdin."""
-    case = json.load(sys.stdin)
-    answer_to = _own_stdout()
+    """Answer every case on stdin until it ends."""
+    answer_to = os.fdopen(_own_stdout(), "w")
+    for line in sys.stdin:
+        answer_to.write(json.dumps(_answer(json.loads(line))) + "\n")
+        answer_to.flush()
+    return ExitCode.DONE
+
+
+def _answer(case: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        answer = trace(case).as_json()
-        code = ExitCode.DONE
+        return trace(case).as_json()
     except RequestError as problem:
-        answer, code = _refusal("BAD_FIELD", str(problem)), ExitCode.USAGE
-    except (LookupError, TypeError, ValueError, RuntimeError, NotImplementedError) as problem:
+        return _refusal("BAD_FIELD", str(problem))
+    except Exception as problem:  # noqa: BLE001 - whatever the model's own code raises
         text = f"the step cannot be traced: {type(problem).__name__}: {problem}"
-        answer, code = _refusal("CANNOT_TRACE", text), ExitCode.USAGE
-    with os.fdopen(answer_to, "w") as stream:
-        json.dump(answer, stream)
-    return code
+        return _refusal("CANNOT_TRACE", text)
 
 
 def trace(case: Mapping[str, Any]) -> TraceResult:
@@ -68,6 +70,8 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
         peak_bytes=full.peak_bytes,
         rest_bytes=full.rest_bytes,
         phases=full.phases(),
+        parts={str(name): size for name, size in full.peak_parts.items()},
+        trained_parameters=full.trained_parameters,
         reserved_bytes=reserved_bytes,
         needed_bytes=smallest_budget(events, expandable=expandable),
         seconds=round(time.monotonic() - began, 3),

@@ -12,7 +12,7 @@ pytest.importorskip("transformers")
 
 from launcher.errors import TlplanError, UsageError
 from launcher.tracing.cache import find_trace, keep_trace
-from launcher.tracing.client import trace_case
+from launcher.tracing.client import Tracer, trace_case
 from launcher.tracing.result import TraceResult
 from tests.launcher.tracing.samples import case
 
@@ -20,6 +20,13 @@ RESULT = TraceResult(
     peak_bytes=5,
     rest_bytes=2,
     phases={"forward": 4, "backward": 5},
+    parts={
+        **dict.fromkeys(("adapters", "gradients", "optimizer", "logits", "temporaries"), 0),
+        "weights": 2,
+        "activations": 2,
+        "runtime": 1,
+    },
+    trained_parameters=1,
     needed_bytes=6,
     reserved_bytes=7,
     seconds=0.5,
@@ -37,9 +44,23 @@ def test_a_case_is_traced_in_a_worker_and_kept(tmp_path):
     assert len(kept) == 1
     assert 0 < first.rest_bytes < first.peak_bytes <= first.reserved_bytes
     assert first.peak_bytes <= first.needed_bytes
-    assert set(first.phases) == {"forward", "loss", "backward", "optimizer"}
+    assert set(first.phases) == {"forward", "loss", "backward", "optimizer", "evaluate"}
+    assert sum(first.parts.values()) == first.peak_bytes
+    assert min(first.parts.values()) >= 0
     assert max(first.phases.values()) == first.peak_bytes
     assert {"torch", "transformers", "peft"} <= set(first.versions)
+
+
+def test_one_worker_answers_case_after_case(tmp_path):
+    """A case that fails ends nothing, and what came before leaves nothing behind."""
+    alone = trace_case(case(micro_batch=3), folder=tmp_path / "alone")
+    with Tracer(folder=tmp_path / "together") as tracer:
+        tracer.trace(case(method="qlora", loss="triton", versions={"transformers": "4.45.2"}))
+        with pytest.raises(UsageError, match="cannot be traced"):
+            tracer.trace(case(config={"model_type": "no-such-model"}))
+        after = tracer.trace(case(micro_batch=3))
+
+    assert (after.peak_bytes, after.reserved_bytes) == (alone.peak_bytes, alone.reserved_bytes)
 
 
 def test_asking_imports_no_torch():
