@@ -36,6 +36,11 @@ def _answer(words: list[str]) -> int:
 
         sys.stdout.write(f"tlplan {VERSION}\n")
         return ExitCode.DONE
+    if not words:
+        from launcher.cli.open_wizard import can_open, open_wizard
+
+        if can_open():
+            return open_wizard()
     if not words or words in (["--help"], ["-h"]):
         from launcher.cli.help import show_short_help
 

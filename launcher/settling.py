@@ -25,6 +25,8 @@ class ReadyPlan:
     reasons: dict[str, str]
     answer: MethodAnswer
     """What the chosen method needs, and whether that fits."""
+    steps: int
+    """Optimizer steps of the whole run."""
 
 
 def ready_plan(plan: Plan, *, out: str | None, force: bool = False) -> ReadyPlan:
@@ -49,6 +51,7 @@ def ready_plan(plan: Plan, *, out: str | None, force: bool = False) -> ReadyPlan
         text=plan_file_text(settled.run_plan, settled.reasons),
         reasons=settled.reasons,
         answer=chosen,
+        steps=settled.steps,
     )
 
 

@@ -53,6 +53,8 @@ class Settled:
 
     run_plan: RunPlan
     reasons: dict[str, str]
+    steps: int
+    """Optimizer steps of the whole run."""
 
 
 def settle(plan: Plan, *, folder: str) -> Settled:
@@ -83,7 +85,11 @@ def settle(plan: Plan, *, folder: str) -> Settled:
         hardware=_hardware(plan, answer),
         output=OutputSection(folder=folder),
     )
-    return Settled(run_plan=run_plan, reasons={**loop.reasons(), **_other_reasons(plan, answer)})
+    return Settled(
+        run_plan=run_plan,
+        reasons={**loop.reasons(), **_other_reasons(plan, answer)},
+        steps=loop.steps,
+    )
 
 
 class _Loop:

@@ -43,7 +43,7 @@ More  tlplan help commands    tlplan help options    tlplan help exit-codes
       tlplan COMMAND --help
 """
 
-NO_TERMINAL_NOTE = "the wizard is not there yet; name a model to check it"
+NO_TERMINAL_NOTE = "the wizard needs a terminal; name a model to check it"
 
 _EXIT_CODES = """\
 Exit codes

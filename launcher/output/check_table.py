@@ -81,7 +81,7 @@ def breakdown_lines(answer: MethodAnswer, style: Style) -> list[str]:
     if style.width < _BREAKDOWN_FROM:
         return []
     memory = answer.memory
-    shown = shares(_rows(answer), memory.device.expected_bytes)
+    shown = shares(memory_parts(answer), memory.device.expected_bytes)
     largest = max(shown.values())
     column = max(23, *map(len, shown))
     lines = [f"Where {answer.method}'s {gib(memory.device.expected_bytes)} GiB go"]
@@ -122,7 +122,8 @@ def _bar(answer: MethodAnswer, style: Style) -> str:
     return style.bar(max(1, round(_BAR * needed / capacity)), _BAR)
 
 
-def _rows(answer: MethodAnswer) -> dict[str, int]:
+def memory_parts(answer: MethodAnswer) -> dict[str, int]:
+    """Bytes by what they are for, in the words people use; they add up to the device bytes."""
     parts, request = answer.memory.parts, answer.request
     optimizer = optimizer_text(request)
     base, trained = ("base ", "adapters, ") if request.adapter else ("", "")

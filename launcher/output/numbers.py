@@ -47,7 +47,8 @@ def count_text(count: int) -> str:
 def parameters_text(count: int) -> str:
     """Three digits and a unit: "8.03 B", "135 M"."""
     for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("k", 10**3)):
-        if count >= size:
+        # 999.9 M reads as 1.00 B.
+        if count >= 0.9995 * size:
             value = count / size
             decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
             return f"{value:.{decimals}f} {unit}"

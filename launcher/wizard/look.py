@@ -106,13 +106,16 @@ def role_css(name: str) -> str:
 
 
 STYLES = """
-Screen { background: $background; color: $foreground; }
+Screen { background: $background; color: $foreground; layers: default above; }
 #head, #rule { height: 1; }
 #middle { height: 1fr; }
 #column { width: 80; height: 100%; overflow: auto auto; scrollbar-size: 1 1; }
 #side { display: none; width: 1fr; height: 100%; overflow: hidden auto; scrollbar-size: 1 1; }
 #edge { display: none; width: 2; height: 100%; }
-#message { height: auto; max-height: 6; }
+#message {
+    layer: above; dock: bottom; margin-bottom: 1; height: auto; max-height: 6;
+    background: $panel;
+}
 #keys { height: 1; }
 #small { display: none; height: auto; }
 Screen.wide #side, Screen.wide #edge { display: block; }

@@ -22,9 +22,10 @@ FOREIGN = {
     "launcher/runs/starting.py",
     "launcher/runs/supervisor.py",
     "launcher/training/worker.py",
+    "launcher/wizard/gpu/text.py",
 }
 """Files whose options belong to other programs."""
-PROSE = {"knows"}
+PROSE = {"in", "knows", "needs", "never", "plans", "reads", "tlplan"}
 """Words that follow the name tlplan without being a command."""
 
 

@@ -1,0 +1,133 @@
+"""The wizard's app: it holds the draft, shows one step at a time, and says what it ended in."""
+
+from __future__ import annotations
+
+import locale
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from launcher.wizard.draft import Draft
+from launcher.wizard.look import DARK, MEANINGS_ON_DARK, STYLES, THEMES, meanings
+from launcher.wizard.world import World
+
+if TYPE_CHECKING:
+    from launcher.wizard.model.verdicts import Verdicts
+    from launcher.wizard.step import StepScreen
+
+
+class Outcome(NamedTuple):
+    """How the wizard was left."""
+
+    kind: Literal["left", "saved", "started"]
+    draft: Draft
+    path: Path | None = None
+    """The run folder that was started, or the plan file that was saved."""
+
+
+class WizardApp(App[Outcome]):
+    """Five steps from a card to a running fine-tune."""
+
+    TITLE = "tlplan"
+    CSS = STYLES
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", show=False, priority=True),
+        Binding("ctrl+c", "quit", show=False),
+    ]
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        draft: Draft | None = None,
+        theme: str = DARK,
+        ascii_only: bool | None = None,
+    ) -> None:
+        super().__init__()
+        self.world = world or World()
+        self.draft = draft or Draft()
+        self.ascii_only = _speaks_no_unicode() if ascii_only is None else ascii_only
+        self._steps: dict[int, StepScreen] = {}
+        self._verdicts: Verdicts | None = None
+        for each in THEMES:
+            self.register_theme(each)
+        self.theme = theme if theme in self.available_themes else DARK
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Colours by meaning, also in themes that know none of them."""
+        theme = self.get_theme(self.theme) if self.theme else None
+        return MEANINGS_ON_DARK if theme is None else meanings(theme)
+
+    def get_default_screen(self) -> StepScreen:
+        """The first step."""
+        return self.step(0)
+
+    def step(self, number: int) -> StepScreen:
+        """The screen of a step, made when it is first needed."""
+        if number not in self._steps:
+            self._steps[number] = _make_step(number)
+            # Installed screens are kept when another is shown, with all that was typed.
+            self.install_screen(self._steps[number], name=f"step {number}")
+        return self._steps[number]
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """What fits into the chosen memory, model by model."""
+        from launcher.wizard.model.verdicts import Verdicts
+
+        if self._verdicts is None or self._verdicts.budget != self.draft.budget:
+            self._verdicts = Verdicts(self.draft.budget)
+        return self._verdicts
+
+    def go_to(self, number: int) -> None:
+        """Show a step, as far as the answers before it are given."""
+        draft = self.draft
+        given = [draft.budget is not None, draft.model is not None, draft.data is not None]
+        reachable = next((at for at, answered in enumerate(given) if not answered), 4)
+        number = max(0, min(number, reachable))
+        wanted = self.step(number)
+        if wanted not in self.screen_stack:
+            self.push_screen(wanted)
+        while self.screen is not wanted:
+            self.pop_screen()
+
+    def show_run(self, folder: Path) -> None:
+        """A run was started: show it."""
+        self.exit(Outcome("started", self.draft, folder))
+
+    def leave_with_plan(self, path: Path) -> None:
+        """A plan was saved: the terminal says where, and how it is started."""
+        self.exit(Outcome("saved", self.draft, path))
+
+    async def action_quit(self) -> None:
+        """Leave; what was answered is told on the terminal."""
+        self.exit(Outcome("left", self.draft))
+
+
+def _make_step(number: int) -> StepScreen:
+    if number == 0:
+        from launcher.wizard.gpu.screen import GpuStep
+
+        return GpuStep()
+    if number == 1:
+        from launcher.wizard.model.screen import ModelStep
+
+        return ModelStep()
+    if number == 2:
+        from launcher.wizard.data.screen import DataStep
+
+        return DataStep()
+    if number == 3:
+        from launcher.wizard.method.screen import MethodStep
+
+        return MethodStep()
+    from launcher.wizard.start.screen import StartStep
+
+    return StartStep()
+
+
+def _speaks_no_unicode() -> bool:
+    return "utf" not in locale.getpreferredencoding(do_setlocale=False).lower()

@@ -1,0 +1,278 @@
+"""Step 3: what to learn from, read and judged as soon as the path names a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input
+
+from launcher.advising import advice_on
+from launcher.errors import DataError, TlplanError
+from launcher.output.numbers import gib
+from launcher.view.spans import EMPTY, Line, Span, line
+from launcher.wizard.data.reading import completed, completions, is_file, read_chosen
+from launcher.wizard.data.text import (
+    advice_lines,
+    empty_lines,
+    example_lines,
+    file_lines,
+    lengths_that_matter,
+    problem_lines,
+    side_lines,
+    truncation_note,
+)
+from launcher.wizard.draft import ChosenData, method_of, plan_of
+from launcher.wizard.setting_step import SettingStep
+from launcher.wizard.settings import Setting, Situation, lengths_for, setting_of
+from launcher.wizard.widgets.key_bar import Key
+from launcher.wizard.widgets.lines_view import LinesView
+from launcher.wizard.widgets.setting_list import SettingList
+from launcher.wizard.widgets.text_field import TextField
+
+_PAUSE_SECONDS = 0.25
+"""How long typing must rest before a file is read; Enter does not wait."""
+
+
+class DataStep(SettingStep):
+    """The path, what is in the file, and what its lengths cost."""
+
+    number = 2
+    CSS = """
+    DataStep #file { height: 1; }
+    DataStep #file LinesView { width: 21; }
+    DataStep #file TextField { width: 1fr; }
+    DataStep #settings { padding-left: 3; margin-top: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pageup", "scroll_column(-1)", show=False),
+        Binding("pagedown", "scroll_column(1)", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._problem: TlplanError | None = None
+        self._reading: str | None = None
+        self._go_on = False
+        self._timer: Timer | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """The path, the file, the settings, the advice."""
+        yield LinesView([line(Span(" What should it learn from?", "strong")), EMPTY])
+        yield _FileLine()
+        yield LinesView(id="about")
+        yield SettingList(id="settings", label_width=17)
+        yield LinesView(id="advice")
+
+    def side(self, width: int) -> Sequence[Line]:
+        """What a longer limit costs."""
+        at = self.situation()
+        if at is None:
+            return list(side_lines(self.draft, None, (), width))
+        lengths = lengths_that_matter(lengths_for(at), self.draft.data)
+        return list(side_lines(self.draft, at.answer.method, lengths, width))
+
+    def keys(self) -> Sequence[Key]:
+        """Next, back, and what the focused field takes."""
+        keys = [Key("enter", "Next", "screen.next"), Key("esc", "Back", "screen.back")]
+        if self.types_text():
+            return [*keys, Key("tab", "Complete, next field", "app.focus_next")]
+        return [
+            *keys,
+            Key("tab", "Next field", "app.focus_next"),
+            Key("◂▸", "Change", "screen.help"),
+        ]
+
+    def topics(self) -> Sequence[str]:
+        """What decides about data."""
+        current = self.query_one(SettingList).current
+        focused = self.query_one(SettingList).has_focus
+        nearest = (current.word,) if focused and current is not None else ("transfer-learning",)
+        rest = ("in-context-learning", "sequence-length", "token", "packing", "held-out",
+                "negative-transfer", "catastrophic-forgetting", "domain")  # fmt: skip
+        return (*nearest, *(each for each in rest if each not in nearest))
+
+    def on_mount(self) -> None:
+        """The path is what is missing."""
+        super().on_mount()
+        self.query_one(TextField).focus()
+
+    def on_screen_resume(self) -> None:
+        """Another model counts other tokens: the file is read again."""
+        super().on_screen_resume()
+        if self.draft.data is None and is_file(self._path()):
+            self._read(self._path())
+
+    def show_draft(self) -> None:
+        """What is known of the file."""
+        data = self.draft.data
+        width = 80
+        about = self.query_one("#about", LinesView)
+        if data is not None:
+            about.show(file_lines(data))
+        elif self._problem is not None:
+            about.show(problem_lines(self._problem, width))
+        elif self._reading is not None:
+            about.show([EMPTY, line(f"   reading {self._reading} …")])
+        else:
+            about.show(empty_lines(completions(self._path()), width))
+        self.query_one(SettingList).display = data is not None
+        self.query_one(SettingList).show(self._settings())
+        self.query_one("#advice", LinesView).show(self._advice(width))
+        self.refresh_frame()
+
+    def _settings(self) -> list[Setting]:
+        at = self.situation()
+        if at is None:
+            return []
+        data = self.draft.data
+        assert data is not None
+        length = setting_of("sequence_tokens", at)
+        memory = at.answer.memory.needed.expected_bytes
+        free = at.answer.verdict.capacity_bytes
+        need = f"{at.answer.method} {gib(memory)}"
+        note = truncation_note(data, at.answer.request.sequence_tokens)
+        note += f", {need} of {gib(free)} GiB" if free else f", {need} GiB"
+        return [
+            length._replace(label="Longest kept", note=note),
+            setting_of("packing", at)._replace(note=self._packing_note(data, at)),
+        ]
+
+    def _packing_note(self, data: ChosenData, at: Situation) -> str:
+        kept = [min(each, at.answer.request.sequence_tokens) for each in data.lengths.per_row]
+        sequences = -(-sum(kept) // at.answer.request.sequence_tokens)
+        saved = 1 - sequences / len(kept)
+        return f"would save about {100 * saved:.0f} % of the rows" if saved > 0.05 else ""
+
+    def _advice(self, width: int) -> list[Line]:
+        data = self.draft.data
+        if data is None:
+            return []
+        notes = [line(Span("   note     ", "dim"), note) for note in data.notes[:1]]
+        advice = advice_on(plan_of(self.draft))
+        return [*notes, *advice_lines(advice, width), *example_lines(data, width)]
+
+    def situation(self) -> Situation | None:
+        """The method that will likely be taken, while it is not chosen."""
+        if self.draft.data is None or self.draft.model is None:
+            return None
+        plan = plan_of(self.draft)
+        answer = plan.answer(method_of(self.draft, plan))
+        return Situation(draft=self.draft, plan=plan, answer=answer)
+
+    # The path.
+
+    def _path(self) -> str:
+        return self.query_one(TextField).value.strip()
+
+    @on(Input.Changed)
+    def _typed_path(self) -> None:
+        if self.draft.data is not None and self.draft.data.argument == _expanded(self._path()):
+            return
+        self.tell(None)
+        self._problem, self._reading, self._go_on = None, None, False
+        if self.draft.data is not None:
+            self.app.draft = replace(self.draft, data=None)
+        if self._timer is not None:
+            self._timer.stop()
+        if is_file(self._path()):
+            self._timer = self.set_timer(_PAUSE_SECONDS, self._read_what_is_typed)
+        self.show_draft()
+
+    def _read_what_is_typed(self) -> None:
+        if self._reading is None and self.draft.data is None:
+            self._read(self._path())
+
+    def _read(self, path: str) -> None:
+        self._reading = path
+        self._problem = None
+        self.show_draft()
+        self._read_in_background(path)
+
+    @work(thread=True, exclusive=True, group="data")
+    def _read_in_background(self, path: str) -> None:
+        assert self.draft.model is not None
+        try:
+            data = read_chosen(_expanded(path), self.draft.model.planned)
+        except TlplanError as failure:
+            self.app.call_from_thread(self._take, path, None, failure)
+        except (OSError, MemoryError) as failure:
+            told = DataError(f"{path} cannot be read: {failure}")
+            self.app.call_from_thread(self._take, path, None, told)
+        else:
+            self.app.call_from_thread(self._take, path, data, None)
+
+    def _take(self, path: str, data: ChosenData | None, problem: TlplanError | None) -> None:
+        if path != self._path():
+            return  # something else was typed meanwhile
+        self._reading, self._problem = None, problem
+        self.app.draft = replace(self.draft, data=data)
+        self.show_draft()
+        if data is not None and self._go_on:
+            self.action_next()
+        self._go_on = False
+
+    def action_scroll_column(self, direction: int) -> None:
+        """Show the rest of a small terminal's column."""
+        column = self.query_one("#column")
+        column.scroll_relative(y=direction * max(1, column.size.height - 2), animate=False)
+
+    # Going on.
+
+    def action_next(self) -> None:
+        """Take the file; without one, or with a broken one, this step is not left."""
+        if self.draft.data is not None:
+            if not Path(self.draft.data.argument).is_file():
+                self.app.draft = replace(self.draft, data=None)
+                self._read(self._path())
+                return
+            self.app.go_to(3)
+            return
+        if not self._path():
+            self.tell("name a file to learn from first", kind="error")
+            return
+        self._go_on = True
+        if self._reading is None:
+            self._read(self._path())
+
+
+def _expanded(path: str) -> str:
+    return str(Path(path).expanduser()) if path.startswith("~") else path
+
+
+class _FileLine(Horizontal):
+    """The path's label and field."""
+
+    def __init__(self) -> None:
+        super().__init__(id="file")
+
+    def compose(self) -> ComposeResult:
+        """One line."""
+        yield LinesView([line(Span("   File              ", "dim"))])
+        yield _PathField(placeholder="./train.jsonl", classes="line", select_on_focus=False)
+
+
+class _PathField(TextField):
+    """Completes paths."""
+
+    def complete(self) -> bool:
+        """Add what all paths that begin like this share."""
+        longer = None if is_file(self.value.strip()) else completed(self.value)
+        if longer is None:
+            return False
+        self.value = longer
+        self.cursor_position = len(longer)
+        return True
+
+    def action_cursor_right(self, select: bool = False) -> None:
+        """Right behind the last letter completes too, as in fish."""
+        if self.cursor_position < len(self.value) or not self.complete():
+            super().action_cursor_right(select)

@@ -1,0 +1,217 @@
+"""The third step in words: what the file is, how long its rows are, and whether to train on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from launcher.errors import TlplanError
+from launcher.output.lines import filled
+from launcher.output.numbers import count_text, gib
+from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
+from launcher.view.words import one_line
+from launcher.wizard.draft import ChosenData, Draft, plan_of
+from planner.advice.should_you import Advice
+from planner.memory.estimate import Fits
+from planner.request import Method, RequestError
+from planner.settle import held_out_rows
+
+_HISTOGRAM_COLUMNS = 36
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_LAYOUTS = {
+    "messages": "chat (messages with role and content)",
+    "prompt_completion": "prompt and completion",
+    "text": "plain text",
+    "text_label": "text and label",
+    "image_label": "images by class",
+}
+_EXAMPLES = (
+    ("chat", '{"messages": [{"role": "user", "content": "Hi"},'),
+    ("", '              {"role": "assistant", "content": "Hello"}]}'),
+    ("prompt", '{"prompt": "2 + 2 =", "completion": " 4"}'),
+    ("text", '{"text": "Any text to learn from."}'),
+)
+_FIT_ROLE: dict[Fits | None, Role] = {"yes": "fits", "tight": "tight", "no": "over", None: "dim"}
+
+
+def empty_lines(candidates: Sequence[str], width: int) -> list[Line]:
+    """What is said before a file is named: what would do, and what is here."""
+    lines = [
+        EMPTY,
+        line(" Type a path to a file of examples; tab completes it. One example a line:"),
+        EMPTY,
+        *(line(Span(f"   {label:9}", "dim"), text) for label, text in _EXAMPLES),
+    ]
+    if candidates:
+        lines += [EMPTY, line(Span(" Here", "strong"))]
+        lines += [line(f"   {part}") for part in filled("   ".join(candidates[:12]), width - 4)[:4]]
+    return lines
+
+
+def problem_lines(failure: TlplanError, width: int) -> list[Line]:
+    """What is wrong with a file, a line each."""
+    lines = [EMPTY]
+    for number, part in enumerate(filled(one_line(failure.message), width - 13)):
+        label = "   error    " if number == 0 else " " * 12
+        lines.append(line(Span(label, "over"), part))
+    for hint in failure.hints:
+        for number, part in enumerate(filled(one_line(hint), width - 13)):
+            label = "   also     " if number == 0 else " " * 12
+            lines.append(line(Span(label, "dim"), part))
+    return lines
+
+
+def file_lines(data: ChosenData) -> list[Line]:
+    """Layout, rows and how long they are."""
+    facts, lengths = data.facts, data.lengths
+    held = held_out_rows(facts.rows)
+    share = f"{100 * held / facts.rows:.0f} %" if held else "none"
+    layout = _LAYOUTS.get(facts.layout, facts.layout)
+    counted = "" if lengths.exact else f" (≈, {lengths.how.partition(' (')[0]})"
+    picture = histogram(lengths.per_row, _HISTOGRAM_COLUMNS)
+    sign = "" if lengths.exact else "≈ "
+    return [
+        line(Span("   Layout            ", "dim"), cut_text(layout, 58)),
+        line(
+            Span("   Held out          ", "dim"),
+            f"{share}   ({count_text(held)} of {count_text(facts.rows)} examples)",
+        ),
+        EMPTY,
+        line(Span(cut_text(f" Length of an example, tokens{counted}", 79), "dim")),
+        line(
+            Span(f"   {picture}", "measured"),
+            f"  median {sign}{count_text(lengths.percentile(50))}"
+            f"  95 % {count_text(lengths.percentile(95))}  max {count_text(lengths.longest)}",
+        ),
+    ]
+
+
+def histogram(values: Sequence[int], columns: int) -> str:
+    """How many values fall into each of `columns` equal bins from 0 to the largest."""
+    largest = max(values)
+    counts = [0] * columns
+    for value in values:
+        counts[min(columns - 1, value * columns // (largest + 1))] += 1
+    most = max(counts)
+    return "".join(_BLOCKS[max(1, round(8 * n / most))] if n else " " for n in counts)
+
+
+def truncation_note(data: ChosenData, tokens: int) -> str:
+    """What a limit costs: "cuts 1.9 % of the examples"."""
+    share = data.lengths.share_above(tokens)
+    return "cuts none" if share == 0 else f"cuts {percent_text(share)} of the examples"
+
+
+def percent_text(share: float) -> str:
+    """A share as percent, never 0.0 for something."""
+    return "under 0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"
+
+
+def advice_lines(advice: Advice | None, width: int) -> list[Line]:
+    """Whether to fine-tune at all, and what else to know."""
+    if advice is None:
+        return []
+    lines = [EMPTY, line(Span(" Should you fine-tune?", "strong"))]
+    yes = advice.advised != "in-context"
+    said = f"Yes, {advice.advised}: " if yes else "Not yet: "
+    lines += _wrapped(said + advice.reason + ".", width, "fits" if yes else "tight", "   ")
+    for item in advice.items:
+        if item.code in ("ADAPTERS_SUIT", "IN_CONTEXT_FIRST", "FULL_CAN_PAY"):
+            continue  # the reason above says it
+        sign, role = ("! ", "tight") if item.level == "warning" else ("- ", "plain")
+        lines += _wrapped(item.text, width, role, f"   {sign}")  # type: ignore[arg-type]
+    return lines
+
+
+def _wrapped(text: str, width: int, role: Role, lead: str) -> list[Line]:
+    parts = filled(text, max(20, width - 6))
+    return [
+        line(Span(lead if number == 0 else " " * len(lead), role), part)
+        for number, part in enumerate(parts)
+    ]
+
+
+def example_lines(data: ChosenData, width: int) -> list[Line]:
+    """The first rows, as they are learned from."""
+    lines = [EMPTY, line(Span(" First examples", "strong"))]
+    for row in data.first_rows:
+        for label, text in _turns(row):
+            lines.append(
+                line(Span(f"   {cut_text(label, 10):11}", "dim"), cut_text(text, width - 15))
+            )
+    return lines
+
+
+def _turns(row: dict[str, object]) -> Iterator[tuple[str, str]]:
+    messages = row.get("messages")
+    if isinstance(messages, list):
+        for message in messages[:4]:
+            yield str(message["role"]), one_line(str(message["content"]))
+        return
+    for field, value in row.items():
+        yield field, one_line(str(value))
+
+
+def side_lines(
+    draft: Draft, method: Method | None, lengths: Sequence[int], width: int
+) -> Iterator[Line]:
+    """The explaining panel: what a longer limit costs, and what else can be read."""
+    if draft.data is not None and method is not None:
+        yield line(Span(f"What a longer limit costs ({method})", "strong"))
+        yield EMPTY
+        yield line(Span("   tokens    GiB            cut", "dim"))
+        yield from _limit_lines(draft, method, lengths)
+        yield EMPTY
+        yield from _paragraph(
+            "The limit is the largest lever after the method: activations and logits grow with it.",
+            width,
+        )
+        yield EMPTY
+    yield line(Span("What tlplan reads", "strong"))
+    yield EMPTY
+    yield line(" chat     messages: [{role, content}]")
+    yield line(" prompt   prompt, completion")
+    yield line(" text     text")
+    yield EMPTY
+    yield line(Span("If a row is unreadable", "strong"))
+    yield EMPTY
+    yield from _paragraph(
+        "It is named by file and line with what to mend; nothing is left out silently.", width
+    )
+
+
+def lengths_that_matter(lengths: Sequence[int], data: ChosenData | None) -> list[int]:
+    """Up to seven: those that cut something, and the first that cuts nothing."""
+    longest = data.lengths.longest if data is not None else 0
+    cutting = [each for each in lengths if each < longest]
+    whole = [each for each in lengths if each >= longest]
+    return [*cutting[-5:], *whole[:2]]
+
+
+def _limit_lines(draft: Draft, method: Method, lengths: Sequence[int]) -> Iterator[Line]:
+    assert draft.data is not None
+    plan = plan_of(draft)
+    now = plan.answer(method).request.sequence_tokens
+    for tokens in lengths:
+        asked = replace(draft.asked, sequence_tokens=tokens)
+        try:
+            answer = plan_of(replace(draft, asked=asked)).answer(method)
+        except RequestError:
+            continue
+        needed = answer.memory.needed.expected_bytes
+        free = answer.verdict.capacity_bytes
+        cells = 10
+        full = cells if not free else min(cells, round(cells * needed / free))
+        bar = "█" * full + "░" * (cells - full)
+        if free and needed > free:
+            bar = "█" * (cells - 1) + "▶"
+        cut = percent_text(draft.data.lengths.share_above(tokens))
+        pointer = "▸" if tokens == now else " "
+        yield line(
+            Span(f" {pointer} ", "chosen"), f"{count_text(tokens):>6} {gib(needed):>6} ",
+            Span(bar, _FIT_ROLE[answer.verdict.fits]), f" {cut:>8}",
+        )  # fmt: skip
+
+
+def _paragraph(text: str, width: int) -> Iterator[Line]:
+    return (line(f" {each}") for each in filled(text, max(10, width - 1)))

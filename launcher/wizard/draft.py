@@ -1,0 +1,103 @@
+"""What has been answered so far: one immutable value that travels through the steps.
+
+It becomes a plan through the planner, as the options of a command do; nothing here computes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from planner.advice.settings import Asked, DataFacts
+from planner.budget import Budget
+from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
+from planner.request import Method
+
+if TYPE_CHECKING:
+    from launcher.data.lengths import Lengths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenModel:
+    """A model, and how it is named on a command line."""
+
+    argument: str
+    planned: PlannedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenData:
+    """A data file that was read and found usable."""
+
+    argument: str
+    """The path as it was typed."""
+    facts: DataFacts
+    lengths: Lengths
+    first_rows: tuple[dict[str, object], ...]
+    """Some rows, to be shown."""
+    notes: tuple[str, ...]
+    stamp: tuple[int, int]
+    """Size and time of the file when it was read, to notice that it changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Answers given so far; None is not answered yet."""
+
+    budget: Budget | None = None
+    gpu_argument: str | None = None
+    """What --gpu would say; None for the card the commands take by themselves."""
+    visible_device: str | None = None
+    """What CUDA_VISIBLE_DEVICES would say, for a card the commands would not take."""
+    model: ChosenModel | None = None
+    data: ChosenData | None = None
+    asked: Asked = field(default_factory=Asked)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the memory is of a card that is not in this machine."""
+        return self.budget is not None and self.budget.source == "simulated"
+
+
+def plan_of(draft: Draft, *, model: PlannedModel | None = None) -> Plan:
+    """The plan of what was answered, with all three methods; of another model where one is given.
+
+    Raises RequestError when what was asked for cannot be.
+    """
+    planned = model or (draft.model.planned if draft.model else None)
+    assert planned is not None, "a plan needs a model"
+    facts = draft.data.facts if draft.data is not None else None
+    asked = replace(draft.asked, method=None)
+    return make_plan(planned, draft.budget, asked, facts)
+
+
+def method_of(draft: Draft, plan: Plan) -> Method:
+    """The method to run: the one asked for, else the recommended, else the lightest."""
+    if draft.asked.method is not None:
+        return draft.asked.method
+    if plan.recommendation is not None:
+        return plan.recommendation.method
+    return min(plan.answers, key=needed_bytes).method
+
+
+def needed_bytes(answer: MethodAnswer) -> int:
+    """What an answer is compared by."""
+    return answer.memory.needed.expected_bytes
+
+
+def final_plan(draft: Draft) -> Plan:
+    """The plan as the command with the same options makes it: a recommended method is not asked.
+
+    Raises RequestError when what was asked for cannot be.
+    """
+    assert draft.model is not None, "a plan needs a model"
+    facts = draft.data.facts if draft.data is not None else None
+    return make_plan(draft.model.planned, draft.budget, applicable(draft), facts)
+
+
+def applicable(draft: Draft) -> Asked:
+    """What was asked, without what the method has no use for."""
+    asked = draft.asked
+    if asked.method == "full":
+        return replace(asked, rank=None, targets=None)
+    return asked

@@ -1,0 +1,155 @@
+"""The models to choose from: those used before, those of hwdb, and what was typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import hwdb
+from launcher.errors import UsageError
+from launcher.wizard.draft import ChosenModel
+from launcher.wizard.model.verdicts import NOT_PLANNED, Verdict, Verdicts, planned_row
+from planner.advice.model import Candidate, suggested_model
+from planner.shape import ModelShape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One row of the list."""
+
+    name: str
+    model: hwdb.Model | None = None
+    """Of hwdb; None for what was typed."""
+    chosen: ChosenModel | None = None
+    """Read already, from the Hub or a folder."""
+    verdict: Verdict | None = None
+    """Of a model that was read; those of hwdb have theirs in Verdicts."""
+    used_before: bool = False
+
+    @property
+    def kind(self) -> Literal["hwdb", "read", "to be read"]:
+        """Where its numbers come from, or that they are still to be read."""
+        if self.model is not None:
+            return "hwdb"
+        return "to be read" if self.chosen is None else "read"
+
+
+@cache
+def _models() -> tuple[hwdb.Model, ...]:
+    """Language models of hwdb from a to z, numbers in names by size."""
+    decoders = [model for model in hwdb.all_models() if model.task == "causal-lm"]
+    return tuple(sorted(decoders, key=lambda model: natural_key(model.id)))
+
+
+def natural_key(name: str) -> list[tuple[bool, float, str]]:
+    """Sorts "qwen3-4b" before "qwen3-14b"."""
+    parts = re.findall(r"\d+(?:\.\d+)?|\D+", name.lower())
+    return [(part[0].isdigit(), float(part) if part[0].isdigit() else 0.0, part) for part in parts]
+
+
+def all_listed(used_before: Sequence[str]) -> tuple[Listed, ...]:
+    """Every model, those used before first."""
+    by_name = {name: model for model in _models() for name in _names(model)}
+    recent = list(dict.fromkeys(by_name[name] for name in used_before if name in by_name))
+    rest = [model for model in _models() if model not in recent]
+    return (
+        *(Listed(name=model.id, model=model, used_before=True) for model in recent),
+        *(Listed(name=model.id, model=model) for model in rest),
+    )
+
+
+def matching(listed: Sequence[Listed], text: str) -> list[Listed]:
+    """Rows that have every word of the text; what is no model of hwdb can be read by its name."""
+    words = text.lower().split()
+    found = [row for row in listed if all(word in _searched(row) for word in words)]
+    if can_be_read(text) and not any(row.name == text.strip() for row in listed):
+        found.insert(0, Listed(name=text.strip()))
+    return found
+
+
+def chosen_of(row: Listed, *, instruct: bool) -> ChosenModel:
+    """A row as an answer. Raises UsageError for a model that cannot be planned."""
+    if row.chosen is not None:
+        return row.chosen
+    assert row.model is not None
+    planned = planned_row(row.model, instruct=instruct)
+    # The short name means the base model, where there is one.
+    by_id = planned.hub_id == (row.model.hub_id or row.model.instruct_hub_id)
+    argument = row.model.id if by_id else planned.hub_id
+    assert argument is not None
+    return ChosenModel(argument=argument, planned=planned)
+
+
+def shape_of(row: Listed | None) -> ModelShape | None:
+    """The shape of a row's model; None for one that is still to be read or cannot be planned."""
+    if row is None or row.kind == "to be read":
+        return None
+    try:
+        return chosen_of(row, instruct=True).planned.shape
+    except UsageError:
+        return None
+
+
+def can_be_read(text: str) -> bool:
+    """Whether the text is a Hub name hwdb does not know, or a path."""
+    name = text.strip()
+    if not name or any(sign.isspace() for sign in name):
+        return False
+    if name.startswith((".", "~", "/")) or name.endswith(".json") or is_model_folder(name):
+        return True
+    owner, _, repository = name.partition("@")[0].partition("/")
+    return bool(owner and repository and "/" not in repository) and not _is_known(name)
+
+
+def is_model_folder(name: str) -> bool:
+    """Whether a folder of that name has a config.json."""
+    try:
+        return Path(name, "config.json").is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def suggestion(verdicts: Verdicts, *, on_cpu: bool) -> str | None:
+    """Id of the model to begin with, None while not every verdict is known."""
+    candidates = []
+    for model in _models():
+        verdict = verdicts.of(model.id)
+        if verdict is None:
+            return None
+        if verdict is NOT_PLANNED:
+            continue
+        candidates.append(
+            Candidate(
+                id=model.id,
+                parameters=model.parameters,
+                release_date=model.release_date,
+                gated=model.gated,
+                has_instruct=model.instruct_hub_id is not None,
+                lora_fits=verdict.fits.get("lora"),
+            )
+        )
+    return suggested_model(candidates, on_cpu=on_cpu)
+
+
+def _is_known(name: str) -> bool:
+    try:
+        hwdb.find_model(name.partition("@")[0])
+    except hwdb.NotFound:
+        return False
+    return True
+
+
+def _names(model: hwdb.Model) -> list[str]:
+    names = (model.id, model.hub_id, model.instruct_hub_id)
+    return [name for name in names if name]
+
+
+def _searched(row: Listed) -> str:
+    if row.model is None:
+        return row.name.lower()
+    aliases = " ".join(row.model.aliases)
+    return f"{' '.join(_names(row.model))} {aliases}".lower()
