@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launcher.exit_codes import ExitCode
@@ -38,12 +39,23 @@ def conclude(outcome: Outcome) -> ExitCode:
     from launcher.wizard.start.command import command_text
 
     if outcome.kind == "started" and outcome.path is not None:
-        from launcher.runs.folder import RunFolder
-        from launcher.view.attend import ViewOptions, attend
-
-        return attend(RunFolder(outcome.path), ViewOptions(), may_stop=True)
+        return _last_word_of_run(outcome.path)
     if outcome.kind == "saved" and outcome.path is not None:
         sys.stdout.write(f"saved {outcome.path.name}\ntlplan launch {outcome.path.name}\n")
     elif outcome.draft.model is not None:
         stderr.note(f"so far: {command_text(outcome.draft)}")
     return ExitCode.DONE
+
+
+def _last_word_of_run(path: Path) -> ExitCode:
+    """How the run stands now that its screen is closed."""
+    from launcher.runs.folder import RunFolder
+    from launcher.view.attend import ViewOptions, last_word
+    from launcher.view.follow import Followed
+    from launcher.view.reader import RunReader
+
+    reader = RunReader(RunFolder(path))
+    while reader.read():
+        pass
+    followed = Followed(progress=reader.progress, liveness=reader.liveness)
+    return last_word(followed, reader.folder, ViewOptions(), sys.stdout)

@@ -95,8 +95,16 @@ class WizardApp(App[Outcome]):
             self.pop_screen()
 
     def show_run(self, folder: Path) -> None:
-        """A run was started: show it."""
-        self.exit(Outcome("started", self.draft, folder))
+        """A run was started: show it until the person leaves it."""
+        from launcher.wizard.run.screen import Leaving, RunScreen
+
+        def left(leaving: Leaving | None) -> None:
+            if leaving == "new plan":
+                self.call_later(self.go_to, 0)
+            else:
+                self.exit(Outcome("started", self.draft, folder))
+
+        self.push_screen(RunScreen(folder), left)
 
     def leave_with_plan(self, path: Path) -> None:
         """A plan was saved: the terminal says where, and how it is started."""
