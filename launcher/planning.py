@@ -122,7 +122,9 @@ def measured_data(path: str, model: PlannedModel) -> tuple[DataSet, Lengths]:
     from launcher.data.lengths import measure_lengths
     from launcher.data.rows import read_data
 
-    data = read_data(Path(path))
+    data = read_data(Path(path).expanduser())
+    if data.layout.endswith("_label"):
+        raise UsageError(f"{path}: rows with labels cannot be trained on yet")
     tokenizer = Path(model.folder, "tokenizer.json") if model.folder else None
     if tokenizer is not None and not tokenizer.is_file():
         tokenizer = None

@@ -186,7 +186,12 @@ class _Loop:
 
 def held_out_rows(rows: int) -> int:
     """Rows that a run keeps out of training to measure on, about."""
-    return round(rows * float(_held_out(rows).value))
+    return round(rows * held_out_share(rows))
+
+
+def held_out_share(rows: int) -> float:
+    """The share of rows that a run keeps out of training."""
+    return float(_held_out(rows).value)
 
 
 def _held_out(rows: int) -> Choice:

@@ -22,7 +22,7 @@ _MAY_IMPORT = {
     "launcher": {"hwdb", "planner", "launcher"},
 }
 
-_TRAINING = ("launcher/training/", "launcher/tracing/")
+_TRAINING = ("launcher/training/", "launcher/tracing/", "launcher/evaluation/")
 _OWNERS: dict[str, tuple[str, ...]] = {
     "pynvml": ("hwdb/detect/nvml",),
     "psutil": ("hwdb/detect/host.py", "launcher/runs/process_identity.py"),
@@ -31,6 +31,8 @@ _OWNERS: dict[str, tuple[str, ...]] = {
     "rich": ("launcher/wizard/",),
     "textual": ("launcher/wizard/",),
     "tokenizers": (*_TRAINING, "launcher/data/token_count.py"),
+    "pyarrow": ("launcher/data/arrow.py",),
+    "PIL": (*_TRAINING, "launcher/data/images.py"),
     "jinja2": (*_TRAINING, "launcher/data/chat_template.py"),
     **dict.fromkeys(
         (
@@ -124,7 +126,7 @@ def test_the_planner_only_computes(path: Path) -> None:
     assert not called & {"open", "print", "input", "exec", "eval", "__import__"}
 
 
-_LATE = {"launcher.data.token_count", "launcher.data.chat_template"}
+_LATE = {"launcher.data.token_count", "launcher.data.chat_template", "launcher.data.arrow"}
 
 
 @each_source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from launcher.data.dataset import Row
-from launcher.data.row_check import RowProblemError, json_type
+from launcher.data.row_problem import RowProblemError, json_type
 
 _EXCERPT_CHARACTERS = 40
 
@@ -26,10 +26,10 @@ def parsed_line(raw: bytes) -> Row:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         place = f"column {error.colno}"
-        near = _excerpt(line, error.pos)
+        near = excerpt(line, error.pos)
         raise RowProblemError(
             None,
-            f"broken JSON at {place}: {_mistake(error)}, near {near}",
+            f"broken JSON at {place}: {mistake(error)}, near {near}",
             "mend or remove the row",
         ) from None
     except RecursionError:
@@ -43,12 +43,12 @@ def parsed_line(raw: bytes) -> Row:
     return value
 
 
-def _mistake(error: json.JSONDecodeError) -> str:
+def mistake(error: json.JSONDecodeError) -> str:
     """The decoder's words without the `at` that leads up to its own line and column."""
     return error.msg.removesuffix(" at").removesuffix(" starting")
 
 
-def _excerpt(line: str, position: int) -> str:
+def excerpt(line: str, position: int) -> str:
     """The text around a position, in quotes, without anything a terminal would obey."""
     start = max(0, position - _EXCERPT_CHARACTERS // 2)
     text = line[start : start + _EXCERPT_CHARACTERS]

@@ -14,8 +14,9 @@ from launcher.errors import DataError
 class Problem:
     """One bad row."""
 
+    file: Path
     line: int
-    """Counted from 1."""
+    """Counted from 1; 0 where the file is one row."""
     field: str | None
     """Where in the row, such as `messages[2].content`; None for the row as a whole."""
     reason: str
@@ -23,17 +24,23 @@ class Problem:
     fix: str | None
     """What to do about it, as an order: `remove the row`."""
 
-    def describe(self, path: Path) -> str:
-        """`train.jsonl:10: field "completion" is missing (add it or remove the row)`."""
-        subject = f'field "{self.field}" ' if self.field else ""
+    def describe(self) -> str:
+        """`train.jsonl:10: completion: is missing (add it or remove the row)`."""
+        place = f"{self.file}:{self.line}" if self.line else str(self.file)
+        subject = f"{self.field}: " if self.field else ""
         remedy = f" ({self.fix})" if self.fix else ""
-        return f"{path}:{self.line}: {subject}{self.reason}{remedy}"
+        return f"{place}: {subject}{self.reason}{remedy}"
 
 
 def accepted_layouts() -> tuple[str, ...]:
     """Hints that show what a usable file looks like."""
     examples = (f"or {example}" for example in LAYOUT_EXAMPLES.values())
-    return ("one JSON object a line, all rows of one layout:", *examples)
+    return (
+        "JSON Lines, JSON, CSV, TSV, Parquet or text; all rows of one layout, in JSON Lines:",
+        *examples,
+        "or Alpaca's instruction and output, ShareGPT's conversations, question and answer",
+        "or a folder of pictures with one folder for each class",
+    )
 
 
 def unusable_file(path: Path, reason: str, *hints: str) -> DataError:
@@ -41,21 +48,20 @@ def unusable_file(path: Path, reason: str, *hints: str) -> DataError:
     return DataError(f"{path}: {reason}", *hints, *accepted_layouts())
 
 
-def bad_rows(
-    path: Path, problems: Sequence[Problem], *, stopped: bool, layout_known: bool
-) -> DataError:
+def bad_rows(problems: Sequence[Problem], *, stopped: bool, layout_known: bool) -> DataError:
     """The first bad row as the message, the others as hints.
 
-    `stopped` says that reading ended before the end of the file; `layout_known` that at least
+    `stopped` says that reading ended before the end of the data; `layout_known` that at least
     one row was good, so that the layouts need no explaining.
     """
     first, *others = problems
-    hints = [problem.describe(path) for problem in others]
+    hints = [problem.describe() for problem in others]
     if hints:
         rows = "row" if len(hints) == 1 else "rows"
         hints[0] = f"{len(hints)} more bad {rows}: {hints[0]}"
     if stopped:
         hints.append(f"reading stopped at line {problems[-1].line}; there may be more")
+        hints.append(f"tlplan data {first.file} names them all, and --fix OUT leaves them out")
     if not layout_known:
         hints.extend(accepted_layouts())
-    return DataError(first.describe(path), *hints)
+    return DataError(first.describe(), *hints)

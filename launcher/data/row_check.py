@@ -1,151 +1,155 @@
-"""Whether one JSON object is a row of a layout, and what is wrong when it is not."""
+"""Whether one object is a row of the layout it is meant as, and what is wrong when it is not."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from launcher.data.dataset import LAYOUT_FIELDS, Layout, Row
+from launcher.data.dataset import Row
+from launcher.data.messages import checked_messages
+from launcher.data.recognise import Shape
+from launcher.data.row_problem import RowProblemError, checked_text, json_type
 
-ROLES = ("system", "user", "assistant", "tool")
+__all__ = ["RowProblemError", "checked_row", "json_type"]
 
-_JSON_TYPES: tuple[tuple[type, str], ...] = (
-    (type(None), "null"),
-    (bool, "true or false"),
-    (int, "a number"),
-    (float, "a number"),
-    (str, "text"),
-    (list, "a list"),
-    (dict, "an object"),
-)
+_ANSWERLESS = "write what should be learned or remove the row"
 
 
-class RowProblemError(Exception):
-    """A row cannot be used: the field (None: the whole row), the reason and the fix."""
+def checked_row(candidate: Row, shape: Shape, *, has_escapes: bool, folder: Path) -> Row:
+    """The row in the words of its layout, nothing else kept.
 
-    def __init__(self, field: str | None, reason: str, fix: str | None) -> None:
-        super().__init__(field, reason, fix)
-        self.field = field
-        self.reason = reason
-        self.fix = fix
+    `has_escapes` says that a lone surrogate or NUL may have got past the decoder; paths of
+    images are relative to `folder`. Raises RowProblemError.
+    """
+    for field in shape.fields:
+        if field not in candidate:
+            raise RowProblemError(field, "is missing", "add it or remove the row")
+    if shape.form in ("messages", "conversations"):
+        field = shape.fields[0]
+        system = _text_or_none(candidate, shape, has_escapes=has_escapes)
+        messages = checked_messages(candidate[field], field, has_escapes=has_escapes)
+        return {"messages": _with_system(messages, system)}
+    if shape.form == "pair of chats":
+        return {"messages": _chat_in_two_parts(candidate, has_escapes=has_escapes)}
+    if shape.form in ("instruction", "pair"):
+        return _pair(candidate, shape, has_escapes=has_escapes)
+    if shape.form == "prompt_completion":
+        return _prompt_completion(candidate, has_escapes=has_escapes)
+    if shape.form == "text":
+        return {"text": _filled(candidate, "text", has_escapes=has_escapes)}
+    content, label = shape.fields
+    if shape.form == "text_label":
+        text = _filled(candidate, content, has_escapes=has_escapes)
+        return {"text": text, "label": _label(candidate[label], label)}
+    image = _image(candidate[content], content, folder)
+    return {"image": image, "label": _label(candidate[label], label)}
 
 
-def json_type(value: object) -> str:
-    """The value's type in the words of a data file: `a list`."""
-    return next(name for kind, name in _JSON_TYPES if isinstance(value, kind))
+def _prompt_completion(candidate: Row, *, has_escapes: bool) -> Row:
+    # An empty prompt is fine: the answer is then learned without one.
+    return {
+        "prompt": checked_text(candidate["prompt"], "prompt", has_escapes=has_escapes),
+        "completion": _filled(candidate, "completion", has_escapes=has_escapes),
+    }
 
 
-def layout_of(candidate: Row) -> Layout | None:
-    """The layout a row seems to be meant as, None when it has no field of any."""
-    for layout, fields in LAYOUT_FIELDS.items():
-        if any(field in candidate for field in fields):
-            return layout
+def _chat_in_two_parts(candidate: Row, *, has_escapes: bool) -> list[dict[str, str]]:
+    parts = candidate["prompt"], candidate["completion"]
+    for field, part in zip(("prompt", "completion"), parts, strict=True):
+        if not isinstance(part, list):
+            raise RowProblemError(
+                field, f"must be a list, not {json_type(part)}", "put the messages in [ ]"
+            )
+    return checked_messages([*parts[0], *parts[1]], "messages", has_escapes=has_escapes)
+
+
+def _pair(candidate: Row, shape: Shape, *, has_escapes: bool) -> Row:
+    """A question and its answer as a chat, with what may stand before them."""
+    asked, answered = shape.fields
+    question = _filled(candidate, asked, has_escapes=has_escapes)
+    more = candidate.get("input") if "input" in shape.optional else None
+    if more not in (None, ""):
+        question += "\n\n" + checked_text(more, "input", has_escapes=has_escapes)
+    answer = _filled(candidate, answered, has_escapes=has_escapes)
+    messages = [
+        *_history(candidate.get("history"), has_escapes=has_escapes),
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": answer},
+    ]
+    system = _text_or_none(candidate, shape, has_escapes=has_escapes)
+    return {"messages": _with_system(messages, system)}
+
+
+def _history(turns: Any, *, has_escapes: bool) -> list[dict[str, str]]:
+    if turns in (None, "", []):
+        return []
+    messages = []
+    if not isinstance(turns, list):
+        raise RowProblemError("history", f"must be a list, not {json_type(turns)}", "remove it")
+    for position, turn in enumerate(turns):
+        where = f"history[{position}]"
+        if not isinstance(turn, list) or len(turn) != 2:
+            raise RowProblemError(where, "must be a question and its answer", "write [q, a]")
+        for role, text in zip(("user", "assistant"), turn, strict=True):
+            content = checked_text(text, where, has_escapes=has_escapes)
+            messages.append({"role": role, "content": content})
+    return messages
+
+
+def _text_or_none(candidate: Mapping[str, Any], shape: Shape, *, has_escapes: bool) -> str | None:
+    for field in ("system", "system_prompt"):
+        value = candidate.get(field)
+        if value not in (None, "") and (field in shape.optional or shape.layout == "messages"):
+            return checked_text(value, field, has_escapes=has_escapes)
     return None
 
 
-def checked_row(candidate: Row, layout: Layout, *, has_escapes: bool) -> Row:
-    """The layout's own fields of a row.
-
-    `has_escapes` says that the line holds backslash-u escapes, the only way for a lone
-    surrogate or NUL to get past the decoder. Raises RowProblemError.
-    """
-    if layout == "messages":
-        return {"messages": _checked_messages(candidate["messages"], has_escapes=has_escapes)}
-    row = {}
-    for field in LAYOUT_FIELDS[layout]:
-        if field not in candidate:
-            raise RowProblemError(field, "is missing", "add it or remove the row")
-        row[field] = _checked_text(candidate[field], field, has_escapes=has_escapes)
-    # An empty prompt is fine: the answer is then learned without one.
-    learned = LAYOUT_FIELDS[layout][-1]
-    if not row[learned].strip():
-        raise RowProblemError(learned, "is empty", "write what should be learned or remove the row")
-    return row
+def _with_system(messages: list[dict[str, str]], system: str | None) -> list[dict[str, str]]:
+    if system is None or messages[0]["role"] == "system":
+        return messages
+    return [{"role": "system", "content": system}, *messages]
 
 
-def _checked_messages(messages: Any, *, has_escapes: bool) -> list[dict[str, str]]:
-    if not isinstance(messages, list):
+def _filled(candidate: Row, field: str, *, has_escapes: bool) -> str:
+    text = checked_text(candidate[field], field, has_escapes=has_escapes)
+    if not text.strip():
+        raise RowProblemError(field, "is empty", _ANSWERLESS)
+    return text
+
+
+def _label(value: Any, field: str) -> str:
+    """A label as text: words as they are, whole numbers and true or false in JSON's words."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str):
+        if not value.strip():
+            raise RowProblemError(field, "is empty", "write the class or remove the row")
+        return value.strip()
+    if value is None:
+        raise RowProblemError(field, "is null", "write the class or remove the row")
+    if isinstance(value, list):
         raise RowProblemError(
-            "messages", f"must be a list, not {json_type(messages)}", "put the messages in [ ]"
+            field, "must be one class, not a list", "one row for each class, or keep the main one"
         )
-    if not messages:
-        raise RowProblemError("messages", "is empty", "add the conversation or remove the row")
-    checked = [
-        _checked_message(message, position, has_escapes=has_escapes)
-        for position, message in enumerate(messages)
-    ]
-    roles = [message["role"] for message in checked]
-    if "assistant" not in roles:
-        raise RowProblemError(
-            "messages", "has no assistant message", "add the answer to learn or remove the row"
-        )
-    if roles[-1] != "assistant":
-        raise RowProblemError(
-            "messages",
-            f"ends with the {roles[-1]}, not the assistant",
-            "add the last answer or remove what follows it",
-        )
-    return checked
+    raise RowProblemError(
+        field, f"must be a word or a whole number, not {json_type(value)}", "name the class"
+    )
 
 
-def _checked_message(message: Any, position: int, *, has_escapes: bool) -> dict[str, str]:
-    where = f"messages[{position}]"
-    if not isinstance(message, dict):
-        raise RowProblemError(
-            where, f"must be an object, not {json_type(message)}", "give it a role and a content"
-        )
-    role = _checked_role(message, where)
-    if role == "system" and position > 0:
-        raise RowProblemError(
-            f"{where}.role", "is a system message that is not first", "move it to the front"
-        )
-    if message.get("tool_calls"):
-        raise RowProblemError(
-            f"{where}.tool_calls", "cannot be learned yet", "write the call as content"
-        )
-    if "content" not in message:
-        raise RowProblemError(f"{where}.content", "is missing", "add it or remove the row")
-    content = _checked_text(message["content"], f"{where}.content", has_escapes=has_escapes)
-    if role == "assistant" and not content.strip():
-        raise RowProblemError(
-            f"{where}.content", "is an empty answer", "write the answer or remove the row"
-        )
-    return {"role": role, "content": content}
+def _image(value: Any, field: str, folder: Path) -> str:
+    from launcher.data.images import problem_with_head
 
-
-def _checked_role(message: Row, where: str) -> str:
-    if "role" not in message:
-        raise RowProblemError(f"{where}.role", "is missing", f"use one of {', '.join(ROLES)}")
-    role = message["role"]
-    if not isinstance(role, str):
+    if isinstance(value, dict) and isinstance(value.get("path"), str):
+        value = value["path"]
+    if not isinstance(value, str) or not value.strip():
         raise RowProblemError(
-            f"{where}.role",
-            f"must be text, not {json_type(role)}",
-            f"use one of {', '.join(ROLES)}",
+            field, f"must be the path of a picture, not {json_type(value)}", "write its path"
         )
-    if role not in ROLES:
-        raise RowProblemError(
-            f"{where}.role", f"is unknown: {role[:20]!a}", f"use one of {', '.join(ROLES)}"
-        )
-    return role
-
-
-def _checked_text(value: Any, field: str, *, has_escapes: bool) -> str:
-    if not isinstance(value, str):
-        raise RowProblemError(
-            field, f"must be text, not {json_type(value)}", "write it as a string"
-        )
-    if has_escapes:
-        _refuse_unwritable(value, field)
-    return value
-
-
-def _refuse_unwritable(text: str, field: str) -> None:
-    if "\x00" in text:
-        raise RowProblemError(field, "holds a NUL character", r"remove the \u0000")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        surrogate = f"\\u{ord(text[error.start]):04x}"
-        raise RowProblemError(
-            field, f"holds half a character, {surrogate}", "write the pair or remove it"
-        ) from None
+    path = Path(value) if Path(value).is_absolute() else folder / value
+    problem = problem_with_head(path)
+    if problem is not None:
+        raise RowProblemError(field, problem, "correct the path or remove the row")
+    return str(path)

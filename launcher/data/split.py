@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 FEWEST_ROWS_TO_SPLIT = 10
 """Below this a held-out row says too little and costs too much of what is learned."""
+
+_KEYS = 1 << 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,21 +21,36 @@ class Split:
     """Why this many are held out."""
 
 
-def hold_out(count: int, fraction: float, seed: int) -> Split:
-    """Hold out a random `fraction` of `count` rows; the same seed gives the same rows.
+def is_held_out(key: int, fraction: float) -> bool:
+    """Whether a row with this key is held out: by what it holds, whatever stands around it."""
+    return key < fraction * _KEYS
 
-    At least one row is held out from FEWEST_ROWS_TO_SPLIT rows on, none below. A fraction of
-    0 holds out none. Raises ValueError for a count below 1 or a fraction outside 0 to 1.
+
+def hold_out(keys: Sequence[int], fraction: float) -> Split:
+    """Hold out about a `fraction` of the rows with these keys (64-bit hashes of the rows).
+
+    A row's side depends on its own key alone, so rows that are added, removed or moved change
+    nothing for the others, and equal rows are on one side. Of FEWEST_ROWS_TO_SPLIT rows or more
+    one is always held out, the one with the smallest key if it must be, of fewer none.
+    A fraction of 0 holds out none. Raises ValueError without rows or for a fraction outside
+    0 to 1.
     """
+    count = len(keys)
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
     if not 0 <= fraction < 1:
         raise ValueError(f"fraction must be at least 0 and below 1, got {fraction}")
-    held_out_count, reason = _held_out_count(count, fraction)
-    # random() is the one method whose sequence Python promises to keep between versions.
-    draw = random.Random(seed)
-    ranks = [draw.random() for _ in range(count)]
-    held_out = set(sorted(range(count), key=ranks.__getitem__)[:held_out_count])
+    held_out: set[int] = set()
+    if fraction == 0:
+        reason = "none held out, as asked"
+    elif count < FEWEST_ROWS_TO_SPLIT:
+        reason = f"none held out: {count} rows are fewer than {FEWEST_ROWS_TO_SPLIT}"
+    else:
+        held_out = {index for index, key in enumerate(keys) if is_held_out(key, fraction)}
+        held_out = held_out or _equal_to_smallest(keys)
+        if len(held_out) == count:
+            held_out = set()
+        reason = f"{len(held_out)} of {count} rows held out, about {100 * fraction:g} %, by hash"
     return Split(
         train_indices=tuple(index for index in range(count) if index not in held_out),
         held_out_indices=tuple(sorted(held_out)),
@@ -41,10 +58,6 @@ def hold_out(count: int, fraction: float, seed: int) -> Split:
     )
 
 
-def _held_out_count(count: int, fraction: float) -> tuple[int, str]:
-    if fraction == 0:
-        return 0, "none held out, as asked"
-    if count < FEWEST_ROWS_TO_SPLIT:
-        return 0, f"none held out: {count} rows are fewer than {FEWEST_ROWS_TO_SPLIT}"
-    wanted = min(max(1, round(count * fraction)), count - 1)
-    return wanted, f"{wanted} of {count} rows held out, {100 * fraction:g} % or at least one"
+def _equal_to_smallest(keys: Sequence[int]) -> set[int]:
+    smallest = min(keys)
+    return {index for index, key in enumerate(keys) if key == smallest}

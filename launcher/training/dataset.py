@@ -57,8 +57,8 @@ class RowTokenizer:
         """Every row of the file. Raises DataError naming the line of a row that cannot be used."""
         template = self._chat_template(data)
         rows = []
-        for row, line in zip(data.rows, data.row_lines, strict=True):
-            place = f"{data.path}:{line}"
+        for index, (row, line) in enumerate(zip(data.rows, data.row_lines, strict=True)):
+            place = data.place(index)
             if data.layout == "messages":
                 tokens, learned = self._chat(row, template, place)
             elif data.layout == "prompt_completion":

@@ -45,7 +45,7 @@ def prepare_rows(
         loss_on=plan.data.loss_on,
         sequence_tokens=plan.training.sequence_tokens,
     ).tokenize(data)
-    split = hold_out(len(rows), plan.data.held_out_fraction, plan.training.seed)
+    split = hold_out(data.row_keys, plan.data.held_out_fraction)
     train = _with_something_to_learn([rows[index] for index in split.train_indices], data.path)
     held_out = tuple(rows[i] for i in split.held_out_indices if rows[i].learned_tokens)
     _report(events, rows, train=train, held_out=held_out)

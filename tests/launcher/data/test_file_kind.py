@@ -33,11 +33,9 @@ FOREIGN = {
     "empty": ("train.jsonl", b"", "is empty"),
     "blank": ("train.jsonl", b"\n \n\r\n", "has only blank lines"),
     "only a BOM": ("train.jsonl", b"\xef\xbb\xbf", "has only blank lines"),
-    "CSV": ("train.csv", b"a,b\n1,2\n", "is a CSV table"),
-    "CSV in capitals": ("TRAIN.CSV", b"a,b\n1,2\n", "is a CSV table"),
-    "Parquet": ("train.jsonl", b"PAR1\x15\x04", "is a Parquet file"),
-    "Parquet by name": ("train.parquet", b"?", "is a Parquet file"),
-    "zip": ("train.jsonl", b"PK\x03\x04\x14", "is a zip archive (or an Office file)"),
+    "Parquet by name": ("train.parquet", b"?", "is no Parquet file, whatever its name says"),
+    "SQLite": ("train.jsonl", b"SQLite format 3\x00", "is an SQLite database"),
+    "one object": ("train.json", b'{\n"a": 1}', "is one JSON object without a list of rows in it"),
     "binary": ("train.jsonl", b"\x7fELF\x00\x80", "is binary data"),
 }
 
@@ -54,17 +52,16 @@ def test_another_kind_of_file_is_named_and_the_layouts_shown(
 
 
 MENDABLE = {
-    "gzip": (b"\x1f\x8b\x08", "is compressed with gzip", "unpack it first"),
     "UTF-16": ('{"text": "a"}'.encode("utf-16"), "is UTF-16 text, not UTF-8", "save it as UTF-8"),
-    "JSON list": (
-        b'[\n{"text": "a"}\n]',
-        "is one JSON document over several lines, not one object a line",
-        "write one row a line, for instance: jq -c '.[]' rows.json > rows.jsonl",
+    "zip": (
+        b"PK\x03\x04\x14",
+        "is a zip archive (or an Office file)",
+        "unpack it and name the folder",
     ),
-    "JSON list, tight": (
-        b'[{"text": "a"},\n{"text": "b"}]',
-        "is one JSON document over several lines, not one object a line",
-        "write one row a line, for instance: jq -c '.[]' rows.json > rows.jsonl",
+    "picture": (
+        b"\x89PNG\r\n\x1a\n",
+        "is a picture",
+        "name the folder with one folder for each class",
     ),
 }
 
@@ -87,14 +84,34 @@ def test_a_missing_file_is_named() -> None:
     assert caught.value.hints == ("check the path given with --data",)
 
 
-def test_a_folder_is_not_a_file() -> None:
-    """Naming the folder of the data is a common slip."""
+def test_a_folder_without_data_says_so() -> None:
+    """Naming a folder is fine, as long as there is something in it."""
     Path("data").mkdir()
     with pytest.raises(DataError) as caught:
         read_data(Path("data"))
 
-    assert caught.value.message == "data: is a folder, not a file"
-    assert caught.value.hints == ("name one .jsonl file in it",)
+    assert caught.value.message == "data: is a folder without data files or folders of pictures"
+
+
+def test_a_pattern_that_matches_nothing_is_named() -> None:
+    """The pattern is shown as it was typed."""
+    with pytest.raises(DataError, match=r"none-\*.jsonl: no file matches"):
+        read_data(Path("none-*.jsonl"))
+
+
+@pytest.mark.parametrize("name", ["train.jsonl.gz", "train.jsonl.xz", "train.jsonl.bz2"])
+def test_a_broken_archive_is_named(name: str) -> None:
+    """Half a download is no data."""
+    import bz2
+    import gzip
+    import lzma
+
+    packers = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
+    packed = packers[Path(name).suffix](b'{"text": "a"}\n' * 5000)
+
+    failure = failure_of(name, packed[: len(packed) // 2])
+
+    assert "and broken" in failure.message
 
 
 def test_a_file_one_may_not_read_is_named() -> None:

@@ -44,66 +44,66 @@ ROLES = "use one of system, user, assistant, tool"
 BAD_CHATS = {
     "not a list": (
         '{"messages": "a"}',
-        'field "messages" must be a list, not text (put the messages in [ ])',
+        "messages: must be a list, not text (put the messages in [ ])",
     ),
     "empty list": (
         chat(),
-        'field "messages" is empty (add the conversation or remove the row)',
+        "messages: is empty (add the conversation or remove the row)",
     ),
     "message is text": (
         chat("Hi"),
-        'field "messages[0]" must be an object, not text (give it a role and a content)',
+        "messages[0]: must be an object, not text (give it a role and a content)",
     ),
     "no role": (
         chat({"content": "a"}, ANSWER),
-        f'field "messages[0].role" is missing ({ROLES})',
+        f"messages[0].role: is missing ({ROLES})",
     ),
     "role is null": (
         chat({"role": None, "content": "a"}, ANSWER),
-        f'field "messages[0].role" must be text, not null ({ROLES})',
+        f"messages[0].role: must be text, not null ({ROLES})",
     ),
     "unknown role": (
         chat({"role": "bot\x1b", "content": "a"}, ANSWER),
-        f"field \"messages[0].role\" is unknown: 'bot\\x1b' ({ROLES})",
+        f"messages[0].role: is unknown: 'bot\\x1b' ({ROLES})",
     ),
     "no content": (
         chat(USER, {"role": "assistant"}),
-        'field "messages[1].content" is missing (add it or remove the row)',
+        "messages[1].content: is missing (add it or remove the row)",
     ),
     "content in parts": (
-        chat({"role": "user", "content": [{"type": "text", "text": "a"}]}, ANSWER),
-        'field "messages[0].content" must be text, not a list (write it as a string)',
+        chat({"role": "user", "content": [{"type": "image_url", "image_url": "a"}]}, ANSWER),
+        "messages[0].content[0]: is of type 'image_url' (only text can be learned here)",
     ),
     "tool call": (
         chat(USER, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}),
-        'field "messages[1].tool_calls" cannot be learned yet (write the call as content)',
+        "messages[1].tool_calls: cannot be learned yet (write the call as content)",
     ),
     "no assistant": (
         chat(USER, USER),
-        'field "messages" has no assistant message (add the answer to learn or remove the row)',
+        "messages: has no assistant message (add the answer to learn or remove the row)",
     ),
     "last is the user": (
         chat(USER, ANSWER, USER),
         (
-            'field "messages" ends with the user, not the assistant '
+            "messages: ends with the user, not the assistant "
             "(add the last answer or remove what follows it)"
         ),
     ),
     "late system": (
         chat(USER, {"role": "system", "content": "c"}, ANSWER),
-        'field "messages[1].role" is a system message that is not first (move it to the front)',
+        "messages[1].role: is a system message that is not first (move it to the front)",
     ),
     "empty answer": (
         chat(USER, {"role": "assistant", "content": " \n"}),
-        'field "messages[1].content" is an empty answer (write the answer or remove the row)',
+        "messages[1].content: is an empty answer (write the answer or remove the row)",
     ),
     "escaped NUL": (
         chat({"role": "user", "content": "a\x00"}, ANSWER),
-        'field "messages[0].content" holds a NUL character (remove the \\u0000)',
+        "messages[0].content: holds a NUL character (remove the \\u0000)",
     ),
     "lone surrogate": (
         chat({"role": "user", "content": "a\ud83d"}, ANSWER),
-        'field "messages[0].content" holds half a character, \\ud83d (write the pair or remove it)',
+        "messages[0].content: holds half a character, \\ud83d (write the pair or remove it)",
     ),
     "mixed layouts": (
         '{"text": "a"}',
@@ -111,7 +111,7 @@ BAD_CHATS = {
     ),
     "no layout at all": (
         '{"chat": []}',
-        'field "messages" is missing (add it or remove the row)',
+        "messages: is missing (add it or remove the row)",
     ),
 }
 
@@ -129,23 +129,23 @@ def test_a_bad_chat_is_named_with_line_field_reason_and_fix(line: str, message: 
 BAD_PROMPTS = {
     "no completion": (
         '{"prompt": "a"}',
-        'field "completion" is missing (add it or remove the row)',
+        "completion: is missing (add it or remove the row)",
     ),
     "no prompt": (
         '{"completion": "a"}',
-        'field "prompt" is missing (add it or remove the row)',
+        "prompt: is missing (add it or remove the row)",
     ),
     "number": (
         '{"prompt": "a", "completion": 4}',
-        'field "completion" must be text, not a number (write it as a string)',
+        "completion: must be text, not a number (write it as a string)",
     ),
     "true": (
         '{"prompt": true, "completion": "a"}',
-        'field "prompt" must be text, not true or false (write it as a string)',
+        "prompt: must be text, not true or false (write it as a string)",
     ),
     "empty completion": (
         '{"prompt": "a", "completion": ""}',
-        'field "completion" is empty (write what should be learned or remove the row)',
+        "completion: is empty (write what should be learned or remove the row)",
     ),
     "not UTF-8": (
         b'{"prompt": "a", "completion": "caf\xe9"}',
@@ -207,7 +207,7 @@ def test_an_empty_text_is_refused() -> None:
     failure = failure_of('{"text": "a"}\n{"text": "  "}\n')
 
     assert failure.message == (
-        'train.jsonl:2: field "text" is empty (write what should be learned or remove the row)'
+        "train.jsonl:2: text: is empty (write what should be learned or remove the row)"
     )
 
 
@@ -217,10 +217,7 @@ def test_each_further_bad_row_is_a_hint() -> None:
 
     assert failure.message.startswith("train.jsonl:2: ")
     assert failure.hints == (
-        (
-            '2 more bad rows: train.jsonl:3: field "text" must be text, not a number '
-            "(write it as a string)"
-        ),
+        ("2 more bad rows: train.jsonl:3: text: must be text, not a number (write it as a string)"),
         (
             "train.jsonl:5: broken JSON at column 1: Expecting value, near 'x' "
             "(mend or remove the row)"
@@ -232,25 +229,30 @@ def test_reading_stops_after_enough_bad_rows() -> None:
     """A file of another kind does not flood the terminal."""
     failure = failure_of('{"text": "a"}\n' + '{"text": 1}\n' * 500)
 
-    assert len(failure.hints) == PROBLEM_LIMIT
-    assert failure.hints[-1] == (f"reading stopped at line {PROBLEM_LIMIT + 1}; there may be more")
+    assert len(failure.hints) == PROBLEM_LIMIT + 1
+    assert failure.hints[-2] == f"reading stopped at line {PROBLEM_LIMIT + 1}; there may be more"
+    assert failure.hints[-1].startswith("tlplan data train.jsonl names them all")
 
 
-def test_the_layout_is_that_of_the_first_good_row() -> None:
+def test_the_layout_is_that_of_most_rows() -> None:
     """A bad first row does not make the rest of the file wrong."""
     failure = failure_of('{"prompt": "a"}\n{"text": "a"}\n{"text": "b"}\n')
 
-    assert failure.message.startswith('train.jsonl:1: field "completion" is missing')
+    assert failure.message == (
+        'train.jsonl:1: mixed layouts: this row is "prompt" and "completion", line 2 is "text" '
+        "(keep one layout in a file)"
+    )
     assert failure.hints == ()
 
 
 def test_without_a_good_row_the_layouts_are_shown() -> None:
     """Somebody with another layout sees what to turn it into."""
-    failure = failure_of('{"instruction": "a", "output": "b"}\n')
+    failure = failure_of('{"lorem": "a", "ipsum": "b"}\n')
 
     assert failure.message == (
         'train.jsonl:1: has none of the fields "messages", or "prompt" and "completion", '
-        "or \"text\"; found 'instruction', 'output'"
+        'or "instruction" and "output", or "text" and "label", or "image" and "label", '
+        "or \"text\"; found 'lorem', 'ipsum'"
     )
     assert failure.hints == accepted_layouts()
     assert failure.hints[1].startswith('or {"messages": [')

@@ -58,6 +58,8 @@ def test_each_layout_is_recognised(
 @pytest.mark.parametrize("layout", LAYOUT_EXAMPLES)
 def test_the_examples_shown_to_people_are_accepted(tmp_path: Path, layout: Layout) -> None:
     """A hint never shows a line that would be refused."""
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     assert read_data(written(tmp_path, LAYOUT_EXAMPLES[layout].encode())).layout == layout
 
 

@@ -1,0 +1,159 @@
+"""Everything there is to say about a data file: what it is, what is wrong, what to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from launcher.data.dataset import Layout, ordered_labels
+from launcher.data.duplicates import Repeat, repeats_in
+from launcher.data.findings import Finding, Lookout, findings_of
+from launcher.data.lengths import Lengths
+from launcher.data.near_duplicates import HeldOutIndex
+from launcher.data.problems import Problem, unusable_file
+from launcher.data.row_lengths import lengths_of_source
+from launcher.data.sources import Source, source_of
+from launcher.data.split import FEWEST_ROWS_TO_SPLIT, is_held_out
+from launcher.data.survey import Survey
+from launcher.data.surveying import Surveyed, near_repeats, survey_source
+from planner.settle import held_out_share
+
+Verdict = Literal["usable", "usable with warnings", "not usable as it is"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkup:
+    """The answer of `tlplan data`."""
+
+    path: Path
+    files: tuple[Path, ...]
+    layout: Layout | None
+    """None when no row has one."""
+    found_as: str
+    rows: int
+    """Rows that can be used."""
+    bad_rows: int
+    bytes_on_disk: int
+    problems: tuple[Problem, ...]
+    """The first thousand bad rows."""
+    findings: tuple[Finding, ...]
+    lengths: Lengths | None
+    """Tokens; None for pictures or without a usable row."""
+    labels: tuple[tuple[str, int], ...]
+    """Rows of each class, in the order in which classes are numbered."""
+    held_out_rows: int
+    held_out_how: str
+    repeats: tuple[Repeat, ...]
+    unused_fields: tuple[tuple[str, int], ...]
+    """Fields nothing is learned from, with the line of the first."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether a launch would take it."""
+        if self.bad_rows or not self.rows:
+            return "not usable as it is"
+        warned = any(finding.level == "warning" for finding in self.findings)
+        return "usable with warnings" if warned else "usable"
+
+
+def check_up(
+    path: Path,
+    *,
+    tokenizer_file: Path | None = None,
+    held_out: Path | None = None,
+    limit_tokens: int | None = None,
+) -> Checkup:
+    """Look at all of `path`: a file, a folder or a pattern.
+
+    `held_out` names a file to measure on, in place of a share of the rows; `limit_tokens` is
+    what a row may have before it is cut. Raises DataError when nothing can be read at all.
+    """
+    source = source_of(path)
+    surveyed = survey_source(source)
+    survey = surveyed.survey
+    if not survey.records:
+        raise unusable_file(path, "has no rows")
+    measured_on = source_of(held_out) if held_out is not None else source.held_out
+    repeats = repeats_in(survey.keys, survey.row_labels if survey.labels else ())
+    lengths = None
+    if survey.rows and not source.classes and surveyed.shape is not None:
+        lengths = lengths_of_source(source, surveyed, tokenizer_file)
+    fraction, held_out_rows, how = _held_out(survey, measured_on)
+    return Checkup(
+        path=path,
+        files=surveyed.files,
+        layout=None if surveyed.shape is None else surveyed.shape.layout,
+        found_as="" if surveyed.shape is None else surveyed.shape.name,
+        rows=survey.rows,
+        bad_rows=survey.bad_rows,
+        bytes_on_disk=sum(file.stat().st_size for file in surveyed.files if file.is_file()),
+        problems=_problems(surveyed),
+        findings=tuple(
+            findings_of(
+                surveyed,
+                Lookout(
+                    repeats=repeats,
+                    near=_near(source, survey, measured_on, fraction),
+                    lengths=lengths,
+                    limit_tokens=limit_tokens,
+                    held_out_rows=held_out_rows,
+                ),
+            )
+        ),
+        lengths=lengths,
+        labels=tuple((label, survey.labels[label]) for label in ordered_labels(set(survey.labels))),
+        held_out_rows=held_out_rows,
+        held_out_how=how,
+        repeats=tuple(repeats),
+        unused_fields=tuple(survey.unused.items()),
+    )
+
+
+def _problems(surveyed: Surveyed) -> tuple[Problem, ...]:
+    return tuple(
+        Problem(
+            file=surveyed.files[place.file],
+            line=place.line,
+            field=place.field,
+            reason=place.reason,
+            fix=place.fix,
+        )
+        for place in surveyed.survey.problems
+    )
+
+
+def _held_out(survey: Survey, measured_on: Source | None) -> tuple[float, int, str]:
+    """(share held out of this data, rows to measure on, how they are chosen)."""
+    if measured_on is not None:
+        rows = survey_source(measured_on).survey.rows
+        return 0.0, rows, f"the rows of {measured_on.path}"
+    if survey.rows < FEWEST_ROWS_TO_SPLIT:
+        return 0.0, 0, f"none: {survey.rows} rows are fewer than {FEWEST_ROWS_TO_SPLIT}"
+    fraction = held_out_share(survey.rows)
+    rows = sum(is_held_out(key, fraction) for key in survey.keys)
+    return fraction, max(rows, 1), f"about {100 * fraction:.3g} %, by hash: fixed as rows are added"
+
+
+def _near(
+    source: Source, survey: Survey, measured_on: Source | None, fraction: float
+) -> Sequence[tuple[str, str, float]]:
+    """(place of the training row, place of the held-out row, share it repeats)."""
+    if source.classes:
+        return []
+    if measured_on is not None:
+        other = survey_source(measured_on)
+        rows, files = list(other.survey.sample), other.files
+    else:
+        rows = [each for each in survey.sample if is_held_out(-each.minus_key, fraction)]
+        files = source.files
+    index = HeldOutIndex.of(row.text for row in rows)
+    return [
+        (
+            f"{source.files[each.file]}:{each.line}",
+            f"{files[rows[each.held_out].file]}:{rows[each.held_out].line}",
+            each.share,
+        )
+        for each in near_repeats(source, index, fraction)
+    ]

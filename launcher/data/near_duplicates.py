@@ -1,0 +1,77 @@
+"""Training rows that say nearly the same as a held-out row, which makes measuring worthless.
+
+Rows are compared by runs of five words (shingles, Broder 1997). A held-out row counts as
+repeated when most of its runs stand in one training row; runs that many held-out rows share,
+such as a common system prompt, say nothing and are left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_RUN = 5
+_FEWEST_RUNS = 4
+_COMMON_SHARE = 0.05
+_COMMON_ROWS = 3
+REPEATED_SHARE = 0.6
+"""Share of a held-out row's runs that must stand in one training row."""
+
+Shingle = tuple[str, ...]
+
+
+class NearRepeat(NamedTuple):
+    """A training row and the held-out row it nearly repeats."""
+
+    file: int
+    line: int
+    held_out: int
+    """Index into the texts the index was made of."""
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutIndex:
+    """Which held-out rows have which runs of words."""
+
+    rows_of: dict[Shingle, tuple[int, ...]]
+    runs_of_row: dict[int, int]
+    shingles: frozenset[Shingle]
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> HeldOutIndex:
+        """Index texts; those of too few words are left to the exact comparison."""
+        sets = [frozenset(_shingles(text)) for text in texts]
+        spread = Counter(shingle for each in sets for shingle in each)
+        limit = max(_COMMON_ROWS, _COMMON_SHARE * len(sets))
+        rows_of: dict[Shingle, list[int]] = {}
+        runs_of_row: dict[int, int] = {}
+        for row, shingles in enumerate(sets):
+            telling = [each for each in shingles if spread[each] <= limit]
+            if len(telling) < _FEWEST_RUNS:
+                continue
+            runs_of_row[row] = len(telling)
+            for each in telling:
+                rows_of.setdefault(each, []).append(row)
+        return cls(
+            {shingle: tuple(rows) for shingle, rows in rows_of.items()},
+            runs_of_row,
+            frozenset(rows_of),
+        )
+
+    def repeated_by(self, text: str) -> tuple[int, float] | None:
+        """The held-out row that a text nearly repeats and the share it repeats, None for none."""
+        shared = self.shingles.intersection(_shingles(text))
+        if len(shared) < _FEWEST_RUNS * REPEATED_SHARE:
+            return None
+        hits = Counter(row for shingle in shared for row in self.rows_of[shingle])
+        row, count = max(hits.items(), key=lambda item: item[1] / self.runs_of_row[item[0]])
+        share = count / self.runs_of_row[row]
+        return (row, share) if share >= REPEATED_SHARE else None
+
+
+def _shingles(text: str) -> Iterable[Shingle]:
+    words = text.lower().split()
+    return zip(words, words[1:], words[2:], words[3:], words[4:], strict=False)

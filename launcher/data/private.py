@@ -1,0 +1,65 @@
+"""Secrets and personal data in a text, counted by kind and never shown."""
+
+from __future__ import annotations
+
+import re
+
+_SECRETS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
+    ("AWS access key", "AKIA", re.compile(r"\bAKIA[0-9A-Z]{16}\b")),
+    ("GitHub token", "gh", re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36}")),
+    ("Hugging Face token", "hf_", re.compile(r"\bhf_[A-Za-z0-9]{30,}")),
+    ("API key", "sk-", re.compile(r"\bsk-[A-Za-z0-9_-]{20,}")),
+    ("Slack token", "xox", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}")),
+    ("Google key", "AIza", re.compile(r"\bAIza[0-9A-Za-z_-]{35}")),
+    ("private key", "-----BEGIN", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
+    ("JSON web token", "eyJ", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
+    ("password", "assw", re.compile(r"(?i)\bpassw(?:or)?d\s*[:=]\s*[^\s\"']{6,}")),
+)
+"""Kind, a part that must be there (which is far faster to look for), the whole pattern."""
+
+_EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.-]*[a-zA-Z]\b")
+_LONG_NUMBER = re.compile(r"\+?\d[\d ()/.-]{7,20}\d")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
+_US_NUMBER = re.compile(r"\b\d{3}-\d{2}-\d{4}\b")
+
+
+def secrets_in(text: str) -> list[str]:
+    """The kinds of secrets that a text seems to hold."""
+    return [kind for kind, part, pattern in _SECRETS if part in text and pattern.search(text)]
+
+
+def personal_data_in(text: str) -> list[str]:
+    """The kinds of personal data that a text seems to hold."""
+    found = []
+    if "@" in text and _EMAIL.search(text):
+        found.append("e-mail address")
+    number = _LONG_NUMBER.search(text)
+    while number is not None:
+        kind = _kind_of_number(number.group())
+        if kind is not None and kind not in found:
+            found.append(kind)
+        number = _LONG_NUMBER.search(text, number.end())
+    if "IBAN" in text.upper() and _IBAN.search(text):
+        found.append("bank account")
+    return found
+
+
+def _kind_of_number(text: str) -> str | None:
+    digits = re.sub(r"\D", "", text)
+    if 13 <= len(digits) <= 19 and digits[0] in "3456" and _luhn(digits):
+        return "card number"
+    if _US_NUMBER.fullmatch(text):
+        return "social security number"
+    separated = len(re.findall(r"\d+", text)) >= 3
+    if text.startswith("+") and 9 <= len(digits) <= 15:
+        return "phone number"
+    if separated and text.startswith(("0", "(")) and 9 <= len(digits) <= 13:
+        return "phone number"
+    return None
+
+
+def _luhn(digits: str) -> bool:
+    """The check sum that card numbers carry (ISO/IEC 7812)."""
+    doubled = [int(digit) * (2 - (index + len(digits)) % 2) for index, digit in enumerate(digits)]
+    total = sum(value if value < 10 else value - 9 for value in doubled)
+    return total % 10 == 0

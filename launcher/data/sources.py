@@ -1,0 +1,113 @@
+"""What --data names: a file, several, a folder of files, or a folder of pictures by class."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from launcher.data.file_kind import PACKED_SUFFIXES, ROW_SUFFIXES
+from launcher.data.images import class_folders
+from launcher.data.problems import unusable_file
+from launcher.errors import DataError
+
+_HELD_OUT_WORDS = ("test", "valid", "validation", "val", "dev", "eval", "heldout", "held_out")
+_TRAIN_WORDS = ("train", "training")
+_NOT_ROWS = ("readme", "license", "dataset_info", "dataset_infos", "changelog", "requirements")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where rows are read from."""
+
+    path: Path
+    """What was named."""
+    files: tuple[Path, ...] = ()
+    classes: dict[str, list[Path]] = field(default_factory=dict)
+    """Pictures by class, in place of files."""
+    held_out: Source | None = None
+    """What the folder itself sets aside under a name such as test or validation."""
+
+
+def source_of(path: Path) -> Source:
+    """The files behind a path or a pattern. Raises DataError when there are none."""
+    try:
+        return _found(path)
+    except PermissionError:
+        raise DataError(f"{path}: permission denied", f"try: chmod u+r {path}") from None
+
+
+def _found(path: Path) -> Source:
+    if glob.has_magic(str(path)) and not path.exists():
+        found = tuple(Path(name) for name in sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207  (a whole pattern)
+        files = tuple(file for file in found if file.is_file())
+        if not files:
+            raise DataError(f"{path}: no file matches", "check the pattern given with --data")
+        return _split(path, files)
+    if not path.is_dir():
+        return Source(path=path, files=(path,))
+    return _folder(path)
+
+
+def _folder(folder: Path) -> Source:
+    files = tuple(path for path in sorted(folder.rglob("*")) if _holds_rows(path, folder))
+    if files:
+        return _split(folder, files)
+    splits = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    train = next((splits[word] for word in _TRAIN_WORDS if word in splits), None)
+    if train is not None and class_folders(train):
+        held_out = next((splits[word] for word in _HELD_OUT_WORDS if word in splits), None)
+        return Source(
+            path=folder,
+            classes=class_folders(train),
+            held_out=(
+                None if held_out is None else Source(path=held_out, classes=class_folders(held_out))
+            ),
+        )
+    classes = class_folders(folder)
+    if not classes:
+        raise unusable_file(
+            folder, "is a folder without data files or folders of pictures", "name a file in it"
+        )
+    return Source(path=folder, classes=classes)
+
+
+def _split(path: Path, files: Sequence[Path]) -> Source:
+    """Files named train against files named test; all of them are rows where neither is."""
+    held_out = [file for file in files if _named(file, path, _HELD_OUT_WORDS)]
+    train = [file for file in files if file not in held_out]
+    named = [file for file in train if _named(file, path, _TRAIN_WORDS)]
+    if not train:
+        return Source(path=path, files=tuple(files))
+    if not held_out:
+        return Source(path=path, files=tuple(named or train))
+    # Test and validation both: the later in the alphabet, validation, is for choosing.
+    chosen = [file for file in held_out if _named(file, path, _HELD_OUT_WORDS[1:])] or held_out
+    return Source(
+        path=path,
+        files=tuple(named or train),
+        held_out=Source(path=path, files=tuple(chosen)),
+    )
+
+
+def _named(file: Path, root: Path, words: Sequence[str]) -> bool:
+    try:
+        shown = file.relative_to(root)
+    except ValueError:
+        shown = Path(file.name)
+    parts = str(shown).lower().replace("\\", "/")
+    for mark in "-_./ ":
+        parts = parts.replace(mark, " ")
+    return any(word in parts.split() for word in words)
+
+
+def _holds_rows(path: Path, folder: Path) -> bool:
+    relative = path.relative_to(folder)
+    if any(part.startswith(".") for part in relative.parts) or not path.is_file():
+        return False
+    suffix = path.suffix.lower()
+    if suffix in PACKED_SUFFIXES:
+        suffix = Path(path.stem).suffix.lower()
+    stem = path.name.lower().split(".")[0]
+    return suffix in ROW_SUFFIXES and not stem.startswith(_NOT_ROWS)

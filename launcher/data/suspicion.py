@@ -1,0 +1,120 @@
+"""What is odd about a row that can be used: damage, a cut answer, a template, private data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from launcher.data.dataset import Row
+from launcher.data.digest import text_of
+from launcher.data.messages import order_problem
+from launcher.data.private import personal_data_in, secrets_in
+
+_TEMPLATE_PARTS = ("<|", "[INST]", "<start_of_turn>", "### ", "</s>", "[/INST]")
+_TEMPLATE = re.compile(
+    r"<\|(?:im_start|im_end|start_header_id|end_header_id|eot_id|begin_of_text|endoftext|end|user"
+    r"|assistant|system)\|>|\[/?INST\]|<(?:start|end)_of_turn>|</s>"
+    r"|### (?:Instruction|Response|Assistant|User|Human):"
+)
+_DAMAGE = re.compile("\ufffd|[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac|\u00ef\u00bf\u00bd")
+_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LONG_ENOUGH_TO_BE_CUT = 200
+_SENTENCE_ENDS = (". ", "? ", "! ", ".\n", "\u3002")
+
+
+class Suspicion(NamedTuple):
+    """Something to look at in one row."""
+
+    code: str
+    field: str | None
+    reason: str
+    fix: str
+
+
+_ALL_OR_REMOVE = "complete it or remove the row"
+
+
+def suspicions_of(row: Row, *, has_escapes: bool) -> Iterator[Suspicion]:
+    """Everything odd about a row; private data by kind, its text never."""
+    if "image" in row:
+        return
+    text = text_of(row)
+    if any(part in text for part in _TEMPLATE_PARTS) and _TEMPLATE.search(text):
+        yield Suspicion(
+            "TEMPLATE_IN_TEXT",
+            _where(row, _TEMPLATE),
+            "holds marks of a chat template, which is added anyway",
+            "write the messages without it",
+        )
+    if not text.isascii() and _DAMAGE.search(text):
+        yield Suspicion(
+            "ENCODING_DAMAGE",
+            _where(row, _DAMAGE),
+            "holds characters of a wrong encoding",
+            "read the source again as UTF-8",
+        )
+    elif has_escapes and _CONTROL.search(text.replace("\x1e", "").replace("\x1f", "")):
+        yield Suspicion(
+            "ENCODING_DAMAGE", None, "holds control characters", "remove them from the text"
+        )
+    yield from _of_the_conversation(row)
+    for kind in secrets_in(text):
+        yield Suspicion("SECRET", None, f"seems to hold a secret: {kind}", "replace it")
+    for kind in personal_data_in(text):
+        yield Suspicion("PERSONAL_DATA", None, f"seems to hold personal data: {kind}", "replace it")
+
+
+def _of_the_conversation(row: Row) -> Iterator[Suspicion]:
+    if "messages" in row:
+        wrong = order_problem(row["messages"])
+        if wrong is not None:
+            position, reason = wrong
+            yield Suspicion(
+                "ROLE_ORDER",
+                f"messages[{position}].role",
+                f"{reason}, which many chat templates refuse",
+                "join or reorder the messages",
+            )
+        answer, field = row["messages"][-1]["content"], f"messages[{len(row['messages']) - 1}]"
+    elif "completion" in row:
+        answer, field = row["completion"], "completion"
+    else:
+        return
+    if _is_cut(answer):
+        yield Suspicion(
+            "ANSWER_CUT", field, "ends in the middle of a sentence or of code", _ALL_OR_REMOVE
+        )
+
+
+def _is_cut(answer: str) -> bool:
+    """Long prose whose last character is a letter or a comma, or code whose fence stays open."""
+    if len(answer) < _LONG_ENOUGH_TO_BE_CUT:
+        return False
+    if answer.count("```") % 2:
+        return True
+    last_line = answer[answer.rfind("\n", 0, len(answer.rstrip())) + 1 :].strip()
+    prose = sum(answer.count(end) for end in _SENTENCE_ENDS) >= 2
+    # A last line of its own without an end, such as a signature or an item, is no cut.
+    return (
+        prose
+        and len(last_line) > 60
+        and (last_line[-1].isalpha() or last_line[-1] in ",;-(")
+        and any(end in last_line for end in _SENTENCE_ENDS)
+    )
+
+
+def _where(row: Row, pattern: re.Pattern[str]) -> str | None:
+    """The field that a pattern is found in."""
+    if "messages" in row:
+        return next(
+            (
+                f"messages[{index}].content"
+                for index, message in enumerate(row["messages"])
+                if pattern.search(message["content"])
+            ),
+            None,
+        )
+    return next(
+        (name for name, text in row.items() if isinstance(text, str) and pattern.search(text)), None
+    )

@@ -1,0 +1,102 @@
+"""What one name can stand for: several files, a folder of them, pictures by class."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launcher.data.rows import read_data
+from launcher.data.sources import source_of
+from launcher.errors import DataError
+
+ROWS = [{"prompt": f"{n} + 1 =", "completion": f" {n + 1}"} for n in range(3)]
+CSV_OF_THE_OTHERS = b"prompt,completion\n1 + 1 =, 2\n2 + 1 =, 3\n"
+
+
+def jsonl(rows: list[dict[str, Any]]) -> bytes:
+    """Rows as JSON Lines."""
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def test_files_of_a_folder_are_read_in_turn(tmp_path: Path) -> None:
+    """One layout over several files and formats, each row with its own file and line."""
+    (tmp_path / "a.jsonl").write_bytes(jsonl(ROWS[:1]))
+    (tmp_path / "b.csv").write_bytes(CSV_OF_THE_OTHERS)
+    (tmp_path / "README.md").write_text("No rows.")
+
+    data = read_data(tmp_path)
+
+    assert list(data.rows) == ROWS
+    assert data.place(0) == f"{tmp_path}/a.jsonl:1"
+    assert data.place(2) == f"{tmp_path}/b.csv:3"
+
+
+def test_a_pattern_names_several_files(tmp_path: Path) -> None:
+    """As a shell would, for those who quote it."""
+    for name in ("part-1.jsonl", "part-2.jsonl", "other.jsonl"):
+        (tmp_path / name).write_bytes(jsonl(ROWS[:1]))
+
+    assert len(read_data(tmp_path / "part-*.jsonl").rows) == 2
+
+
+def test_another_layout_in_a_second_file_is_an_error_with_its_place(tmp_path: Path) -> None:
+    """The message names both places."""
+    (tmp_path / "a.jsonl").write_bytes(jsonl(ROWS))
+    (tmp_path / "b.jsonl").write_bytes(jsonl([{"text": "T"}]))
+
+    with pytest.raises(DataError) as caught:
+        read_data(tmp_path)
+
+    assert caught.value.message == (
+        f'{tmp_path}/b.jsonl:1: mixed layouts: this row is "text", {tmp_path}/a.jsonl:1 is '
+        '"prompt" and "completion" (keep one layout in a file)'
+    )
+
+
+def test_files_named_test_are_no_training_data(tmp_path: Path) -> None:
+    """A folder that brings its own test file is not trained on it."""
+    (tmp_path / "train.jsonl").write_bytes(jsonl(ROWS))
+    (tmp_path / "test.jsonl").write_bytes(jsonl(ROWS))
+
+    source = source_of(tmp_path)
+
+    assert [file.name for file in source.files] == ["train.jsonl"]
+    assert source.held_out is not None
+    assert [file.name for file in source.held_out.files] == ["test.jsonl"]
+
+
+def _picture(path: Path, shade: int) -> None:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (4, 4), shade).save(path)
+
+
+def test_pictures_in_a_folder_for_each_class_are_rows(tmp_path: Path) -> None:
+    """The folder's name is the class."""
+    _picture(tmp_path / "cat" / "1.png", 0)
+    _picture(tmp_path / "cat" / "2.jpg", 1)
+    _picture(tmp_path / "dog" / "1.bmp", 2)
+
+    data = read_data(tmp_path)
+
+    assert data.layout == "image_label"
+    assert [(Path(row["image"]).name, row["label"]) for row in data.rows] == [
+        ("1.png", "cat"),
+        ("2.jpg", "cat"),
+        ("1.bmp", "dog"),
+    ]
+    assert data.classes == ("cat", "dog")
+
+
+def test_a_table_of_paths_is_the_same(tmp_path: Path) -> None:
+    """Paths are relative to the table."""
+    _picture(tmp_path / "pictures" / "1.png", 0)
+    (tmp_path / "labels.csv").write_text("file_name,label\npictures/1.png,7\n")
+
+    data = read_data(tmp_path / "labels.csv")
+
+    assert data.rows == ({"image": str(tmp_path / "pictures" / "1.png"), "label": "7"},)
