@@ -5,12 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import hwdb
+from launcher.data.checkup import Checkup
 from launcher.data.tokenizer_files import chat_template_source
 from planner.advice.should_you import Advice, should_you
-from planner.advice.situation import Offer, Situation
+from planner.advice.situation import AdviceItem, Offer, Situation
 from planner.plan import Plan, PlannedModel
-from planner.request import Method
+from planner.request import Method, Task
 from planner.settle import held_out_rows
+
+TASKS: dict[str, Task] = {
+    "text_label": "text-classification",
+    "image_label": "image-classification",
+}
+"""What rows of a layout are for; all others are for a causal language model."""
 
 _INSTRUCT_WORDS = ("instruct", "-it", "chat")
 
@@ -30,11 +37,7 @@ def advice_on(
     data = plan.data
     if data is None:
         return None
-    folder = plan.model.folder
-    instruct = chat_template_source(Path(folder)) is not None if folder else None
-    sibling = None
-    if folder is None:
-        instruct, sibling = _variant(plan.model)
+    instruct, sibling = _variant(plan.model)
     return should_you(
         Situation(
             task=plan.asked.task or "causal-lm",  # type: ignore[arg-type]
@@ -54,6 +57,25 @@ def advice_on(
     )
 
 
+def advice_on_data(checkup: Checkup, model: PlannedModel | None) -> tuple[AdviceItem, ...]:
+    """What the data alone says, and the kind of model where one is named."""
+    lengths = checkup.lengths
+    instruct, sibling = (None, None) if model is None else _variant(model)
+    return should_you(
+        Situation(
+            task=TASKS.get(checkup.layout or "", "causal-lm"),
+            layout=checkup.layout or "",
+            examples=checkup.rows,
+            mean_tokens=None if lengths is None else lengths.mean,
+            longest_tokens=None if lengths is None else lengths.longest,
+            context_tokens=None if model is None else model.shape.max_context_tokens,
+            instruct=instruct,
+            model="" if model is None else model.id,
+            sibling=sibling,
+        )
+    ).items
+
+
 def _offers(
     plan: Plan, seconds: dict[Method, float], usd: dict[Method, float]
 ) -> dict[Method, Offer]:
@@ -70,6 +92,8 @@ def _offers(
 
 def _variant(model: PlannedModel) -> tuple[bool | None, str | None]:
     """(whether it follows instructions already, the --model name of the variant that does)."""
+    if model.folder is not None:
+        return chat_template_source(Path(model.folder)) is not None, None
     name = model.hub_id or model.id
     try:
         row = hwdb.find_model(name)

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "resume": "launcher.cli.resume",
     "runs": "launcher.cli.runs",
     "verify": "launcher.cli.verify",
+    "data": "launcher.cli.data",
     "gpus": "launcher.cli.gpus",
     "models": "launcher.cli.models",
     "estimate": "launcher.cli.estimate",

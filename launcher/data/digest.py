@@ -73,7 +73,10 @@ def text_of(row: Row) -> str:
 def key_of(row: Row) -> int:
     """64 bits of hash of what a row holds, its label left out: equal rows have equal keys."""
     if "image" in row:
-        data = Path(row["image"]).read_bytes()
-    else:
-        data = text_of(row).encode("utf-8", "surrogatepass")
+        return key_of_bytes(Path(row["image"]).read_bytes())
+    return key_of_bytes(text_of(row).encode("utf-8", "surrogatepass"))
+
+
+def key_of_bytes(data: bytes) -> int:
+    """The key of a row that holds these bytes."""
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")

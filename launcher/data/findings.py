@@ -80,7 +80,8 @@ def _between_rows(surveyed: Surveyed, lookout: Lookout) -> Iterator[Finding]:
             "LEAKAGE",
             "warning",
             len(lookout.near),
-            f"{_rows(len(lookout.near))} nearly repeat a held-out row: measuring on those flatters",
+            f"{_rows(len(lookout.near))} nearly {_repeats(lookout.near)} a held-out row: measuring "
+            "on those flatters",
             tuple(
                 f"{train}: repeats {100 * share:.0f} % of {other} (remove one of them)"
                 for train, other, share in lookout.near
@@ -92,7 +93,8 @@ def _between_rows(surveyed: Surveyed, lookout: Lookout) -> Iterator[Finding]:
             "CONTRADICTION",
             "warning",
             len(contradicting),
-            f"{_rows(len(contradicting))} repeat an earlier row under another label",
+            f"{_rows(len(contradicting))} {_repeats(contradicting)} an earlier row under another "
+            "label",
             tuple(_repeat(surveyed, each, "decide on one label") for each in contradicting),
         )
     same = [each for each in lookout.repeats if each.same_label]
@@ -101,7 +103,7 @@ def _between_rows(surveyed: Surveyed, lookout: Lookout) -> Iterator[Finding]:
             "DUPLICATES",
             "warning" if len(same) * 20 > surveyed.survey.rows else "note",
             len(same),
-            f"{_rows(len(same))} repeat an earlier row; --fix leaves them out",
+            f"{_rows(len(same))} {_repeats(same)} an earlier row; --fix leaves them out",
             tuple(_repeat(surveyed, each, "remove it") for each in same),
         )
 
@@ -221,6 +223,10 @@ def _place(surveyed: Surveyed, file: int, line: int) -> str:
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
+
+
+def _repeats(rows: Sequence[object]) -> str:
+    return "repeats" if len(rows) == 1 else "repeat"
 
 
 def _singular(words: str) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 _RUN = 5
 _FEWEST_RUNS = 4
+_MOST_WORDS_TO_TRY_ALL = 40
 _COMMON_SHARE = 0.05
 _COMMON_ROWS = 3
 REPEATED_SHARE = 0.6
@@ -63,7 +64,11 @@ class HeldOutIndex:
 
     def repeated_by(self, text: str) -> tuple[int, float] | None:
         """The held-out row that a text nearly repeats and the share it repeats, None for none."""
-        shared = self.shingles.intersection(_shingles(text))
+        words = text.lower().split()
+        # Where a long passage is repeated, one run in five of it is found as well.
+        if len(words) > _MOST_WORDS_TO_TRY_ALL and self.shingles.isdisjoint(_every_fifth(words)):
+            return None
+        shared = self.shingles.intersection(_runs(words))
         if len(shared) < _FEWEST_RUNS * REPEATED_SHARE:
             return None
         hits = Counter(row for shingle in shared for row in self.rows_of[shingle])
@@ -73,5 +78,12 @@ class HeldOutIndex:
 
 
 def _shingles(text: str) -> Iterable[Shingle]:
-    words = text.lower().split()
+    return _runs(text.lower().split())
+
+
+def _runs(words: list[str]) -> Iterable[Shingle]:
     return zip(words, words[1:], words[2:], words[3:], words[4:], strict=False)
+
+
+def _every_fifth(words: list[str]) -> Iterable[Shingle]:
+    return zip(*(words[start::_RUN] for start in range(_RUN)), strict=False)

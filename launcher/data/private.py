@@ -13,19 +13,23 @@ _SECRETS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("Google key", "AIza", re.compile(r"\bAIza[0-9A-Za-z_-]{35}")),
     ("private key", "-----BEGIN", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
     ("JSON web token", "eyJ", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
-    ("password", "assw", re.compile(r"(?i)\bpassw(?:or)?d\s*[:=]\s*[^\s\"']{6,}")),
+    ("password", "assw", re.compile(r"assw(?:or)?d\s*[:=]\s*[^\s\"']{6,}")),
 )
 """Kind, a part that must be there (which is far faster to look for), the whole pattern."""
 
 _EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.-]*[a-zA-Z]\b")
-_LONG_NUMBER = re.compile(r"\+?\d[\d ()/.-]{7,20}\d")
+_LONG_NUMBER = re.compile(r"\d[\d ()/.-]{7,20}\d")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
-_US_NUMBER = re.compile(r"\b\d{3}-\d{2}-\d{4}\b")
+_US_NUMBER = re.compile(r"\d{3}-\d{2}-\d{4}")
 
 
 def secrets_in(text: str) -> list[str]:
     """The kinds of secrets that a text seems to hold."""
-    return [kind for kind, part, pattern in _SECRETS if part in text and pattern.search(text)]
+    found = []
+    for kind, part, pattern in _SECRETS:
+        if part in text and pattern.search(text):
+            found.append(kind)
+    return found
 
 
 def personal_data_in(text: str) -> list[str]:
@@ -35,7 +39,8 @@ def personal_data_in(text: str) -> list[str]:
         found.append("e-mail address")
     number = _LONG_NUMBER.search(text)
     while number is not None:
-        kind = _kind_of_number(number.group())
+        before = text[number.start() - 1 : number.start()]
+        kind = _kind_of_number(number.group(), before)
         if kind is not None and kind not in found:
             found.append(kind)
         number = _LONG_NUMBER.search(text, number.end())
@@ -44,16 +49,16 @@ def personal_data_in(text: str) -> list[str]:
     return found
 
 
-def _kind_of_number(text: str) -> str | None:
+def _kind_of_number(text: str, before: str) -> str | None:
     digits = re.sub(r"\D", "", text)
     if 13 <= len(digits) <= 19 and digits[0] in "3456" and _luhn(digits):
         return "card number"
     if _US_NUMBER.fullmatch(text):
         return "social security number"
     separated = len(re.findall(r"\d+", text)) >= 3
-    if text.startswith("+") and 9 <= len(digits) <= 15:
+    if before == "+" and 9 <= len(digits) <= 15:
         return "phone number"
-    if separated and text.startswith(("0", "(")) and 9 <= len(digits) <= 13:
+    if separated and (text.startswith("0") or before == "(") and 9 <= len(digits) <= 13:
         return "phone number"
     return None
 

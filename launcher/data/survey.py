@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from launcher.data.dataset import Row
-from launcher.data.digest import key_of, text_of
+from launcher.data.digest import key_of, key_of_bytes, text_of
 from launcher.data.recognise import Shape, unused_fields
 from launcher.data.row_problem import RowProblemError
 from launcher.data.stream import Checked
@@ -77,15 +77,17 @@ class Survey:
         if isinstance(row, RowProblemError):
             self._take_problem(checked, row)
             return
-        self._take_row(checked, row)
+        text = text_of(row)
+        self._take_row(checked, row, text)
         found: set[str] = set()
-        for each in suspicions_of(row, has_escapes=has_escapes):
+        for each in suspicions_of(row, text, has_escapes=has_escapes):
             found.add(each.code)
             self.kinds[each.code, each.reason] += 1
             places = self.suspicious_places.setdefault(each.code, [])
             if len(places) < PLACES_KEPT:
                 places.append(Place(checked.file, checked.line, each.field, each.reason, each.fix))
-        self.suspicions.update(found)
+        if found:
+            self.suspicions.update(found)
         if checked.candidate is not None and shape is not None:
             if len(checked.candidate) > len(shape.fields):
                 for name in unused_fields(checked.candidate, shape):
@@ -100,9 +102,10 @@ class Survey:
                 Place(checked.file, checked.line, problem.field, problem.reason, problem.fix)
             )
 
-    def _take_row(self, checked: Checked, row: Row) -> None:
-        key, text = key_of(row), text_of(row)
-        length = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    def _take_row(self, checked: Checked, row: Row, text: str) -> None:
+        encoded = text.encode("utf-8", "surrogatepass")
+        key = key_of(row) if "image" in row else key_of_bytes(encoded)
+        length = len(encoded)
         self.keys.append(key)
         self.lines.append(checked.line)
         self.files.append(checked.file)

@@ -72,6 +72,9 @@ def _amount(facts: Situation, advised: Approach) -> AdviceItem:
     if advised == "full":
         text = f"{facts.examples} examples can feed a full fine-tune, and the memory is there."
         return AdviceItem("FULL_CAN_PAY", "advice", text, data)
+    if "full" not in facts.offers:
+        text = f"{facts.examples} examples can feed a full fine-tune, where the memory allows it."
+        return AdviceItem("FULL_CAN_PAY", "advice", text, data)
     text = (
         f"{facts.examples} examples could feed a full fine-tune, but it does not fit here; "
         "adapters of a higher rank come near it."

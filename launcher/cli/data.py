@@ -1,0 +1,100 @@
+"""`tlplan data`: what a data file is, what is wrong with it line by line, and what to do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from launcher import stderr
+from launcher.cli.command_line import Parser
+from launcher.data.checkup import Checkup, check_up
+from launcher.data.fixing import write_good_rows
+from launcher.data.sources import source_of
+from launcher.exit_codes import ExitCode
+from launcher.output.check_json import json_text
+from launcher.output.data_json import data_document
+from launcher.output.data_text import data_text
+from launcher.output.style import style_for
+from planner.advice.situation import AdviceItem
+from planner.plan import PlannedModel
+
+HELP = "what is in a data file, and what is wrong with it, line by line"
+
+
+def add_arguments(parser: Parser) -> None:
+    """The file, and what to do with it."""
+    parser.usage = "tlplan data FILE [--model NAME] [--fix OUT] [options]"
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="JSONL, JSON, CSV, TSV, Parquet or text, also packed; a folder of files, or of "
+        'pictures by class; a pattern such as "part-*.jsonl"; a data set of the Hub',
+    )
+    parser.add_argument("--model", metavar="NAME", help="count tokens as this model would")
+    parser.add_argument("--held-out", metavar="FILE", help="rows to measure on, looked for repeats")
+    parser.add_argument(
+        "--fix", metavar="OUT", help=f"write the good rows there, the rest to OUT{'.rest.txt'}"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at the data; exit code 4 when a launch would refuse it and nothing was mended."""
+    path = Path(arguments.file).expanduser()
+    model = _model(arguments.model)
+    checkup = check_up(
+        path,
+        tokenizer_file=_tokenizer_file(model),
+        held_out=Path(arguments.held_out) if arguments.held_out else None,
+        limit_tokens=None if model is None else model.shape.max_context_tokens,
+    )
+    advice = _advice(checkup, model)
+    following = _following(arguments, checkup)
+    if arguments.json:
+        sys.stdout.write(json_text(data_document(checkup, advice)))
+    else:
+        style = style_for(sys.stdout, os.environ)
+        sys.stdout.write(style.clean(data_text(checkup, advice, style, following)))
+    if arguments.fix:
+        return _fix(path, Path(arguments.fix), checkup)
+    return ExitCode.BAD_DATA if checkup.bad_rows or not checkup.rows else ExitCode.DONE
+
+
+def _fix(path: Path, target: Path, checkup: Checkup) -> int:
+    repeats = frozenset(each.row for each in checkup.repeats if each.same_label)
+    fixed = write_good_rows(source_of(path), target, repeats)
+    stderr.note(f"{fixed.rows} rows in {target}, {fixed.left_out} left out, listed in {fixed.rest}")
+    return ExitCode.DONE if fixed.rows else ExitCode.BAD_DATA
+
+
+def _model(name: str | None) -> PlannedModel | None:
+    if name is None:
+        return None
+    from launcher.models import resolve_model
+
+    return resolve_model(name)
+
+
+def _tokenizer_file(model: PlannedModel | None) -> Path | None:
+    if model is None:
+        return None
+    if model.folder is None:
+        stderr.note(f"the tokenizer of {model.id} is not here; tokens are estimated from bytes")
+        return None
+    path = Path(model.folder, "tokenizer.json")
+    return path if path.is_file() else None
+
+
+def _advice(checkup: Checkup, model: PlannedModel | None) -> tuple[AdviceItem, ...]:
+    from launcher.advising import advice_on_data
+
+    return () if not checkup.rows or checkup.layout is None else advice_on_data(checkup, model)
+
+
+def _following(arguments: argparse.Namespace, checkup: Checkup) -> str:
+    if checkup.bad_rows and checkup.rows and not arguments.fix:
+        return f"tlplan data {arguments.file} --fix clean.jsonl"
+    file = arguments.fix or arguments.file
+    return f"tlplan plan --model {arguments.model or 'NAME'} --data {file} -o plan.yaml"
