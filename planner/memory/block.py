@@ -28,6 +28,11 @@ _MATH_ATTENTION = ("falcon",)
 
 def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]) -> Pass:
     """The candidates of one block's forward and backward; `adapted` names linears with adapters."""
+    return block_tape(shape, request, adapted).replay()
+
+
+def block_tape(shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]) -> Tape:
+    """One block's operations in their order."""
     numerics = numerics_of(request)
     tape = Tape()
     stream = Value(
@@ -49,7 +54,7 @@ def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[s
     }
     layers, attention = _writers(shape, request, fields)
     _Block(layers, shape, request, attention).write(stream)
-    return tape.replay()
+    return tape
 
 
 def _writers(

@@ -91,7 +91,7 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
     )
 
 
-_ESTIMATED = {"task": "causal-lm", "gpus": 1, "sharding": "none"}
+_ESTIMATED = {"task": "causal-lm"}
 """The only values that are modelled so far; any other would be taken and have no effect."""
 
 

@@ -43,7 +43,7 @@ to 20 % away from it, mostly below (bench/formula_against_trace.py)."""
 _FAR_FAMILIES = frozenset(("falcon", "gpt_oss"))
 """Families whose attention or experts the formula knows only roughly."""
 
-_Checked = Literal["close", "known", "stand-in"]
+_Checked = Literal["close", "known", "sharded", "stand-in"]
 
 # Shares of the expected value: of residuals on third-party A100 runs and, for families that no
 # such run covers, of the distance from traced steps.
@@ -60,6 +60,12 @@ _SPREADS: dict[_Checked, dict[str, _Spread]] = {
         "classic": _Spread(below=0.15, above=0.30),
         "host": _Spread(below=0.15, above=0.22),
     },
+    "sharded": {
+        "allocated": _Spread(below=0.18, above=0.25),
+        "expandable": _Spread(below=0.18, above=0.28),
+        "classic": _Spread(below=0.18, above=0.35),
+        "host": _Spread(below=0.18, above=0.30),
+    },
     "stand-in": {
         "allocated": _Spread(below=0.20, above=0.35),
         "expandable": _Spread(below=0.20, above=0.40),
@@ -72,6 +78,8 @@ _SPREADS: dict[_Checked, dict[str, _Spread]] = {
 def _checked(shape: ModelShape, request: TrainingRequest) -> _Checked:
     if not shape.recognized or shape.family.model_type in _FAR_FAMILIES:
         return "stand-in"
+    if request.gpus > 1 or request.sharding != "none":
+        return "sharded"
     own_stack = request.stack == "transformers"
     usual = request.adapter is None or request.adapter.kind != "dora"
     close = shape.family.model_type in _CLOSE_FAMILIES and own_stack and usual

@@ -9,6 +9,7 @@ from planner.memory.candidate import Candidate
 from planner.memory.head import HeadBytes, head_bytes
 from planner.memory.ledger import Ledger
 from planner.memory.numerics import Numerics, numerics_of
+from planner.memory.sharding import sharding_of
 from planner.memory.size import Dimensions
 from planner.memory.stacks import litgpt, torchtune
 from planner.memory.stacks.own_model import has_own_model
@@ -33,7 +34,8 @@ class Step(NamedTuple):
 def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
     """Every moment of a step that may be its peak."""
     numerics = numerics_of(request)
-    states = states_of(shape, request, numerics)
+    sharding = sharding_of(states_of(shape, request, numerics), shape, request, numerics)
+    states = sharding.states
     dimensions = _dimensions(shape, request)
     block = _block(shape, request)
     ledger = Ledger(shape, request, numerics, states, block, dimensions)
@@ -45,7 +47,7 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
         *ledger.embeddings(),
         *ledger.optimizer(),
     ]
-    return Step(states=states, candidates=tuple(candidates))
+    return Step(states=states, candidates=tuple(map(sharding.on, candidates)))
 
 
 def _head(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:

@@ -1,0 +1,90 @@
+"""What each of several cards holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from planner.memory.estimate import MemoryEstimate, estimate_memory
+from tests.planner.samples import request_of, tiny_llama
+
+
+def memory(method: str = "full", **changes: object) -> MemoryEstimate:
+    """A tiny step on some cards, its gradients whole once."""
+    return estimate_memory(tiny_llama(), request_of(method, optimizer="adamw", **changes))
+
+
+ONE = memory()
+
+
+@pytest.mark.parametrize("sharding", ["fsdp", "zero3"])
+def test_weights_are_shared(sharding: str):
+    """Four cards hold a quarter each."""
+    parts = memory(gpus=4, sharding=sharding).parts
+
+    assert parts.weights_bytes == pytest.approx(ONE.parts.weights_bytes / 4, rel=0.01)
+
+
+def test_copies_of_the_model_add_buckets_for_their_gradients():
+    """Replicas hold all states, and their gradients a second time."""
+    replica = memory(gpus=2, sharding="ddp")
+
+    assert replica.parts.weights_bytes == ONE.parts.weights_bytes
+    assert replica.parts.optimizer_bytes == ONE.parts.optimizer_bytes
+    assert replica.allocated.expected_bytes >= ONE.allocated.expected_bytes + (
+        ONE.parts.weights_bytes
+    )
+
+
+def test_several_cards_without_sharding_are_replicas():
+    """What torchrun does when nothing else is asked."""
+    assert memory(gpus=2) == memory(gpus=2, sharding="ddp")
+
+
+def test_zero_keeps_fp32_copies_of_what_it_trains():
+    """Two fp32 moments and the weights: twelve bytes a parameter, shared."""
+    trained = ONE.trained_parameters
+    for sharding in ("zero2", "zero3"):
+        parts = memory(gpus=2, sharding=sharding).parts
+
+        assert parts.optimizer_bytes == pytest.approx(12 * trained / 2, rel=0.01)
+
+
+def test_the_second_stage_of_zero_keeps_all_weights():
+    """Only gradients and optimizer state are shared."""
+    parts = memory(gpus=4, sharding="zero2").parts
+
+    assert parts.weights_bytes == ONE.parts.weights_bytes
+
+
+def test_accumulating_keeps_gradients_whole_under_fsdp():
+    """Nothing is reduced before the last micro-batch."""
+    once, often = (memory(gpus=4, sharding="fsdp", accumulation=a) for a in (1, 4))
+
+    assert often.allocated.expected_bytes > once.allocated.expected_bytes
+
+
+def test_one_card_has_nothing_to_share_with():
+    """Fully sharded on a single card is not sharded; the master copies of zero are there."""
+    assert memory(sharding="fsdp").parts == ONE.parts
+    assert memory(sharding="zero3").parts.optimizer_bytes > ONE.parts.optimizer_bytes
+
+
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp", "zero2", "zero3"])
+@pytest.mark.parametrize("method", ["full", "lora", "qlora"])
+def test_parts_add_up_and_the_interval_is_wider(method: str, sharding: str):
+    """Every method under every sharding."""
+    alone = memory(method)
+    shared = memory(method, gpus=2, sharding=sharding)
+
+    assert shared.parts.total_bytes == shared.device.expected_bytes
+    assert shared.allocated.high_bytes / shared.allocated.expected_bytes > (
+        alone.allocated.high_bytes / alone.allocated.expected_bytes
+    )
+
+
+@pytest.mark.parametrize("sharding", ["fsdp", "zero3"])
+def test_more_cards_never_need_more_each(sharding: str):
+    """A share shrinks with the number of cards."""
+    peaks = [memory(gpus=cards, sharding=sharding).allocated.expected_bytes for cards in (2, 4, 8)]
+
+    assert peaks == sorted(peaks, reverse=True)
