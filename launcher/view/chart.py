@@ -12,6 +12,8 @@ from planner.units import GIB
 BLOCKS = " ▁▂▃▄▅▆▇█"
 LINE_SIGN, BAND_SIGN, OVER_SIGN, DOT_SIGN = "┄", "·", "▓", "•"
 
+_BAND_SHARE = 0.5
+"""A row of cells belongs to the band when this share of it does."""
 _NICE_STEPS = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10)
 
 
@@ -85,9 +87,23 @@ def _prediction_sign(floor: int, rows: int, scale: MemoryScale) -> Span:
     bottom, top = (edge / rows * scale.top_bytes for edge in (floor, floor + 1))
     if bottom < scale.expected_bytes <= top:
         return Span(LINE_SIGN, "predicted")
-    if scale.low_bytes < top and bottom < scale.high_bytes:
+    inside = min(top, scale.high_bytes) - max(bottom, scale.low_bytes)
+    if inside >= _BAND_SHARE * (top - bottom):
         return Span(BAND_SIGN, "predicted")
     return Span(" ")
+
+
+def block_cells(values: Sequence[float | None], *, rows: int, top: float) -> list[Line]:
+    """Values from 0 to `top` as columns of blocks, top row first."""
+    lines = []
+    for row in range(rows):
+        floor = rows - 1 - row
+        cells = []
+        for value in values:
+            level = 0 if value is None or top <= 0 else round((value / top * rows - floor) * 8)
+            cells.append(Span(BLOCKS[max(0, min(8, level))], "measured"))
+        lines.append(_joined(cells))
+    return lines
 
 
 def curve_cells(

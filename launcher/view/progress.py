@@ -17,6 +17,10 @@ from launcher.view.words import file_size, loss, one_line
 from planner.request import Device
 
 LINES_KEPT = 1000
+RECOVERIES_KEPT = 6
+SLOW_STEP = 1.5
+"""A step that takes this many times the usual one is told."""
+_ROUTINE = ("training", "evaluating")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +75,12 @@ class RunProgress:
     speeds: Series = field(default_factory=Series)
     """Tokens a second."""
     pace: TimeLeft = field(default_factory=TimeLeft)
+    steps_here: int = 0
+    """Steps of this attempt."""
     last_step: Event | None = None
     last_evaluation: Event | None = None
-    recoveries: int = 0
+    recovery_messages: deque[str] = field(default_factory=lambda: deque(maxlen=RECOVERIES_KEPT))
+    """What the supervisor did about a worker that could not go on."""
     prompt: str | None = None
     expected_answer: str | None = None
     """What the held-out row itself answers."""
@@ -93,8 +100,12 @@ class RunProgress:
         if handler is not None:
             handler(self, event)
         said = sentence(event)
-        if said is not None:
+        if said is not None and not self._is_routine(event):
             self.lines.append(f"{clock_time(event)}  {one_line(said)}")
+
+    def _is_routine(self, event: Event) -> bool:
+        """Phases that come and go between steps would push out what matters."""
+        return event["type"] == "phase" and event.get("phase") in _ROUTINE and self.steps_here > 0
 
     def _advance(self, event: Event) -> None:
         self.last_at = event.get("at", self.last_at)
@@ -188,6 +199,7 @@ def _apply_plan(progress: RunProgress, event: Event) -> None:
     progress.attempt = event.get("attempt") or progress.attempt + 1
     progress.failure = None
     progress.finished = False
+    progress.steps_here = 0
     progress.pace.restart()
 
 
@@ -198,6 +210,12 @@ def _apply_phase(progress: RunProgress, event: Event) -> None:
 
 def _apply_step(progress: RunProgress, event: Event) -> None:
     progress.last_step = event
+    progress.steps_here += 1
+    usual = progress.pace.usual_step()
+    seconds = event.get("step_seconds")
+    if usual is not None and isinstance(seconds, (int, float)) and seconds > SLOW_STEP * usual:
+        said = f"step {event.get('step')} took {seconds:.1f} s, usual {usual:.1f} s"
+        progress.lines.append(f"{clock_time(event)}  {said}")
     progress.pace.step(event, progress.seconds)
     for name, series in (("loss", progress.losses), ("tokens_per_second", progress.speeds)):
         value = event.get(name)
@@ -226,8 +244,8 @@ def _apply_answer(progress: RunProgress, event: Event) -> None:
         progress.answers[event["when"]] = str(event.get("answer"))
 
 
-def _apply_recovery(progress: RunProgress, _event: Event) -> None:
-    progress.recoveries += 1
+def _apply_recovery(progress: RunProgress, event: Event) -> None:
+    progress.recovery_messages.append(str(event.get("message")))
 
 
 def _apply_finished(progress: RunProgress, event: Event) -> None:

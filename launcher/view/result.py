@@ -27,12 +27,12 @@ ANSWER_LINES = 3
 
 def result_lines(progress: RunProgress, folder: RunFolder) -> list[str]:
     """A finished run in at most 80 columns, paths excepted."""
-    lines = [*_outcome(progress, folder), "", *_learning(progress)]
+    lines = [*_outcome(progress, folder), "", *learning_lines(progress)]
     if progress.plan is not None:
         lines += ["", *memory_table(progress, progress.plan)]
     if progress.answers:
-        lines += ["", *_answers(progress)]
-    return [*lines, "", *_next_steps(progress, folder)]
+        lines += ["", *answer_lines(progress)]
+    return [*lines, "", *next_steps(progress, folder)]
 
 
 def stopped_lines(progress: RunProgress, folder: RunFolder) -> list[str]:
@@ -88,7 +88,8 @@ def _outcome(progress: RunProgress, folder: RunFolder) -> Iterator[str]:
     yield f"  {shown_path(result)}"
 
 
-def _learning(progress: RunProgress) -> Iterator[str]:
+def learning_lines(progress: RunProgress) -> Iterator[str]:
+    """Losses before and after, and the speed."""
     numbers = progress.numbers
     yield f"  loss      {loss(numbers.loss_first)} -> {loss(numbers.loss_last)}   first, last step"
     if numbers.evaluation_after is not None:
@@ -99,7 +100,8 @@ def _learning(progress: RunProgress) -> Iterator[str]:
         yield f"  speed     {thousands(speed)} tokens/s, {numbers.step} steps of {step:.2f} s"
 
 
-def _answers(progress: RunProgress) -> Iterator[str]:
+def answer_lines(progress: RunProgress, *, most: int = ANSWER_LINES) -> Iterator[str]:
+    """What was asked and answered before and after, in at most `most` lines each."""
     yield "One held-out row, answered before and after"
     told = [("asked", progress.prompt or "-"), *progress.answers.items()]
     if progress.expected_answer is not None:
@@ -110,12 +112,13 @@ def _answers(progress: RunProgress) -> Iterator[str]:
             width=COLUMNS - 1,
             initial_indent=f"  {name:<8}",
             subsequent_indent=" " * 10,
-            max_lines=ANSWER_LINES,
+            max_lines=most,
             placeholder=" ...",
         )
 
 
-def _next_steps(progress: RunProgress, folder: RunFolder) -> Iterator[str]:
+def next_steps(progress: RunProgress, folder: RunFolder) -> Iterator[str]:
+    """What was kept, and what to do with it."""
     where = shown_path(folder.path)
     yield f"Kept     measured.json, provenance.json, events.jsonl, log.txt in {where}"
     if progress.result == "adapter":

@@ -99,6 +99,12 @@ class Series:
             values.append(held)
         return values
 
+    def value_at(self, seconds: float, *, of: Callable[[Bucket], float]) -> float | None:
+        """The value at a moment, or the last one before it."""
+        at = min(int(max(0.0, seconds) / self.width_seconds), len(self._buckets) - 1)
+        found = next((each for each in reversed(self._buckets[: at + 1]) if each), None)
+        return of(found) if found else None
+
     def points(self, *, of: Callable[[Bucket], float]) -> list[tuple[float, float]]:
         """Middle of each stretch with values, and its value."""
         return [

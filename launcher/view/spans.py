@@ -28,7 +28,7 @@ _ASCII = str.maketrans(
         **dict.fromkeys("▃▂▁▎▏", "_"),
         **dict.fromkeys("▓▒", "%"),
         **dict.fromkeys("░·", "."),
-        **dict.fromkeys("┄─━╸╌", "-"),
+        **dict.fromkeys("┄─╌", "-"),
         **dict.fromkeys("│┊", "|"),
         "≈": "~",
         "\u2212": "-",
@@ -42,6 +42,9 @@ _ASCII = str.maketrans(
         "✗": "x",
         "↑": "^",
         "↓": "v",
+        "━": "=",
+        "╸": "=",
+        "▲": "^",
         "±": "~",
     }
 )

@@ -50,6 +50,10 @@ class TimeLeft:
             self.pauses.append(max(0.0, at - self.last_step_at - seconds))
         self.last_step_at = at
 
+    def usual_step(self) -> float | None:
+        """Median duration of the last steps; None before there are ten."""
+        return median(self.step_seconds) if len(self.step_seconds) >= STEPS_NEEDED else None
+
     def seconds(self, *, step: int, total_steps: int | None, now: float) -> float | None:
         """Time left at `now`; None before that means anything."""
         if total_steps is None:

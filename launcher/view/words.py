@@ -26,9 +26,16 @@ def gib(count_bytes: int | None) -> str:
     """GiB without the unit, in three or four digits: 2.31, 19.4, 141; - for unknown."""
     if count_bytes is None:
         return "-"
-    value = to_gib(count_bytes)
-    decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
-    return f"{value:.{decimals}f}"
+    return gib_as(count_bytes, count_bytes)
+
+
+def gib_as(count_bytes: int | None, reference_bytes: int | None) -> str:
+    """GiB with as many decimals as the reference has: what stands together reads together."""
+    if count_bytes is None:
+        return "-"
+    size = to_gib(count_bytes if reference_bytes is None else reference_bytes)
+    decimals = 2 if size < 9.995 else 1 if size < 99.95 else 0
+    return f"{to_gib(count_bytes):.{decimals}f}"
 
 
 def file_size(count_bytes: int) -> str:
@@ -74,5 +81,6 @@ def band_verdict(*, peak_bytes: int, low_bytes: int, high_bytes: int) -> str:
     if low_bytes <= peak_bytes <= high_bytes:
         return "inside the band"
     side = "above" if peak_bytes > high_bytes else "below"
-    distance = gib(max(peak_bytes - high_bytes, low_bytes - peak_bytes))
-    return f"just {side} the band" if distance == "0.00" else f"{side} the band by {distance}"
+    distance = gib_as(max(peak_bytes - high_bytes, low_bytes - peak_bytes), high_bytes)
+    nothing = not float(distance)
+    return f"just {side} the band" if nothing else f"{side} the band by {distance}"

@@ -47,6 +47,22 @@ def run_help(width: int, *, device: str) -> list[Line]:
     ]
 
 
+_ENDED_KEYS = (
+    ("enter", "do what is marked"),
+    ("up down", "mark another choice"),
+    ("esc", "close"),
+    ("v", "the run screen with its charts, as it was"),
+    ("l", "the log on the whole screen, / finds"),
+    ("n", "plan another run, where the wizard is open"),
+    ("y", "copy the path of the run folder"),
+)
+
+
+def ended_help(width: int) -> list[Line]:
+    """The keys of a run that is over."""
+    return [line(Span("Keys", "title")), *_table(_ENDED_KEYS, width)]
+
+
 def _table(rows: Sequence[tuple[str, str]], width: int) -> Iterator[Line]:
     for name, text in rows:
         for number, part in enumerate(textwrap.wrap(text, max(20, width - 13))):

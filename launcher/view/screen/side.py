@@ -8,7 +8,7 @@ from launcher.runs.measured import error_fraction
 from launcher.view.looking import SIDE_COLUMNS, Looking
 from launcher.view.progress import PlannedRun, RunProgress
 from launcher.view.screen.charts import shown_memory
-from launcher.view.screen.memory import kinds_of
+from launcher.view.screen.memory import kinds_of, kinds_that_add_up
 from launcher.view.screen.numbers import (
     device_facts,
     done_at,
@@ -16,8 +16,8 @@ from launcher.view.screen.numbers import (
     time_left,
     tokens_per_second,
 )
-from launcher.view.spans import Line, Span, line
-from launcher.view.words import duration, gib, loss, percent
+from launcher.view.spans import Line, Role, Span, line
+from launcher.view.words import duration, gib, gib_as, loss, percent
 
 _VALUE_AT = 22
 
@@ -56,16 +56,21 @@ def _numbers(progress: RunProgress) -> Iterator[Line]:
 def _memory(progress: RunProgress, looking: Looking) -> Iterator[Line]:
     memory = shown_memory(progress, looking)
     kinds = kinds_of(progress, memory)
+
+    def amount(count_bytes: int | None) -> str:
+        return gib_as(count_bytes, progress.plan.predicted_peak_bytes if progress.plan else None)
+
     yield _title("Memory at the peak, GiB")
     if progress.device == "cuda":
-        yield _amount("allocated by torch", kinds.allocated_bytes)
-        yield _amount("cached by torch", kinds.cached_bytes)
-        yield _amount("CUDA context", kinds.context_bytes)
-    yield _amount("this run", kinds.run_bytes, "measured")
-    yield _amount("this run now", memory.now_bytes)
-    yield _amount("other programs", kinds.others_bytes)
-    yield _amount("free for this run", kinds.free_bytes)
-    yield _amount("room left", kinds.room_bytes)
+        allocated, cached, context = kinds_that_add_up(kinds, amount)
+        yield _amount("allocated by torch", allocated)
+        yield _amount("cached by torch", cached)
+        yield _amount("CUDA context", context)
+    yield _amount("this run", amount(kinds.run_bytes), "measured")
+    yield _amount("this run now", amount(memory.now_bytes))
+    yield _amount("other programs", amount(kinds.others_bytes))
+    yield _amount("free for this run", amount(kinds.free_bytes))
+    yield _amount("room left", amount(kinds.room_bytes))
 
 
 def _compared(progress: RunProgress, plan: PlannedRun, looking: Looking) -> Iterator[Line]:
@@ -102,10 +107,9 @@ def _fact(name: str, value: str, rest: str = "") -> Line:
     return line("  ", Span(f"{name:<14}", "dim"), value, Span(rest, "dim"))
 
 
-def _amount(name: str, count_bytes: int | None, role: str = "plain") -> Line:
+def _amount(name: str, value: str, role: Role = "plain") -> Line:
     room = SIDE_COLUMNS - 14
-    value = Span(f"{gib(count_bytes):>6}", "measured" if role == "measured" else "plain")
-    return line("  ", Span(f"{name:<{room}}", "dim"), value)
+    return line("  ", Span(f"{name:<{room}}", "dim"), Span(f"{value:>6}", role))
 
 
 def _short(value: object) -> str:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
+from textual import events
 from textual.app import App
 
 from launcher.view.stopping import send_stop
 from launcher.wizard.look import DARK, MEANINGS_ON_DARK, STYLES, THEMES, meanings
+from launcher.wizard.run.ended_screen import EndedScreen
 from launcher.wizard.run.screen import Leaving, RunScreen
+
+ALONE_SECONDS = 60
+"""How long the end of a launched run stays on the screen when nobody touches a key."""
+
+_CLOSES = "closes"
 
 
 class RunApp(App[Leaving]):
@@ -33,6 +41,7 @@ class RunApp(App[Leaving]):
         self.may_stop = may_stop
         self.ascii_only = ascii_only
         self.run_screen = RunScreen(run_folder)
+        self._touched_at = 0.0
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme if theme in self.available_themes else DARK
@@ -48,6 +57,33 @@ class RunApp(App[Leaving]):
         with suppress(NotImplementedError, RuntimeError):  # not the main thread, not Unix
             loop.add_signal_handler(signal.SIGTERM, self._terminated)
         self.push_screen(self.run_screen, self.exit)
+        if self.may_stop:
+            self.set_interval(1.0, self._close_when_alone)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Remember when somebody was here."""
+        if isinstance(event, (events.Key, events.MouseDown)):
+            self._touched_at = time.monotonic()
+        await super().on_event(event)
+
+    async def action_quit(self) -> None:
+        """Leave; a run that goes on is told of afterwards."""
+        self.exit("closed" if self.run_screen.over else "detached")
+
+    def _close_when_alone(self) -> None:
+        """A launch in a script must not wait for ever for a person to press Enter."""
+        shown = self.screen
+        if not isinstance(shown, EndedScreen):
+            return
+        if self._touched_at > shown.since:
+            if (shown.looking.note or "").startswith(_CLOSES):
+                shown.say(None)
+            return
+        left = ALONE_SECONDS - (time.monotonic() - shown.since)
+        if left <= 0:
+            self.exit("closed")
+        else:
+            shown.say(f"{_CLOSES} in {left:.0f} s; any key keeps it open")
 
     def _terminated(self) -> None:
         """Somebody wants this process gone: as with Ctrl-C on plain lines."""

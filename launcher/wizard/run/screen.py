@@ -16,6 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from launcher.runs.folder import RunFolder
+from launcher.view.ended import Ended, look_back
 from launcher.view.looking import Looking, Size
 from launcher.view.reader import RunReader
 from launcher.view.result import shown_path
@@ -24,6 +25,7 @@ from launcher.view.screen.layout import run_lines
 from launcher.view.spans import Line
 from launcher.view.stopping import send_stop
 from launcher.wizard.overlay import Overlay
+from launcher.wizard.run.ended_screen import EndedScreen, NextStep
 from launcher.wizard.run.log_screen import LogScreen
 from launcher.wizard.run.picture import Picture
 from launcher.wizard.run.question import Question
@@ -43,6 +45,8 @@ _CHART = Key("c", "Chart", "screen.next_chart")
 _GPU = Key("g", "GPU", "screen.next_device")
 _FREEZE = Key("space", "Freeze", "screen.freeze")
 _UNFREEZE = Key("space", "Go on", "screen.freeze")
+_CLOSE = Key("d", "Close", "screen.leave")
+_RESULT = Key("r", "How it ended", "screen.end")
 
 
 class RunScreen(Screen[Leaving]):
@@ -50,8 +54,8 @@ class RunScreen(Screen[Leaving]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "leave", show=False),
-        Binding("ctrl+q", "leave", show=False, priority=True),
         Binding("s,ctrl+c", "stop", show=False),
+        Binding("r,enter", "end", show=False),
         Binding("l", "log", show=False),
         Binding("c", "next_chart", show=False),
         Binding("g", "next_device", show=False),
@@ -69,9 +73,12 @@ class RunScreen(Screen[Leaving]):
         Binding("escape", "now", show=False),
     ]
 
-    def __init__(self, run_folder: Path) -> None:
+    def __init__(self, run_folder: Path, *, offers_new_plan: bool = False) -> None:
+        """`offers_new_plan` where there is a wizard to go back to."""
         super().__init__()
         self.reader = RunReader(RunFolder(run_folder))
+        self._offers_new_plan = offers_new_plan
+        self._end_shown = False
         self.looking = Looking()
         self._picture = Picture()
         self._keys = KeyBar()
@@ -106,6 +113,14 @@ class RunScreen(Screen[Leaving]):
             self.draw()
         if not self.reader.caught_up:
             self.call_later(self.look)
+        elif self.over and not self._end_shown and self.is_current:
+            self._end_shown = True
+            self.action_end()
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended, well or not."""
+        return self.reader.caught_up and self.reader.liveness != "running"
 
     def draw(self) -> None:
         """Show what was read."""
@@ -128,6 +143,8 @@ class RunScreen(Screen[Leaving]):
         """The keys that work now, the most wanted first: a narrow line drops the last ones."""
         several = [_GPU] if len(self.reader.progress.memories) > 1 else []
         freeze = _UNFREEZE if self.looking.frozen else _FREEZE
+        if self.over:
+            return [_RESULT, _CLOSE, _LOG, _CHART, *several, HELP]
         return [_LEAVE, _STOP, _LOG, _CHART, *several, HELP, freeze]
 
     def say(self, text: str | None) -> None:
@@ -154,6 +171,36 @@ class RunScreen(Screen[Leaving]):
                 self.say(said)
 
         self.app.push_screen(question, answered)
+
+    def action_end(self) -> None:
+        """How the run ended and what can be done, once it has."""
+        if self.over:
+            self.run_worker(self._look_back, thread=True, exclusive=True)
+
+    def _look_back(self) -> None:
+        ended = look_back(self.folder, self.reader.progress, self.reader.liveness)
+        self.app.call_from_thread(self._show_end, ended)
+
+    def _show_end(self, ended: Ended) -> None:
+        if self.is_current:
+            screen = EndedScreen(self.reader, ended, offers_new_plan=self._offers_new_plan)
+            self.app.push_screen(screen, self._after_end)
+
+    def _after_end(self, step: NextStep | None) -> None:
+        want = "closed" if step is None else step.want
+        if want == "view":
+            self.draw()
+        elif step is not None and step.folder is not None:
+            self._open(step.folder)
+        else:
+            self.dismiss("new plan" if want == "new plan" else "closed")
+
+    def _open(self, folder: RunFolder) -> None:
+        """Show a run from its beginning: one that goes on again, or another one."""
+        self.reader = RunReader(folder)
+        self.looking = Looking()
+        self._end_shown = False
+        self.look()
 
     def action_log(self) -> None:
         """The worker's output on the whole screen."""
