@@ -141,6 +141,7 @@ def facts_of(path: str, data: DataSet, lengths: Lengths) -> DataFacts:
         lengths_exact=lengths.exact,
         how=lengths.how,
         mean_tokens=lengths.mean,
+        lengths=lengths.per_row,
     )
 
 

@@ -10,7 +10,8 @@ from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, ve
 from planner.memory.interval import Band
 from planner.request import AdapterDtype, AdapterSettings, Allocator, RequestError, TrainingRequest
 from planner.shape import ModelShape
-from planner.speed.step_time import Seconds, TimeEstimate, estimate_time
+from planner.speed.seconds import Seconds
+from planner.speed.step_time import TimeEstimate, estimate_time
 
 if TYPE_CHECKING:
     from hwdb.card import Card

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from hwdb.find import find_card
+from planner.advice.fastest import fastest
 from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
 from planner.advice.method import Recommendation, recommend
 from planner.advice.settings import Asked, DataFacts, request_for
@@ -14,6 +16,9 @@ from planner.budget import Budget
 from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
 from planner.request import METHODS, Method, TrainingRequest
 from planner.shape import ModelShape
+
+if TYPE_CHECKING:
+    from hwdb.card import Card
 
 Estimate = Callable[[ModelShape, TrainingRequest], MemoryEstimate]
 """What makes an estimate: the formula, a trace, or either corrected by what was measured."""
@@ -45,6 +50,8 @@ class MethodAnswer:
     request: TrainingRequest
     memory: MemoryEstimate
     verdict: Verdict
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Of settings that were changed to save time, by their name in the request."""
 
     @cached_property
     def largest_sequence_tokens(self) -> int | None:
@@ -120,6 +127,8 @@ def make_plan(
         )
         for method in methods
     )
+    if data is not None and not asked.pins_the_step:
+        answers = _with_chosen_sped_up(answers, budget, asked, data, estimate)
     return Plan(
         model=model,
         budget=budget,
@@ -129,6 +138,44 @@ def make_plan(
         recommendation=recommend(answers),
         warnings=tuple(_warnings(model, answers, budget)),
     )
+
+
+def _with_chosen_sped_up(
+    answers: tuple[MethodAnswer, ...],
+    budget: Budget | None,
+    asked: Asked,
+    data: DataFacts,
+    estimate: Estimate,
+) -> tuple[MethodAnswer, ...]:
+    """The method to run with its fastest step; the others stay at what they need at least."""
+    recommended = recommend(answers)
+    method = asked.method or (None if recommended is None else recommended.method)
+    if method is None or budget is None or budget.card_id is None:
+        return answers
+    card = find_card(budget.card_id)
+    return tuple(
+        _sped_up(answer, card, budget, data, estimate) if answer.method == method else answer
+        for answer in answers
+    )
+
+
+def _sped_up(
+    answer: MethodAnswer, card: Card, budget: Budget, data: DataFacts, estimate: Estimate
+) -> MethodAnswer:
+    """The answer at its fastest step, unless a better estimate than the formula's denies it."""
+    faster = fastest(
+        answer.shape,
+        answer.request,
+        card=card,
+        free_bytes=budget.free_bytes,
+        lengths=data.lengths or None,
+    )
+    if faster is None:
+        return answer
+    sped_up = _answer(answer.shape, faster.request, budget, estimate)
+    if sped_up.verdict.fits != "yes":
+        return answer
+    return replace(sped_up, reasons=faster.reasons)
 
 
 def _answer(

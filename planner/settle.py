@@ -100,7 +100,7 @@ class _Loop:
         self.asked, self.answer = plan.asked, answer
         rows = plan.data.rows
         self.sequence = sequence_choice(plan.asked, plan.data, plan.model.shape)
-        self.micro, self.accumulation = batch_choices(plan.asked)
+        self.micro, self.accumulation = _batch(plan, answer)
         self.epochs = epochs_choice(plan.asked, rows, self.micro.value * self.accumulation.value)
         self.learning_rate = learning_rate_choice(
             plan.asked, answer.method, plan.model.shape.parameters
@@ -249,7 +249,7 @@ def _other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
         "method.name": why,
         "method.weights": weights_choice(plan.asked, answer.method, plan.budget).reason,
         "hardware.predicted_peak_bytes": f"{low} to {high} GiB, peak in {memory.peak_phase}",
-        "training.checkpointing": _checkpointing_reason(plan),
+        "training.checkpointing": _checkpointing_reason(plan, answer),
         "training.attention": attention_choice(plan.asked, plan.model.shape).reason,
         "training.optimizer": ASKED if plan.asked.optimizer else "Trainer's default",
         "training.loss": loss_choice(plan.asked, plan.model.shape, plan.budget).reason,
@@ -269,7 +269,21 @@ def _other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
     return reasons
 
 
-def _checkpointing_reason(plan: Plan) -> str:
+def _batch(plan: Plan, answer: MethodAnswer) -> tuple[Choice, Choice]:
+    """Rows at once and micro-batches a step, with their reasons."""
+    micro, accumulation = batch_choices(plan.asked)
+    because, request = answer.reasons, answer.request
+    if "micro_batch" not in because:
+        return micro, accumulation
+    return (
+        Choice(value=request.micro_batch, reason=because["micro_batch"]),
+        Choice(value=request.accumulation, reason=because["accumulation"]),
+    )
+
+
+def _checkpointing_reason(plan: Plan, answer: MethodAnswer) -> str:
     if plan.asked.checkpointing is not None:
         return ASKED
+    if "checkpointing" in answer.reasons:
+        return answer.reasons["checkpointing"]
     return "activations are computed twice: far less memory, about a quarter slower"

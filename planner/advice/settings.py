@@ -48,6 +48,12 @@ class Asked:
     learning_rate: float | None = None
     seed: int | None = None
 
+    @property
+    def pins_the_step(self) -> bool:
+        """Whether the user chose how a step is cut up, so that nothing is sped up behind that."""
+        chosen = (self.micro_batch, self.accumulation, self.checkpointing, self.packing)
+        return any(value is not None for value in chosen)
+
     def __post_init__(self) -> None:
         for name in ("rank", "sequence_tokens", "micro_batch", "accumulation", "max_steps"):
             value = getattr(self, name)
@@ -71,6 +77,8 @@ class DataFacts(NamedTuple):
     """How tokens were counted, in words."""
     mean_tokens: float | None = None
     """Tokens of a row on average; None when unknown."""
+    lengths: tuple[int, ...] = ()
+    """Tokens of each row; empty when unknown."""
     class_counts: tuple[tuple[str, int], ...] = ()
     """Rows of each label, most first; empty where rows have no label."""
 

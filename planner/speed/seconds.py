@@ -30,6 +30,18 @@ _MIXTURE_SHARE = 0.5
 """Speed of products over tokens sorted by expert."""
 
 
+class Seconds(NamedTuple):
+    """An expected time with the interval that holds 90 of 100 measured runs."""
+
+    expected: float
+    low: float
+    high: float
+
+    def scaled(self, factor: float) -> Seconds:
+        """Every bound times `factor`."""
+        return Seconds(self.expected * factor, self.low * factor, self.high * factor)
+
+
 class Linear(NamedTuple):
     """Seconds as fixed + per_token x T + per_score x T x S."""
 
@@ -94,6 +106,14 @@ class StepSeconds(NamedTuple):
             blocks += self.trained_layers * _overlapped(seconds, host)
         head = self.head
         return blocks + head.fixed + head.per_token * tokens + self.accumulation + self.base
+
+    def forward_only(self, tokens: float, scores: float) -> float:
+        """Seconds of measuring one batch: no gradient, the loss's forward a third of the head."""
+        forward = self.forward
+        seconds = forward.fixed + forward.per_token * tokens + forward.per_score * scores
+        blocks = self.layers * _overlapped(seconds, self.forward_host)
+        head = self.head
+        return blocks + (head.fixed + head.per_token * tokens) / 3 + self.base
 
     def host_share(self, tokens: float, scores: float) -> float:
         """How far the host, not the card, sets the pace: its share of the larger of the two."""

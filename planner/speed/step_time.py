@@ -9,25 +9,13 @@ from planner.request import TrainingRequest
 from planner.shape import ModelShape
 from planner.speed.lengths import RowLengths, row_lengths
 from planner.speed.rates import CardRates, rates_of
-from planner.speed.seconds import StepSeconds, step_seconds_of
+from planner.speed.seconds import Seconds, StepSeconds, step_seconds_of
 from planner.speed.sharding import with_communication
 from planner.speed.work import PLAIN, Execution, Work, work_of
 
 if TYPE_CHECKING:
     from hwdb.card import Card
     from hwdb.speed import SpeedConstants
-
-
-class Seconds(NamedTuple):
-    """An expected time with the interval that holds 90 of 100 measured runs."""
-
-    expected: float
-    low: float
-    high: float
-
-    def scaled(self, factor: float) -> Seconds:
-        """Every bound times `factor`."""
-        return Seconds(self.expected * factor, self.low * factor, self.high * factor)
 
 
 class TimeEstimate(NamedTuple):

@@ -1,0 +1,47 @@
+"""Bytes on disk: the result of a run, a checkpoint, the weights it starts from."""
+
+from __future__ import annotations
+
+from planner.memory.numerics import numerics_of
+from planner.memory.states import adapter_parameters, optimizer_bytes
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+
+_DTYPE_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+_TENSOR_TABLE_BYTES = 120
+"""Header of a safetensors file for each tensor: name, dtype, shape, offsets."""
+
+
+def result_bytes(shape: ModelShape, request: TrainingRequest) -> int:
+    """The adapter, or with method full the whole model, as safetensors.
+
+    PEFT saves adapters in the dtype they were trained in.
+    """
+    if request.adapter is not None:
+        tensors = 2 * shape.layers * len(shape.linears)
+        width = numerics_of(request).adapters or 4
+        return adapter_parameters(shape, request) * width + tensors * _TENSOR_TABLE_BYTES
+    width = _DTYPE_BYTES.get(request.weights, 2)
+    return shape.parameters * width + shape.tensors * _TENSOR_TABLE_BYTES
+
+
+def checkpoint_bytes(shape: ModelShape, request: TrainingRequest, trained_parameters: int) -> int:
+    """What a run can go on from: the result and the optimizer's state.
+
+    Paged state is written like any other.
+    """
+    if request.adapter is not None:
+        width = numerics_of(request).adapters or 4
+    else:
+        width = _DTYPE_BYTES.get(request.weights, 2)
+    name = request.optimizer_name
+    if name == "adafactor":
+        state = trained_parameters // 100
+    else:
+        state = optimizer_bytes(name, trained_parameters, width, 0, pages_out=False)
+    return result_bytes(shape, request) + state
+
+
+def download_bytes(shape: ModelShape) -> int:
+    """The base model's files; nearly all are published in 16 bit."""
+    return 2 * shape.parameters

@@ -1,0 +1,119 @@
+"""From seconds of a step to hours of a run: training, measuring, saving, loading, downloading."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
+
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+from planner.speed.lengths import row_lengths
+from planner.speed.seconds import Seconds
+from planner.speed.step_time import estimate_time, timed_step
+from planner.speed.work import PLAIN, Execution
+
+if TYPE_CHECKING:
+    from hwdb.card import Card
+
+START_SECONDS = 30.0
+"""Imports, the CUDA context, libraries loaded at the first step."""
+COMPILE_SECONDS = 240.0
+"""torch.compile of the first steps; 60 to 900 have been seen."""
+READ_BYTES_PER_SECOND = 1e9
+"""Weights from an SSD to the card. Assumed."""
+WRITE_BYTES_PER_SECOND = 0.4e9
+"""A checkpoint to an SSD with its SHA-256. Assumed."""
+DOWNLOAD_BYTES_PER_SECOND = 30e6
+"""A line of 250 Mbit/s. Assumed."""
+_ASSUMED = (0.5, 2.0)
+"""Interval of what rests on an assumed disk or line."""
+
+
+class RunLoop(NamedTuple):
+    """What a run does beside its steps."""
+
+    steps: int
+    held_out_rows: int = 0
+    evaluations: int = 0
+    """Times the held-out rows are measured."""
+    checkpoints: int = 0
+    checkpoint_bytes: int = 0
+    weights_bytes: int = 0
+    """Read from disk once."""
+    download_bytes: int = 0
+    """0 where the weights are here already."""
+
+
+class RunTime(NamedTuple):
+    """Seconds of a run, each part with its interval."""
+
+    step: Seconds
+    training: Seconds
+    evaluation: Seconds
+    saving: Seconds
+    starting: Seconds
+    """Loading, the first step's extra time and, where asked for, compiling."""
+    download: Seconds
+    situation: str
+
+    @property
+    def total(self) -> Seconds:
+        """All parts; low and high ends are added up as if all erred alike."""
+        parts = (self.training, self.evaluation, self.saving, self.starting, self.download)
+        return Seconds(*(sum(ends) for ends in zip(*parts, strict=True)))
+
+    @property
+    def on_card(self) -> Seconds:
+        """Without the download, during which no card has to be paid."""
+        return Seconds(
+            *(whole - part for whole, part in zip(self.total, self.download, strict=True))
+        )
+
+
+def estimate_hours(
+    shape: ModelShape,
+    request: TrainingRequest,
+    card: Card | None,
+    loop: RunLoop,
+    execution: Execution = PLAIN,
+) -> RunTime | None:
+    """Time of a whole run; None where the step's is unknown."""
+    time = estimate_time(shape, request, card, execution)
+    if time is None or card is None:
+        return None
+    start = START_SECONDS + loop.weights_bytes / READ_BYTES_PER_SECOND
+    start += COMPILE_SECONDS if execution.compiled else 0.0
+    return RunTime(
+        step=time.step,
+        training=time.step.scaled(loop.steps),
+        evaluation=_evaluation(shape, request, card, loop, execution, time.step),
+        saving=_assumed(loop.checkpoints * loop.checkpoint_bytes / WRITE_BYTES_PER_SECOND),
+        starting=_assumed(start),
+        download=_assumed(loop.download_bytes / DOWNLOAD_BYTES_PER_SECOND),
+        situation=time.situation,
+    )
+
+
+def _evaluation(
+    shape: ModelShape,
+    request: TrainingRequest,
+    card: Card,
+    loop: RunLoop,
+    execution: Execution,
+    step: Seconds,
+) -> Seconds:
+    """Forward passes over the held-out rows, in micro-batches of the same size."""
+    timed = timed_step(shape, request, card, execution)
+    assert timed is not None
+    rows = row_lengths(
+        request.lengths, micro_batch=request.micro_batch, longest=request.sequence_tokens
+    )
+    tokens = request.micro_batch * rows.padded_tokens
+    one = timed.seconds.forward_only(tokens, request.micro_batch * rows.padded_squares)
+    batches = ceil(loop.held_out_rows / request.micro_batch)
+    seconds = loop.evaluations * batches * one
+    return Seconds(seconds, seconds * step.low / step.expected, seconds * step.high / step.expected)
+
+
+def _assumed(seconds: float) -> Seconds:
+    return Seconds(seconds, seconds * _ASSUMED[0], seconds * _ASSUMED[1])
