@@ -8,6 +8,7 @@ from pathlib import Path
 from launcher.errors import NothingFits, UsageError
 from launcher.planning import lightest
 from launcher.runs.folder import RUNS_ROOT, default_run_folder
+from planner.expected import Expectation
 from planner.plan import MethodAnswer, Plan
 from planner.plan_file import plan_file_text
 from planner.run_plan import RunPlan
@@ -23,6 +24,8 @@ class ReadyPlan:
     text: str
     """plan.yaml."""
     reasons: dict[str, str]
+    expectation: Expectation
+    """Hours and bytes on disk."""
     answer: MethodAnswer
     """What the chosen method needs, and whether that fits."""
     steps: int
@@ -50,6 +53,7 @@ def ready_plan(plan: Plan, *, out: str | None, force: bool = False) -> ReadyPlan
         run_plan=settled.run_plan,
         text=plan_file_text(settled.run_plan, settled.reasons),
         reasons=settled.reasons,
+        expectation=settled.expectation,
         answer=chosen,
         steps=settled.steps,
     )

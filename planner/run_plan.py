@@ -177,6 +177,23 @@ class RecoverySection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedSection:
+    """How long the run will take and what it leaves on disk; times are None where unknown."""
+
+    step_seconds: float | None = None
+    step_seconds_low: float | None = None
+    step_seconds_high: float | None = None
+    run_seconds: float | None = None
+    """All of it: start, steps, measuring and saving; a download is left out."""
+    run_seconds_low: float | None = None
+    run_seconds_high: float | None = None
+    result_bytes: int | None = None
+    """The adapter, or the whole model."""
+    checkpoint_bytes: int | None = None
+    """Each of them; `training.keep_checkpoints` are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
     """Everything a launch needs to know; plan.yaml is this, with a reason beside each choice."""
 
@@ -187,6 +204,7 @@ class RunPlan:
     hardware: HardwareSection
     output: OutputSection
     recovery: RecoverySection = RecoverySection()
+    expected: ExpectedSection = ExpectedSection()
 
     def request(self) -> TrainingRequest:
         """The step this plan will run, in the words of the estimator."""

@@ -16,6 +16,7 @@ from planner.advice.settings import (
     sequence_choice,
     weights_choice,
 )
+from planner.expected import Expectation, Pace, expectation_of
 from planner.plan import MethodAnswer, Plan
 from planner.run_plan import (
     DataSection,
@@ -55,6 +56,7 @@ class Settled:
     reasons: dict[str, str]
     steps: int
     """Optimizer steps of the whole run."""
+    expectation: Expectation
 
 
 def settle(plan: Plan, *, folder: str) -> Settled:
@@ -68,6 +70,7 @@ def settle(plan: Plan, *, folder: str) -> Settled:
     if plan.data is None:
         raise ValueError("a run needs data")
     loop = _Loop(plan, answer)
+    expectation = expectation_of(plan, answer, loop.pace())
     run_plan = RunPlan(
         model=ModelSection(
             name=plan.model.id,
@@ -84,12 +87,11 @@ def settle(plan: Plan, *, folder: str) -> Settled:
         training=loop.section(),
         hardware=_hardware(plan, answer),
         output=OutputSection(folder=folder),
+        expected=expectation.section(),
     )
-    return Settled(
-        run_plan=run_plan,
-        reasons={**loop.reasons(), **_other_reasons(plan, answer)},
-        steps=loop.steps,
-    )
+    told = expectation.reasons(adapter=answer.request.adapter is not None)
+    reasons = {**loop.reasons(), **_other_reasons(plan, answer), **told}
+    return Settled(run_plan=run_plan, reasons=reasons, steps=loop.steps, expectation=expectation)
 
 
 class _Loop:
@@ -98,7 +100,7 @@ class _Loop:
     def __init__(self, plan: Plan, answer: MethodAnswer) -> None:
         assert plan.data is not None
         self.asked, self.answer = plan.asked, answer
-        rows = plan.data.rows
+        self.data_rows = rows = plan.data.rows
         self.sequence = sequence_choice(plan.asked, plan.data, plan.model.shape)
         self.micro, self.accumulation = _batch(plan, answer)
         self.epochs = epochs_choice(plan.asked, rows, self.micro.value * self.accumulation.value)
@@ -142,6 +144,14 @@ class _Loop:
         return Choice(
             value=apart * self.checkpoint_every.value,
             reason=f"{held_out} rows; 0: before and after",
+        )
+
+    def pace(self) -> Pace:
+        return Pace(
+            steps=self.steps,
+            held_out_rows=round(self.data_rows * self.held_out.value),
+            evaluate_every=self.evaluate_every.value,
+            checkpoint_every=self.checkpoint_every.value,
         )
 
     def section(self) -> TrainingSection:

@@ -11,6 +11,7 @@ from launcher.cli.command_line import Parser
 from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.output.check_json import json_text
+from launcher.output.expected_text import expected_lines
 from launcher.output.numbers import gib
 from launcher.output.words import method_text
 from launcher.planning import add_planning_options, plan_from_arguments
@@ -78,6 +79,8 @@ def _summary(ready: ReadyPlan, file: str) -> str:
     needed = gib(answer.memory.needed.expected_bytes)
     capacity = answer.verdict.capacity_bytes
     of = "" if capacity is None else f" of {gib(capacity)}"
-    return (
-        f"{file}: {method_text(answer.request)}; {needed}{of} GiB\n\nNext  tlplan launch {file}\n"
-    )
+    lines = [
+        f"{file}: {method_text(answer.request)}; {needed}{of} GiB",
+        *expected_lines(ready.expectation, ready.run_plan),
+    ]
+    return "\n".join(lines) + f"\n\nNext  tlplan launch {file}\n"

@@ -1,0 +1,98 @@
+"""What a run that is planned will take: hours, and bytes on disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+from typing import NamedTuple
+
+from hwdb.find import find_card
+from planner.disk import checkpoint_bytes, download_bytes, result_bytes
+from planner.plan import MethodAnswer, Plan
+from planner.run_plan import ExpectedSection
+from planner.speed.hours import RunLoop, RunTime, estimate_hours
+from planner.units import duration_text, size_text
+
+
+class Pace(NamedTuple):
+    """How often a run does what."""
+
+    steps: int
+    held_out_rows: int
+    evaluate_every: int
+    """0: only before and after."""
+    checkpoint_every: int
+
+
+class Expectation(NamedTuple):
+    """What a run will take."""
+
+    steps: int
+    time: RunTime | None
+    """None where the card's speed is unknown."""
+    result_bytes: int
+    checkpoint_bytes: int
+
+    def section(self) -> ExpectedSection:
+        """The part of plan.yaml."""
+        step = run = None
+        if self.time is not None:
+            step, run = self.time.step, self.time.on_card
+        return ExpectedSection(
+            step_seconds=_rounded(step and step.expected),
+            step_seconds_low=_rounded(step and step.low),
+            step_seconds_high=_rounded(step and step.high),
+            run_seconds=_rounded(run and run.expected),
+            run_seconds_low=_rounded(run and run.low),
+            run_seconds_high=_rounded(run and run.high),
+            result_bytes=self.result_bytes,
+            checkpoint_bytes=self.checkpoint_bytes,
+        )
+
+    def reasons(self, *, adapter: bool) -> dict[str, str]:
+        """What stands beside the keys of that part."""
+        name = "the adapter" if adapter else "the model"
+        reasons = {
+            "expected.step_seconds": f"{self.steps} steps",
+            "expected.result_bytes": f"{name}, {size_text(self.result_bytes)}",
+            "expected.checkpoint_bytes": f"each, {size_text(self.checkpoint_bytes)}",
+        }
+        if self.time is None:
+            return {**reasons, "expected.step_seconds": "unknown for this hardware"}
+        low, high = (duration_text(end) for end in self.time.on_card[1:])
+        return {**reasons, "expected.run_seconds": f"{low} to {high}, a download left out"}
+
+
+def expectation_of(plan: Plan, answer: MethodAnswer, pace: Pace) -> Expectation:
+    """Time on the card the plan is for, with the lengths of its data, and sizes on disk."""
+    assert plan.data is not None
+    shape, request = answer.shape, answer.request
+    card_id = None if plan.budget is None else plan.budget.card_id
+    saved = checkpoint_bytes(shape, request, answer.memory.trained_parameters)
+    every = pace.evaluate_every
+    # Before the first step and after the last one besides.
+    evaluations = 2 + ((pace.steps - 1) // every if every else 0)
+    time = estimate_hours(
+        shape,
+        replace(request, lengths=plan.data.lengths or None),
+        None if card_id is None else find_card(card_id),
+        RunLoop(
+            steps=pace.steps,
+            held_out_rows=pace.held_out_rows,
+            evaluations=evaluations if pace.held_out_rows else 0,
+            checkpoints=ceil(pace.steps / pace.checkpoint_every),
+            checkpoint_bytes=saved,
+            weights_bytes=download_bytes(shape),
+        ),
+    )
+    return Expectation(
+        steps=pace.steps,
+        time=time,
+        result_bytes=result_bytes(shape, request),
+        checkpoint_bytes=saved,
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    """Four digits: more would pretend."""
+    return None if seconds is None else float(f"{seconds:.4g}")
