@@ -36,6 +36,8 @@ class ChosenData:
     first_rows: tuple[dict[str, object], ...]
     """Some rows, to be shown."""
     notes: tuple[str, ...]
+    found_as: str
+    """How the rows were written, where that is not the layout."""
     stamp: tuple[int, int]
     """Size and time of the file when it was read, to notice that it changed."""
 

@@ -21,6 +21,7 @@ from launcher.wizard.head import STEPS, head_line
 from launcher.wizard.widgets.key_bar import COMMANDS, HELP, HELP_WHILE_TYPING, QUIT, Key, KeyBar
 from launcher.wizard.widgets.lines_view import LinesView
 from launcher.wizard.widgets.row_list import RowList
+from launcher.wizard.wording import without_options
 
 if TYPE_CHECKING:
     from launcher.wizard.app import WizardApp
@@ -192,11 +193,11 @@ def message_lines(what: str | TlplanError | None, kind: str, width: int) -> list
     role = "over" if kind == "error" else "tight" if kind == "warning" else "strong"
     room = max(10, width - 10)
     lines: list[Line] = []
-    for number, each in enumerate(filled(" ".join(text.split()), room)):
+    for number, each in enumerate(filled(without_options(" ".join(text.split())), room)):
         label = f" {kind + ':':9}" if number == 0 else " " * 10
         lines.append((Span(label, role), Span(each)))  # type: ignore[arg-type]
     for hint in hints:
-        for number, each in enumerate(filled(" ".join(hint.split()), room)):
+        for number, each in enumerate(filled(without_options(" ".join(hint.split())), room)):
             label = " hint:    " if number == 0 else " " * 10
             lines.append((Span(label, "dim"), Span(each)))
     return lines[:5]

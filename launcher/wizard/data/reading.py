@@ -22,6 +22,7 @@ def read_chosen(argument: str, model: PlannedModel) -> ChosenData:
         lengths=lengths,
         first_rows=tuple(dict(row) for row in islice(data.rows, _ROWS_SHOWN)),
         notes=tuple(data.notes),
+        found_as=data.found_as,
         stamp=stamp,
     )
 

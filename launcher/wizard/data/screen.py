@@ -19,7 +19,7 @@ from launcher.advising import advice_on
 from launcher.errors import DataError, TlplanError
 from launcher.output.numbers import gib
 from launcher.view.spans import EMPTY, Line, Span, line
-from launcher.wizard.data.reading import completed, completions, is_file, read_chosen
+from launcher.wizard.data.reading import completed, completions, file_stamp, is_file, read_chosen
 from launcher.wizard.data.text import (
     advice_lines,
     empty_lines,
@@ -123,7 +123,7 @@ class DataStep(SettingStep):
         elif self._reading is not None:
             about.show([EMPTY, line(f"   reading {self._reading} …")])
         else:
-            about.show(empty_lines(completions(self._path()), width))
+            about.show(empty_lines(completions(self._path())))
         self.query_one(SettingList).display = data is not None
         self.query_one(SettingList).show(self._settings())
         self.query_one("#advice", LinesView).show(self._advice(width))
@@ -230,7 +230,9 @@ class DataStep(SettingStep):
     def action_next(self) -> None:
         """Take the file; without one, or with a broken one, this step is not left."""
         if self.draft.data is not None:
-            if not Path(self.draft.data.argument).is_file():
+            stamp = self.draft.data.stamp
+            if stamp != file_stamp(Path(self.draft.data.argument)):
+                # It is gone, or another one by now.
                 self.app.draft = replace(self.draft, data=None)
                 self._read(self._path())
                 return

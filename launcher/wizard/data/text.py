@@ -11,6 +11,7 @@ from launcher.output.numbers import count_text, gib
 from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.view.words import one_line
 from launcher.wizard.draft import ChosenData, Draft, plan_of
+from launcher.wizard.wording import without_options
 from planner.advice.should_you import Advice
 from planner.memory.estimate import Fits
 from planner.request import Method, RequestError
@@ -34,28 +35,31 @@ _EXAMPLES = (
 _FIT_ROLE: dict[Fits | None, Role] = {"yes": "fits", "tight": "tight", "no": "over", None: "dim"}
 
 
-def empty_lines(candidates: Sequence[str], width: int) -> list[Line]:
+def empty_lines(candidates: Sequence[str]) -> list[Line]:
     """What is said before a file is named: what would do, and what is here."""
     lines = [
         EMPTY,
-        line(" Type a path to a file of examples; tab completes it. One example a line:"),
+        line(" Type a path to a file of examples; tab completes it. JSON Lines, JSON, CSV,"),
+        line(" Parquet and text are read, packed or not. In JSON, one of:"),
         EMPTY,
         *(line(Span(f"   {label:9}", "dim"), text) for label, text in _EXAMPLES),
     ]
     if candidates:
         lines += [EMPTY, line(Span(" Here", "strong"))]
-        lines += [line(f"   {part}") for part in filled("   ".join(candidates[:12]), width - 4)[:4]]
+        across = [candidates[at : at + 3] for at in range(0, min(12, len(candidates)), 3)]
+        for names in across:
+            lines.append(line("   " + "".join(f"{cut_text(name, 23):25}" for name in names)))
     return lines
 
 
 def problem_lines(failure: TlplanError, width: int) -> list[Line]:
     """What is wrong with a file, a line each."""
     lines = [EMPTY]
-    for number, part in enumerate(filled(one_line(failure.message), width - 13)):
+    for number, part in enumerate(filled(without_options(one_line(failure.message)), width - 13)):
         label = "   error    " if number == 0 else " " * 12
         lines.append(line(Span(label, "over"), part))
     for hint in failure.hints:
-        for number, part in enumerate(filled(one_line(hint), width - 13)):
+        for number, part in enumerate(filled(without_options(one_line(hint)), width - 13)):
             label = "   also     " if number == 0 else " " * 12
             lines.append(line(Span(label, "dim"), part))
     return lines
@@ -67,6 +71,7 @@ def file_lines(data: ChosenData) -> list[Line]:
     held = held_out_rows(facts.rows)
     share = f"{100 * held / facts.rows:.0f} %" if held else "none"
     layout = _LAYOUTS.get(facts.layout, facts.layout)
+    layout += f", written as {data.found_as}" if data.found_as else ""
     counted = "" if lengths.exact else f" (≈, {lengths.how.partition(' (')[0]})"
     picture = histogram(lengths.per_row, _HISTOGRAM_COLUMNS)
     sign = "" if lengths.exact else "≈ "
@@ -119,7 +124,7 @@ def advice_lines(advice: Advice | None, width: int) -> list[Line]:
         if item.code in ("ADAPTERS_SUIT", "IN_CONTEXT_FIRST", "FULL_CAN_PAY"):
             continue  # the reason above says it
         sign, role = ("! ", "tight") if item.level == "warning" else ("- ", "plain")
-        lines += _wrapped(item.text, width, role, f"   {sign}")  # type: ignore[arg-type]
+        lines += _wrapped(without_options(item.text), width, role, f"   {sign}")  # type: ignore[arg-type]
     return lines
 
 

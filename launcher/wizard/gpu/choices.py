@@ -10,7 +10,8 @@ from hwdb.detect.machine import GpuReading, HostReading
 from hwdb.detect.nvml_survey import GpuSurvey
 from planner.budget import Budget, budget_of_host, budget_of_reading
 
-State = Literal["ready", "in use", "full", "no numbers", "not answering"]
+State = Literal["ready", "in use", "full", "unknown", "lost"]
+"""unknown: the driver tells no memory; lost: it tells nothing any more."""
 
 _HELD_BY_A_DESKTOP = 0.1
 """Share of a card that a desktop and its browser take; beyond it somebody computes."""
@@ -66,7 +67,7 @@ def state_of(reading: GpuReading) -> State:
     total, free = reading.total_bytes, reading.free_bytes
     if total is None or free is None:
         known = (reading.utilization_percent, reading.temperature_celsius, reading.power_watts)
-        return "no numbers" if any(each is not None for each in known) else "not answering"
+        return "unknown" if any(each is not None for each in known) else "lost"
     if free < _ALMOST_NOTHING * total:
         return "full"
     held = total - free - (reading.driver_reserved_bytes or 0)

@@ -175,7 +175,7 @@ class GpuStep(StepScreen):
         if place is None:
             self.tell("still reading the GPUs")
             return
-        if place.state == "not answering":
+        if place.state == "lost":
             self.tell(
                 f"{place.budget.name} does not answer; choose another, or r to look again",
                 kind="error",

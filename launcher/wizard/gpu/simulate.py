@@ -21,6 +21,7 @@ from launcher.wizard.gpu.text import speed_text
 from launcher.wizard.widgets.key_bar import Key, KeyBar
 from launcher.wizard.widgets.lines_view import LinesView
 from launcher.wizard.widgets.row_list import RowList
+from launcher.wizard.wording import without_options
 from planner.budget import Budget, card_title
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class SimulateScreen(ModalScreen[Simulated | None]):
     def compose(self) -> ComposeResult:
         """A field, the cards, and the keys."""
         with Vertical():
-            title = "Plan for which card? A name filters, a size such as 24GiB is taken as it is"
+            title = "Which card? A name filters; a size such as 24GiB is taken as it is"
             yield LinesView([line(Span(title, "strong")), EMPTY])
             yield Input(placeholder="rtx 4090, a100, 24GiB …", classes="line")
             yield RowList(id="cards")
@@ -146,8 +147,11 @@ class SimulateScreen(ModalScreen[Simulated | None]):
         self.dismiss(Simulated(card.id, budget))
 
     def _refuse(self, failure: TlplanError) -> None:
-        lines = [line(Span("error: ", "over"), cut_text(failure.message, 66))]
-        lines += [line(Span("hint:  ", "dim"), cut_text(hint, 66)) for hint in failure.hints[:1]]
+        lines = [line(Span("error: ", "over"), cut_text(without_options(failure.message), 66))]
+        lines += [
+            line(Span("hint:  ", "dim"), cut_text(without_options(hint), 66))
+            for hint in failure.hints[:1]
+        ]
         self.query_one("#wrong", LinesView).show(lines)
 
     def action_leave(self) -> None:

@@ -14,14 +14,14 @@ from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.wizard.gpu.choices import Place, State
 from planner.units import MIB
 
-HEAD = line(Span(f"{'#':3}{'Name':26}{'Memory':10}{'Free now':22}{'Compute':9}State", "dim"))
+HEAD = line(Span(f"{'#':3}{'Name':26}{'Memory':10}{'Free now':20}{'Compute':9}State", "dim"))
 _BAR = 12
 _STATE_ROLE: dict[State, Role] = {
     "ready": "fits",
     "in use": "tight",
     "full": "over",
-    "no numbers": "tight",
-    "not answering": "over",
+    "unknown": "tight",
+    "lost": "over",
 }
 
 
@@ -42,7 +42,7 @@ def place_row(place: Place) -> Line:
     return line(
         f"{number:3}{name:26}{memory:10}",
         Span(f"{bar:{_BAR}}", "measured"),
-        f" {told:9}{compute:9}",
+        f" {told:7}{compute:9}",
         Span(place.state, _STATE_ROLE[place.state]),
     )
 
@@ -87,7 +87,7 @@ def _memory_text(place: Place) -> str:
     assert place.reading is not None
     reading = place.reading
     if reading.total_bytes is None:
-        return "the driver tells no numbers; simulate a size to plan with one (s)"
+        return "the driver tells no numbers; s simulates a size to plan with"
     parts = []
     if reading.driver_reserved_bytes:
         parts.append(f"{gib(reading.driver_reserved_bytes)} GiB kept by the driver")

@@ -21,8 +21,8 @@ from launcher.wizard.method.text import (
     foot_lines,
     method_row,
     recommended_lines,
+    short_text,
     title_text,
-    verdict_text,
     why_lines,
 )
 from launcher.wizard.setting_step import SettingStep
@@ -184,8 +184,8 @@ class MethodStep(SettingStep):
         answer = at.answer
         if answer.verdict.fits == "no":
             self.tell(
-                f"{answer.method} does not fit: {verdict_text(answer)} GiB; take another method, "
-                "or shorter rows, fewer at once, or another model (esc)",
+                f"{answer.method} does not fit: {short_text(answer)}; take another method, "
+                "shorter rows, fewer at once, or another model (esc)",
                 kind="error",
             )
             return

@@ -12,6 +12,7 @@ from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.view.words import gib as precise_gib
 from launcher.wizard.head import memory_text, short_place
 from launcher.wizard.settings import Setting, Situation
+from launcher.wizard.wording import without_options
 from planner.memory.estimate import Fits
 from planner.memory.interval import Basis
 from planner.plan import MethodAnswer, Plan
@@ -62,6 +63,11 @@ def verdict_text(answer: MethodAnswer) -> str:
     return f"{verdict.fits}, {tenths_text(spare)} spare"
 
 
+def short_text(answer: MethodAnswer) -> str:
+    """Such as "32.6 GiB short"."""
+    return f"{verdict_text(answer).split()[1]} GiB short"
+
+
 def _bar(answer: MethodAnswer) -> str:
     capacity = answer.verdict.capacity_bytes
     if not capacity:
@@ -82,7 +88,9 @@ def recommended_lines(plan: Plan, ways: tuple[tuple[str, str], ...]) -> list[Lin
     if plan.fits:
         return [EMPTY, line(" The memory is unknown, so nothing is recommended.")]
     lines = [EMPTY, line(Span(" None of the three fits. Each of these alone would do:", "over"))]
-    return lines + [line(f"   {what:24}", Span(why, "dim")) for what, why in ways[:4]]
+    return lines + [
+        line(f"   {without_options(what):24}", Span(why, "dim")) for what, why in ways[:4]
+    ]
 
 
 def breakdown_lines(answer: MethodAnswer) -> list[Line]:

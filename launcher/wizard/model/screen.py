@@ -116,6 +116,10 @@ class ModelStep(StepScreen):
         super().on_mount()
         self.query_one(TextField).focus()
         self._look_for_earlier_runs()
+        chosen = self.draft.model.planned.id if self.draft.model is not None else None
+        for at, row in enumerate(self._shown):
+            if row.name == chosen:
+                self.query_one(RowList).move_to(at, middle=True)
         self.call_after_refresh(self._work_on)
 
     def on_screen_resume(self) -> None:

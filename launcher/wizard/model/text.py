@@ -24,10 +24,12 @@ _VERDICT: dict[Fits | None, Span] = {
     None: Span("-", "dim"),
 }
 _WORKING = Span("…", "dim")
+_NAME = 31
+"""The longest short name of hwdb has 29 letters; two that are cut would look the same."""
 
 
 HEAD = line(
-    Span(f"{'Model':24}{'Params':>7}{'Context':>9}   ", "dim"),
+    Span(f"{'Model':{_NAME}}{'Params':>7}{'Context':>8}   ", "dim"),
     Span("".join(f"{method:9}" for method in METHODS), "dim"),
 )
 
@@ -35,7 +37,7 @@ HEAD = line(
 def count_text_of(count: int, budget: Budget | None) -> str:
     """How many rows the filter leaves, and what they are judged against."""
     where = "" if budget is None else f" on {cut_text(short_place(budget), 16)}"
-    return f"{count} models{where}"
+    return f"{count} model{'' if count == 1 else 's'}{where}"
 
 
 def model_row(row: Listed, verdict: Verdict | None) -> Line:
@@ -43,17 +45,17 @@ def model_row(row: Listed, verdict: Verdict | None) -> Line:
     if row.kind == "to be read":
         where = "folder" if row.name.startswith((".", "~", "/")) else "Hub"
         return line(
-            f"{cut_text(row.name, 42):44}", Span(f"Enter reads its numbers ({where})", "dim")
+            f"{cut_text(row.name, 42):43}", Span(f"Enter reads its numbers ({where})", "dim")
         )
-    name = cut_text(row.name, 23)
-    facts = f"{name:24}{_parameters(row):>7}{_context(row):>9}   "
+    name = cut_text(row.name, _NAME - 1)
+    facts = f"{name:{_NAME}}{_parameters(row):>7}{_context(row):>8}   "
     if verdict is NOT_PLANNED:
         return line(facts, Span("cannot be planned yet", "dim"))
     spans = [Span(facts)]
     for method in METHODS:
         span = _WORKING if verdict is None else _VERDICT[verdict.fits.get(method)]
         spans += [span, Span(" " * (9 - len(span.text)))]
-    return (*spans, Span("used before" if row.used_before else "", "dim"))
+    return tuple(spans)
 
 
 def _parameters(row: Listed) -> str:
@@ -97,6 +99,8 @@ def detail_lines(
         facts.append("instruct ◂▸ base" if instruct else "base ◂▸ instruct")
     if row.model is not None and row.model.gated:
         facts.append("gated: needs an accepted licence")
+    if row.used_before:
+        facts.append("used before")
     if here:
         facts.append("weights are here")
     lines = [EMPTY, line(Span(f" {name}", "strong"), f"   {', '.join(facts)}")]

@@ -13,6 +13,7 @@ from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.wizard.draft import Draft
 from launcher.wizard.head import memory_text, short_place
 from launcher.wizard.start.checks import Check
+from launcher.wizard.wording import without_options
 from planner.plan import Plan
 from planner.settle import held_out_rows
 
@@ -83,10 +84,13 @@ def check_lines(found: Sequence[Check], *, busy: bool, simulated: bool) -> list[
         return [*lines, line(Span("   ! ", "tight"), text)]
     for check in found:
         sign, role = _SIGN[check.state]
-        for number, part in enumerate(filled(check.text, 73)):
+        for number, part in enumerate(filled(without_options(check.text), 73)):
             lines.append(line(Span(f"   {sign if number == 0 else ' '} ", role), part))
         for hint in check.hints:
-            lines += [line(Span("     ", "dim"), Span(part, "dim")) for part in filled(hint, 73)]
+            lines += [
+                line(Span("     ", "dim"), Span(part, "dim"))
+                for part in filled(without_options(hint), 73)
+            ]
     if busy:
         lines.append(line(Span("   … checking packages, data, model, memory and disk", "dim")))
     return lines
