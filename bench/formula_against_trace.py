@@ -97,7 +97,7 @@ def _traced(case: Mapping[str, Any], request: TrainingRequest, *, fresh: bool) -
         "rest_bytes": full.rest_bytes,
         "peak_segment": full.peak_segment,
         "segments": dict(full.segments),
-        "alive": list(_alive(full.recordings[-1])),
+        "alive": list(_alive(full)),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(traced))
@@ -114,10 +114,11 @@ def _rest_bytes(step: Step) -> int:
     return states.weights_bytes + states.adapters_bytes + states.optimizer_bytes
 
 
-def _alive(recording: Any) -> Iterator[str]:
+def _alive(full: Any) -> Iterator[str]:
     """The tensors at the peak by what made them, of the middle blocks only one."""
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for origin, size in recording.alive_at_peak():
+    recording = full.recordings[-1]
+    for origin, size in recording.alive_at_peak(full.peak_segment, ends=full.ends):
         part = origin.segment.partition("/")[2]
         block = part.partition(":")[2]
         if not part or part.startswith("optimizer"):

@@ -14,6 +14,25 @@ from typing import Any, Literal, NamedTuple
 
 Role = Literal["attention_in", "attention_out", "mlp_in", "mlp_out"]
 
+NormStyle = Literal[
+    "cast-then-weight", "weight-then-cast", "one-plus-weight", "layer", "layer-wide", "centered"
+]
+"""How a norm is computed, which decides what it keeps for backward.
+
+cast-then-weight: root mean square in fp32, back to the input's dtype, then times the weight;
+weight-then-cast: times the weight in fp32 first; one-plus-weight: the same with 1 + weight;
+layer: torch's layer_norm; layer-wide: that in fp32 without a weight; centered: a layer norm
+written out in fp32.
+"""
+
+Rotary = Literal["whole", "partial", "chunked", "paired", "wide", "none", "in-place"]
+"""How queries and keys are turned by their positions.
+
+whole: x cos + rotate_half(x) sin; partial: only the first numbers of a head, the rest put behind
+them; chunked: two halves apart; paired: neighbours, in fp32; wide: tables in fp32; none: positions
+come otherwise; in-place: fused kernels.
+"""
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -69,6 +88,11 @@ class Experts(NamedTuple):
     """Whether the router carries a bias."""
     fused: bool = True
     """Whether all experts share one three-dimensional parameter per linear."""
+    router_dtype: Literal["compute", "fp32", "cast"] = "cast"
+    """compute: a softmax over the chosen in the router's own dtype; fp32: one over all in fp32,
+    which the weights keep; cast: the same, cast back."""
+    clamped: bool = False
+    """Whether gate and up are clamped and joined as (up + 1) * gate * sigmoid(gate)."""
 
 
 class Family(NamedTuple):
@@ -116,6 +140,19 @@ class Family(NamedTuple):
     wrappers: Mapping[str, str] = _NOTHING
     """model_type -> class of multimodal models whose text part is this family; their published
     totals count the other parts too."""
+    norm_style: NormStyle = "cast-then-weight"
+    """How the norms are computed."""
+    rotary: Rotary = "whole"
+    """How positions turn queries and keys."""
+    fused_queries: Literal["split", "sliced", "indexed"] = "split"
+    """How one linear for queries, keys and values is cut: in views whose gradients are joined, in
+    slices whose gradients are laid out apart, or by lists, which copy."""
+    scales_residual: bool = False
+    """Whether what a half of a block adds to the stream is multiplied by a constant."""
+    softcaps_attention: bool = False
+    """Whether attention scores pass a tanh in eager attention."""
+    dropout_keys: Mapping[str, str] = _NOTHING
+    """"attention", "residual" or "embedding" -> config key of its dropout."""
     logit_softcap: bool = False
     """Whether logits pass a tanh before the loss, which keeps one more copy of them."""
     one_kv_head_when: str | None = None
@@ -123,7 +160,7 @@ class Family(NamedTuple):
     config_keys: Mapping[str, tuple[str, ...]] = _NOTHING
     """Llama's name of a config key -> this family's names, first one preferred; none where the
     family has no such key."""
-    config_defaults: Mapping[str, str | int | bool] = _NOTHING
+    config_defaults: Mapping[str, str | int | float | bool] = _NOTHING
     """What the config class uses for an absent key; a string is a size in symbols."""
     notes: str | None = None
     """What the fields above cannot say."""

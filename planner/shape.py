@@ -53,6 +53,10 @@ class ModelShape:
     """Whether attention and MLP read the same input."""
     scales_embeddings: bool
     """Whether embeddings are multiplied by a constant, which makes a second tensor of them."""
+    norms: tuple[Norm, ...]
+    """Norms of one block that exist in this model."""
+    dropouts: Mapping[str, float]
+    """Share that "attention", "residual" and "embedding" dropout take."""
     sliding_window_tokens: int | None
     max_context_tokens: int | None
 
@@ -60,6 +64,15 @@ class ModelShape:
     def stored_layers(self) -> int:
         """Blocks with weights of their own: one where all blocks share theirs."""
         return 1 if self.family.shared_blocks else self.layers
+
+    def dropout(self, place: str) -> float:
+        """Share that is dropped at a place."""
+        return self.dropouts.get(place, 0.0)
+
+    @property
+    def has_sinks(self) -> bool:
+        """Whether attention has one learned score a head beside those of the keys."""
+        return any(item.name == "sinks" for item in self.family.block_tensors)
 
     @property
     def hidden_size(self) -> int:
@@ -92,6 +105,7 @@ def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family)
     try:
         sizes = sizes_of(source, known)
         _check_sizes(sizes)
+        sizes.update(_head_sizes(source, known, sizes))
         layers = _layers(source, known)
         architecture = next(iter(config.get("architectures") or ()), None)
         parameters = count_from_config(source, known, architecture=architecture)
@@ -102,6 +116,18 @@ def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family)
         raise
     except (TypeError, ValueError, KeyError, ZeroDivisionError, OverflowError) as problem:
         raise ShapeError("config", f"config cannot be read: {problem}") from None
+
+
+def _head_sizes(config: Config, family: Family, sizes: Mapping[str, int]) -> dict[str, int]:
+    """g: heads of keys; p: numbers of a head that its position turns."""
+    if "d" not in sizes:
+        return {}
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    turned = rope.get("partial_rotary_factor", config.get("rotary_pct"))
+    if turned is None:
+        turned = read_key(config, family, "partial_rotary_factor")
+    width = sizes["d"] if turned is None else int(sizes["d"] * turned)
+    return {"g": sizes["k"] // sizes["d"], "p": width}
 
 
 def _layers(config: Config, family: Family) -> int:
@@ -158,6 +184,11 @@ def _built(
         activation=str(_activation(config, family)),
         parallel_residual=_parallel(config, family),
         scales_embeddings=family.model_type.startswith(("gemma", "granite")),
+        norms=tuple(norm for norm in family.norms if holds(norm.when, config, family)),
+        dropouts={
+            place: float(read_key(config, family, key) or 0.0)
+            for place, key in family.dropout_keys.items()
+        },
         sliding_window_tokens=read_key(config, family, "sliding_window"),
         max_context_tokens=read_key(config, family, "max_position_embeddings"),
     )

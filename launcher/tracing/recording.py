@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Literal, get_args
 
 from launcher.tracing.allocation_log import Mark, Origin, Role
@@ -134,13 +135,16 @@ class Recording:
             return None
         return int(origin.maker.removeprefix(self.blocks_path).split(".")[0])
 
-    def alive_at_peak(self) -> list[tuple[Origin, int]]:
-        """The tensors alive at the moment of the peak, largest first."""
-        alive = most = moment = 0
-        for position, (_, change) in enumerate(self.events):
-            alive += change
-            if alive > most:
-                most, moment = alive, position
+    def alive_at_peak(self, part: str, *, ends: int) -> list[tuple[Origin, int]]:
+        """The tensors alive at the peak of a part that `peaks` names, largest first."""
+        wanted = [
+            range(mark.position, following.position)
+            for mark, following in pairwise(self.marks)
+            for step, _, name in [mark.segment.partition("/")]
+            if step == _LAST_STEP and self._part_name(name, ends) == part
+        ]
+        levels = list(accumulate(change for _, change in self.events))
+        moment = max((place for each in wanted for place in each), key=levels.__getitem__)
         sizes: dict[int, int] = {}
         for number, change in self.events[: moment + 1]:
             sizes[number] = sizes.get(number, 0) + change

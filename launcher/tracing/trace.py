@@ -37,6 +37,8 @@ class FullDepth:
     trained_parameters: int
     recordings: Sequence[Recording]
     shares: Sequence[Share]
+    ends: int
+    """How many first and last blocks have segments of their own."""
 
     @property
     def peak_bytes(self) -> int:
@@ -121,6 +123,7 @@ def trace_request(
         ),
         recordings=recordings,
         shares=shares,
+        ends=ends,
     )
 
 

@@ -5,132 +5,116 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwdb.family import Linear
-from planner.memory.layers import Layers, Value, activation
-from planner.memory.size import NOTHING, Size
+from planner.memory.kernels import eager, efficient, flash, plain_products
+from planner.memory.layers import TOKENS, Value
+from planner.memory.library import Library
+from planner.memory.linears import fused_linears
+from planner.memory.rotary import rotated
+from planner.memory.size import Size
 from planner.request import TrainingRequest
+from planner.shape import ModelShape
 
-OLD_TRANSFORMERS = (4, 99)
+_OLD_TRANSFORMERS = (4, 99)
 """Up to here keys and values were repeated for every query head before any attention kernel."""
+
+_WIDEST_FLASH_HEAD = 256
+
+_QUERY_NORMS = ("q_norm", "q_layernorm")
+_KEY_NORMS = ("k_norm", "k_layernorm")
 
 
 class AttentionWriter:
     """Writes the attention of one family and request."""
 
-    def __init__(
-        self,
-        layers: Layers,
-        request: TrainingRequest,
-        *,
-        rotates: bool,
-        norms_heads: bool,
-        keeps_scores: bool,
-    ) -> None:
+    def __init__(self, layers: Library, shape: ModelShape, request: TrainingRequest) -> None:
         self.layers = layers
         self.tape = layers.tape
+        self.shape = shape
+        self.family = shape.family
         self.request = request
-        self.rotates = rotates
-        self.norms_heads = norms_heads
-        self.keeps_scores = keeps_scores
-        """No fused kernel is taken: the scores of every head are kept."""
+        self.shares_keys = shape.sizes["q"] != shape.sizes["k"]
+        self.norms = {each.name: each for each in shape.norms}
 
     def write(self, normed: Value, entering: Sequence[Linear], leaving: Sequence[Linear]) -> Value:
         """Attention of `normed`."""
-        queries, keys, values = self._project(normed, entering)
-        if self.norms_heads:
-            queries = self.layers.norm(queries, "q_norm")
-            keys = self.layers.norm(keys, "k_norm")
-        if self.rotates:
-            queries = self._rotate(queries, "rope_q")
-            keys = self._rotate(keys, "rope_k")
-        out = self._attend(queries, keys, values)
-        for layer in leaving:
-            if self.layers.fuses_adapters:
-                (out,) = self.layers.fused_linears(out, [layer])
+        layers = self.layers
+        queries, keys, values = self._projected(normed, entering)
+        queries = self._normed(queries, _QUERY_NORMS, heads="n")
+        keys = self._normed(keys, _KEY_NORMS, heads="g")
+        rotary = "in-place" if layers.fused else self.family.rotary
+        table_bytes = 4 if self.family.rotary == "wide" else layers.numerics.embeddings
+        queries, keys = rotated(layers, [queries, keys], rotary, table_bytes=table_bytes)
+        out = self._attended(queries, keys, values)
+        for line in leaving:
+            if layers.fuses_adapters:
+                (out,) = fused_linears(layers, out, [line])
             else:
-                out = self.layers.linear(out, layer)
-        self.tape.keep(normed.tensor)  # the frame of the attention's forward
+                out = layers.linear(out, line)
+        layers.tape.keep(normed.tensor)  # the frame of the attention's forward
         return out
 
-    def _project(self, normed: Value, entering: Sequence[Linear]) -> tuple[Value, Value, Value]:
-        if len(entering) == 1:
-            fused = self.layers.linear(normed, entering[0])
-            queries, keys, values = (
-                Value(tensor=fused.tensor, width=Size.of(width), bytes=fused.bytes)
-                for width in ("q", "k", "k")
-            )
+    def _projected(self, normed: Value, entering: Sequence[Linear]) -> tuple[Value, Value, Value]:
+        layers = self.layers
+        if layers.fuses_adapters:
+            queries, keys, values = fused_linears(layers, normed, entering[:3])
             return queries, keys, values
-        if self.layers.fuses_adapters:
-            queries, keys, values = self.layers.fused_linears(normed, entering[:3])
-        else:
-            queries, keys, values = (self.layers.linear(normed, layer) for layer in entering[:3])
+        if len(entering) > 1:
+            queries, keys, values = (layers.linear(normed, line) for line in entering[:3])
+            return queries, keys, values
+        fused = layers.linear(normed, entering[0])
+        widths = [Size.of(width) * TOKENS for width in ("q", "k", "k")]
+        if self.family.fused_queries == "split":
+            queries, keys, values = layers.split(fused, widths, "qkv.split")
+            return queries, keys, values
+        queries, keys, values = (layers.part(fused, width, "qkv.part") for width in widths)
+        if self.family.fused_queries == "indexed" and self.shares_keys:
+            keys, values = (self._picked(fused, width) for width in widths[1:])
         return queries, keys, values
 
-    def _rotate(self, value: Value, name: str) -> Value:
-        if self.layers.fused:
-            return value  # written over its input
-        size = activation(value.width, value.bytes)
-        rotated = self.tape.run(
-            name, [value.tensor], size, forward_scratch=size * 2, backward_scratch=size * 2
-        )
-        return Value(tensor=rotated, width=value.width, bytes=value.bytes)
+    def _picked(self, fused: Value, elements: Size) -> Value:
+        """An indexing by a list copies; its gradient is laid into a tensor of the whole's size."""
+        made = self.tape.run("qkv.index", [fused.tensor], elements * fused.bytes)
+        return Value(made, elements, fused.bytes)
 
-    def _attend(self, queries: Value, keys: Value, values: Value) -> Value:
-        half = self.layers.numerics.compute == 2 or self.request.attention == "flash2"
-        kernel_bytes = 2 if half else 4
-        parts = [self.layers.cast(part, kernel_bytes) for part in (queries, keys, values)]
-        if self._repeats_keys():
-            parts[1:] = [self._repeat(part) for part in parts[1:]]
-        if self.keeps_scores:
-            return self._eager(parts, kernel_bytes)
-        repeated_gradients = NOTHING if self._repeats_keys() else activation("2q", kernel_bytes)
-        bias = Size.of("NS") * kernel_bytes if self._is_masked() else NOTHING
-        out = self.tape.run(
-            "attention",
-            [part.tensor for part in parts],
-            activation("q", kernel_bytes),
-            saves=[part.tensor for part in parts],
-            saves_output=True,
-            saves_aside=activation("4n", 1) + bias,
-            # Flash backward: the fp32 sum of dQ, one number a head and row, and dK, dV per query
-            # head where heads share keys.
-            backward_scratch=activation("4q+4n", 1) + repeated_gradients,
-        )
-        return Value(tensor=out, width=Size.of("q"), bytes=kernel_bytes)
+    def _normed(self, value: Value, names: Sequence[str], *, heads: str) -> Value:
+        for name in names:
+            if name in self.norms:
+                width = Size.of(self.norms[name].width)
+                by_head = self.norms[name].width == "d"
+                rows = Size.of(heads) * TOKENS if by_head else TOKENS
+                return self.layers.norm(value, name, width=width, rows=rows)
+        return value
 
-    def _repeats_keys(self) -> bool:
+    def _attended(self, queries: Value, keys: Value, values: Value) -> Value:
+        layers, request = self.layers, self.request
+        dropped = self.shape.dropout("attention") > 0
+        if request.attention == "eager":
+            parts = [queries, keys, values]
+            return eager(layers, self.shape, parts, shares_keys=self.shares_keys, dropped=dropped)
+        half = layers.numerics.compute == 2 or request.attention == "flash2"
+        bytes_ = 2 if half else 4
+        parts = [layers.cast(part, bytes_) for part in (queries, keys, values)]
+        masked = request.padded and request.attention == "sdpa"
+        if self._repeats_keys(masked=masked):
+            parts[1:] = [self._repeated(part) for part in parts[1:]]
+        shares = self.shares_keys and not self._repeats_keys(masked=masked)
+        if request.attention == "flash2" or layers.on_cpu:
+            return flash(layers, parts, shares_keys=shares)
+        wide_head = self.shape.sizes.get("d", 0) > _WIDEST_FLASH_HEAD
+        helped = self.family.fused_queries != "indexed"  # these call the kernel without help
+        if not masked and bytes_ == 2 and not wide_head and (helped or not shares):
+            return flash(layers, parts, shares_keys=shares)
+        if not shares:
+            return efficient(layers, parts, masked=masked)
+        return plain_products(layers, parts)
+
+    def _repeats_keys(self, *, masked: bool) -> bool:
         version = self.request.transformers_version
-        return self._is_masked() or (version is not None and version < OLD_TRANSFORMERS)
+        old = version is not None and version < _OLD_TRANSFORMERS
+        helped = self.family.fused_queries != "indexed"
+        return self.shares_keys and helped and (masked or old)
 
-    def _is_masked(self) -> bool:
-        """Whether padding makes sdpa take a mask, as a bias a block and keys for every head."""
-        return self.request.padded and self.request.attention == "sdpa"
-
-    def _repeat(self, value: Value) -> Value:
-        out = self.tape.run("repeat_kv", [value.tensor], activation("q", value.bytes))
-        return Value(tensor=out, width=Size.of("q"), bytes=value.bytes)
-
-    def _eager(self, parts: Sequence[Value], kernel_bytes: int) -> Value:
-        queries, keys, values = (part.tensor for part in parts)
-        scores = Size.of("nNS")
-        products = self.tape.run(
-            "scores",
-            [queries, keys],
-            scores * kernel_bytes,
-            saves=[queries, keys],
-            forward_scratch=scores * kernel_bytes,
-        )
-        soft = self.tape.run(
-            "softmax",
-            [products],
-            scores * 4,
-            saves_output=True,
-            forward_scratch=scores * 4,
-            backward_scratch=scores * 4,
-        )
-        narrow = soft
-        if kernel_bytes == 2:
-            narrow = self.tape.run("softmax.cast", [soft], scores * kernel_bytes)
-        out = self.tape.run(
-            "mix", [narrow, values], activation("q", kernel_bytes), saves=[narrow, values]
-        )
-        return Value(tensor=out, width=Size.of("q"), bytes=kernel_bytes)
+    def _repeated(self, value: Value) -> Value:
+        elements = Size.of("q") * TOKENS
+        made = self.tape.run("repeat_kv", [value.tensor], elements * value.bytes)
+        return Value(made, elements, value.bytes)

@@ -3,71 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hwdb.family import Linear
 from planner.memory.attention import AttentionWriter
-from planner.memory.feed_forward import mixture, mlp
-from planner.memory.layers import Layers, Value, activation
+from planner.memory.experts import mixture
+from planner.memory.feed_forward import mlp
+from planner.memory.layers import TOKENS, Value
+from planner.memory.library import Library
 from planner.memory.numerics import numerics_of
+from planner.memory.replay import Pass
 from planner.memory.size import Size
 from planner.memory.stacks.litgpt import LitgptAttention, LitgptLayers, keeps_inputs
 from planner.memory.stacks.own_model import has_own_model
 from planner.memory.stacks.torchtune import TorchtuneAttention, TorchtuneLayers, is_compiled
-from planner.memory.tape import Pass, Tape
+from planner.memory.tape import Tape
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
-_POSITION_TABLES = ("wpe", "embed_positions", "position_embeddings")
-"""Families with one of these add positions once and rotate nothing."""
+_STREAM = Size.of("h") * TOKENS
 
 
-_MATH_ATTENTION = ("falcon",)
-"""Families that always hand sdpa a mask and one broadcast key head, which no fused kernel takes."""
+class BlockPass(NamedTuple):
+    """A block's forward and backward, and the dtype of the stream between blocks."""
+
+    moments: Pass
+    stream_bytes: int
+    """Bytes an element of the residual stream, once it went through a block."""
+    first: Pass
+    """The first block's, where nothing before it is trained."""
 
 
-def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]) -> Pass:
+def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]) -> BlockPass:
     """The candidates of one block's forward and backward; `adapted` names linears with adapters."""
-    return block_tape(shape, request, adapted).replay()
-
-
-def block_tape(shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]) -> Tape:
-    """One block's operations in their order."""
-    numerics = numerics_of(request)
-    tape = Tape()
-    stream = Value(
-        tensor=tape.input(activation("h", numerics.stream), needs_grad=True),
-        width=Size.of("h"),
-        bytes=numerics.stream,
+    keeps = request.accumulation == 1 and not request.steps_in_backward
+    tape, stream_bytes = block_tape(shape, request, adapted)
+    entering = numerics_of(request, shape.family).embeddings
+    first, _ = _written(shape, request, adapted, entering, needs_grad=False)
+    return BlockPass(
+        moments=tape.replay(keeps_weight_gradients=keeps),
+        stream_bytes=stream_bytes,
+        first=first.replay(keeps_weight_gradients=keeps),
     )
+
+
+def block_tape(
+    shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]
+) -> tuple[Tape, int]:
+    """One block's operations in their order, and the bytes an element of the stream between blocks.
+
+    The stream's dtype is what a block makes of the one it is given: norms and quantized linears
+    may widen it.
+    """
+    entering = numerics_of(request, shape.family).embeddings
+    tape, leaving = _written(shape, request, adapted, entering, needs_grad=True)
+    while leaving != entering:
+        entering = leaving
+        tape, leaving = _written(shape, request, adapted, entering, needs_grad=True)
+    return tape, leaving
+
+
+def _written(
+    shape: ModelShape,
+    request: TrainingRequest,
+    adapted: frozenset[str],
+    stream_bytes: int,
+    *,
+    needs_grad: bool,
+) -> tuple[Tape, int]:
     fields: dict[str, Any] = {
-        "tape": tape,
-        "numerics": numerics,
-        "base_trained": request.method == "full",
+        "tape": Tape(),
+        "numerics": numerics_of(request, shape.family),
+        "trained": request.method == "full",
         "adapted": adapted,
         "dropout": bool(request.adapter and request.adapter.dropout),
+        "dora": bool(request.adapter and request.adapter.kind == "dora"),
         "on_cpu": request.device == "cpu",
         "fused": request.fused_kernels,
-        "norm_kind": shape.family.norm_kind,
+        "norm_style": shape.family.norm_style,
         # Other stacks call the fused kernel where Transformers computes in Python.
         "activation": shape.activation if request.stack == "transformers" else "gelu",
     }
-    layers, attention = _writers(shape, request, fields)
-    _Block(layers, shape, request, attention).write(stream)
-    return tape
-
-
-def _writers(
-    shape: ModelShape, request: TrainingRequest, fields: dict[str, Any]
-) -> tuple[Layers, AttentionHalf | None]:
-    """What writes the layers and the attention of the request's library; None: Transformers'."""
-    if not has_own_model(shape, request):
-        return Layers(**fields), None
-    if request.stack == "litgpt":
-        layers = LitgptLayers(**fields, keeps_inputs=keeps_inputs(request))
-        return layers, LitgptAttention(layers, shape)
-    tuned = TorchtuneLayers(**fields, compiled=is_compiled(request))
-    return tuned, TorchtuneAttention(tuned, shape)
+    library, attention = _writers(shape, request, fields)
+    entering = library.tape.input(_STREAM * stream_bytes, needs_grad=needs_grad)
+    stream = Value(entering, _STREAM, stream_bytes)
+    out = _Block(library, attention, shape).write(stream)
+    return library.tape, out.bytes
 
 
 class AttentionHalf(Protocol):
@@ -78,83 +99,93 @@ class AttentionHalf(Protocol):
     ) -> Value: ...
 
 
+def _writers(
+    shape: ModelShape, request: TrainingRequest, fields: dict[str, Any]
+) -> tuple[Library, AttentionHalf]:
+    """What writes the layers and the attention of the request's library."""
+    if not has_own_model(shape, request):
+        library = Library(**fields)
+        return library, AttentionWriter(library, shape, request)
+    if request.stack == "litgpt":
+        lit = LitgptLayers(**fields, keeps_inputs=keeps_inputs(request))
+        return lit, LitgptAttention(lit, shape)
+    tuned = TorchtuneLayers(**fields, compiled=is_compiled(request))
+    return tuned, TorchtuneAttention(tuned, shape)
+
+
 class _Block:
     """Joins the two halves of a block the way its family does."""
 
-    def __init__(
-        self,
-        layers: Layers,
-        shape: ModelShape,
-        request: TrainingRequest,
-        attention: AttentionHalf | None = None,
-    ) -> None:
-        family = shape.family
-        self.layers = layers
-        self.tape = layers.tape
+    def __init__(self, library: Library, attention: AttentionHalf, shape: ModelShape) -> None:
+        self.library = library
+        self.attention = attention
         self.shape = shape
-        self.experts = family.experts
-        self.norm_names = {norm.name for norm in family.norms}
+        self.family = shape.family
+        self.norm_names = {each.name for each in shape.norms}
         roles = ("attention_in", "attention_out", "mlp_in", "mlp_out")
         self.by_role = {
-            role: [layer for layer in shape.linears if layer.role == role] for role in roles
+            role: [line for line in shape.linears if line.role == role] for role in roles
         }
-        self.attention_writer: AttentionHalf = attention or AttentionWriter(
-            layers,
-            request,
-            rotates=not any(table.name in _POSITION_TABLES for table in family.embeddings),
-            norms_heads="q_norm" in self.norm_names,
-            keeps_scores=request.attention == "eager" or family.model_type in _MATH_ATTENTION,
-        )
 
-    def write(self, stream: Value) -> None:
+    def write(self, stream: Value) -> Value:
         """The whole block."""
         if self.shape.parallel_residual:
-            self._parallel(stream)
-        elif self.shape.family.kind == "encoder" and "attn_norm" not in self.norm_names:
-            self._norms_the_sum(stream)
-        else:
-            self._sequential(stream)
+            return self._parallel(stream)
+        if self.family.kind == "encoder" and "attn_norm" not in self.norm_names:
+            return self._norms_the_sum(stream)
+        return self._sequential(stream)
 
-    def _sequential(self, stream: Value) -> None:
+    def _sequential(self, stream: Value) -> Value:
         for half in (self._attention, self._feed_forward):
-            branch = half(self._norm_before(stream))
-            stream = self._add(stream, self._norm_after(branch))
+            branch = self._norm_after(half(self._norm_before(stream)))
+            if self.family.scales_residual:
+                branch = self.library.unary(branch, "residual.scale")
+            stream = self.library.add(stream, branch)
+        return stream
 
-    def _norms_the_sum(self, stream: Value) -> None:
+    def _norms_the_sum(self, stream: Value) -> Value:
         for half in (self._attention, self._feed_forward):
-            stream = self.layers.norm(self._add(stream, half(stream)), "norm_of_sum")
+            total = self.library.add(stream, half(stream))
+            stream = self._norm(total, "norm_of_sum")
+        return stream
 
-    def _parallel(self, stream: Value) -> None:
+    def _parallel(self, stream: Value) -> Value:
         normed = self._norm_before(stream)
         attended = self._attention(normed)
-        second = "post_attention_layernorm" in self.norm_names
+        second = "post_attention_layernorm" in self.norm_names or "ln_mlp" in self.norm_names
         fed = self._feed_forward(self._norm_before(stream) if second else normed)
-        self._add(self._add(attended, fed), stream)
+        return self.library.add(attended, fed, stream)
 
-    def _add(self, left: Value, right: Value) -> Value:
-        wider = max(left.bytes, right.bytes)
-        total = self.tape.add(left.tensor, right.tensor, activation("h", wider))
-        return Value(tensor=total, width=left.width, bytes=wider)
+    def _norm(self, value: Value, name: str) -> Value:
+        return self.library.norm(value, name)
 
     def _norm_before(self, stream: Value) -> Value:
         only_after = "post_feedforward_layernorm" in self.norm_names
         if only_after and "input_layernorm" not in self.norm_names:
             return stream
-        return self.layers.norm(stream, "norm_before")
+        return self._norm(stream, "norm_before")
 
     def _norm_after(self, branch: Value) -> Value:
         if self.norm_names.isdisjoint(("post_feedforward_layernorm", "post_mlp_layernorm")):
             return branch
-        return self.layers.norm(branch, "norm_after")
+        return self._norm(branch, "norm_after")
 
     def _attention(self, normed: Value) -> Value:
-        return self.attention_writer.write(
+        out = self.attention.write(
             normed, self.by_role["attention_in"], self.by_role["attention_out"]
         )
+        return self._dropped(out)
 
     def _feed_forward(self, normed: Value) -> Value:
-        if self.experts is not None:
-            return mixture(self.layers, normed, self.experts)
-        gated = self.shape.family.mlp == "gated" or len(self.by_role["mlp_in"]) > 1
+        if self.family.experts is not None:
+            return mixture(self.library, normed, self.family.experts)
+        gated = self.family.mlp == "gated" or len(self.by_role["mlp_in"]) > 1
         (leaving,) = self.by_role["mlp_out"]
-        return mlp(self.layers, normed, self.by_role["mlp_in"], leaving, gated=gated)
+        return self._dropped(
+            mlp(self.library, normed, self.by_role["mlp_in"], leaving, gated=gated)
+        )
+
+    def _dropped(self, branch: Value) -> Value:
+        if not self.shape.dropout("residual"):
+            return branch
+        return self.library.drop(branch, "residual.dropout")

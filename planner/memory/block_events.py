@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from planner.memory.allocator import Event
+from planner.memory.replay import saved_storages
 from planner.memory.segments import SMALL_REQUEST_BYTES
 from planner.memory.size import Dimensions
-from planner.memory.tape import Operation, Tape, Tensor
+from planner.memory.tape import Operation, Storage, Tape, Tensor
 
 
 @dataclass(slots=True)
@@ -35,7 +38,7 @@ class Stream:
 
 
 class BlockEvents:
-    """One block's operations at one length, replayed with real sizes."""
+    """One block's operations at one length, replayed with real sizes by autograd's rules."""
 
     def __init__(
         self, stream: Stream, tape: Tape, at: Dimensions, gradient: Callable[[float], None]
@@ -45,111 +48,106 @@ class BlockEvents:
         self.gradient = gradient
         """Told the bytes of every weight's gradient."""
         self.plans = [_Plan(operation, at) for operation in tape.operations]
-        self.sizes = {
-            id(operation.output): operation.output.size.at(at) for operation in tape.operations
-        }
-        start = tape.start
-        assert start is not None
-        self.sizes[id(start)] = start.size.at(at)
+        self.at = at
+        self.savers = Counter(storage for plan in self.plans for storage in plan.saved)
 
-    def forward(self, *, keep: bool) -> tuple[int, dict[int, int]]:
-        """Run it; the output, and what backward will need (by tensor, and asides by operation)."""
-        numbers: dict[int, int] = {}
-        held: dict[int, int] = {}
-        living: list[Tensor] = []
+    def forward(self, *, keep: bool) -> tuple[int, Held]:
+        """Run it; the output, and what backward will need (by storage, and by operation)."""
+        stream, held = self.stream, Held({}, {})
+        living: dict[Storage, int] = {}
         for position, plan in enumerate(self.plans):
-            operation = plan.operation
-            made = operation.output
-            numbers[id(made)] = self.stream.make(plan.output)
-            living.append(made)
+            for storage in plan.made:
+                living[storage] = stream.make(storage.size.at(self.at))
             if plan.aside:
-                aside = self.stream.make(plan.aside)
+                aside = stream.make(plan.aside)
                 if keep:
-                    held[-position - 1] = aside
+                    held.asides[position] = aside
                 else:
-                    self.stream.free(aside)
-            if plan.forward_scratch:
-                self.stream.free(self.stream.make(plan.forward_scratch))
-            for tensor in [t for t in living if t.last_use <= position and t is not made]:
-                living.remove(tensor)
-                if keep and tensor.savers:
-                    held[id(tensor)] = numbers[id(tensor)]
+                    stream.free(aside)
+            stream.free(stream.make(plan.forward_scratch))
+            for storage in [each for each in living if each.last_use <= position]:
+                if position == len(self.plans) - 1 and storage is self._output:
+                    continue
+                number = living.pop(storage)
+                if keep and storage in self.savers:
+                    held.storages[storage] = number
                 else:
-                    self.stream.free(numbers[id(tensor)])
-        output = numbers[id(self.tape.operations[-1].output)]
-        for tensor in living[:-1]:
-            if keep and tensor.savers:
-                held[id(tensor)] = numbers[id(tensor)]
-            else:
-                self.stream.free(numbers[id(tensor)])
-        return output, held
+                    stream.free(number)
+        return living[self._output], held
 
-    def backward(self, held: dict[int, int], incoming: int, residual: float) -> int:
+    @property
+    def _output(self) -> Storage:
+        return self.tape.operations[-1].outputs[0].storage
+
+    def backward(self, held: Held, incoming: int, residual: float) -> int:
         """Run it backward from the gradient of its output; the gradient of its input."""
-        stream = self.stream
-        savers = {id(t): t.savers for plan in self.plans for t in plan.operation.saved}
-        gradient: dict[int, int] = {id(self.tape.operations[-1].output): incoming}
-        shared: dict[int, int] = {incoming: 1}
+        stream, savers = self.stream, self.savers.copy()
+        last = self.tape.operations[-1].outputs[0]
+        gradients: dict[Tensor, int] = {last: incoming}
+        owners = Counter({incoming: 1})
         for position in reversed(range(len(self.plans))):
             plan = self.plans[position]
-            if id(plan.operation.output) in gradient:
-                self._differentiate(plan, gradient, shared)
-            if -position - 1 in held:
-                stream.free(held.pop(-position - 1))
-            for tensor in plan.operation.saved:
-                savers[id(tensor)] -= 1
-                if not savers[id(tensor)] and id(tensor) in held:
-                    stream.free(held.pop(id(tensor)))
-        stream.free(*held.values())
-        entering = gradient.get(id(self.tape.start))
+            own = [gradients.pop(out) for out in plan.operation.outputs if out in gradients]
+            made = self._differentiate(plan, own[0], owners) if own else {}
+            for number in own:
+                self._let_go(number, owners)
+            if position in held.asides:
+                stream.free(held.asides.pop(position))
+            for storage in plan.saved:
+                savers[storage] -= 1
+                if not savers[storage] and storage in held.storages:
+                    stream.free(held.storages.pop(storage))
+            for tensor, number in made.items():
+                if tensor in gradients:
+                    self._let_go(number, owners)  # added into the one that waits there
+                else:
+                    gradients[tensor] = number
+        stream.free(*held.storages.values())
+        entering = None if self.tape.start is None else gradients.get(self.tape.start)
         return stream.make(residual) if entering is None else entering
 
-    def _differentiate(self, plan: _Plan, gradient: dict[int, int], shared: dict[int, int]) -> None:
-        stream, own = self.stream, gradient.pop(id(plan.operation.output))
+    def _differentiate(self, plan: _Plan, own: int, owners: Counter[int]) -> dict[Tensor, int]:
+        stream, operation = self.stream, plan.operation
         scratch = stream.make(plan.backward_scratch)
-        if plan.weight_gradients:
-            self.gradient(plan.weight_gradients)
-        for tensor in plan.operation.inputs:
-            if tensor.needs_grad:
-                self._pass_on(plan, tensor, own, gradient, shared)
+        made: dict[Tensor, int] = {}
+        for tensor in operation.inputs:
+            if not tensor.needs_grad:
+                continue
+            if tensor.is_weight:
+                self.gradient(tensor.size.at(self.at))
+            elif operation.shares_gradient(tensor):
+                made[tensor] = own
+                owners[own] += 1
+            else:
+                made[tensor] = stream.make(tensor.size.at(self.at))
+                owners[made[tensor]] = 1
         stream.free(scratch)
-        shared[own] -= 1
-        if not shared[own]:
-            stream.free(own)
+        return made
 
-    def _pass_on(
-        self,
-        plan: _Plan,
-        tensor: Tensor,
-        own: int,
-        gradient: dict[int, int],
-        shared: dict[int, int],
-    ) -> None:
-        size = self.sizes[id(tensor)]
-        same = plan.operation.passes_gradient_on and size == plan.output
-        if same and id(tensor) not in gradient:
-            gradient[id(tensor)] = own
-            shared[own] += 1
-            return
-        made = self.stream.make(size)
-        if id(tensor) in gradient:
-            self.stream.free(made)  # added into the one that waits there
-            return
-        gradient[id(tensor)] = made
-        shared[made] = 1
+    def _let_go(self, number: int, owners: Counter[int]) -> None:
+        owners[number] -= 1
+        if not owners[number]:
+            self.stream.free(number)
+
+
+class Held(NamedTuple):
+    """What one block's forward leaves for its backward."""
+
+    storages: dict[Storage, int]
+    asides: dict[int, int]
+    """By position of the operation that keeps them."""
 
 
 class _Plan:
     """An operation with its sizes at one length, in bytes."""
 
-    __slots__ = (
-        "aside", "backward_scratch", "forward_scratch", "operation", "output", "weight_gradients",
-    )  # fmt: skip
+    __slots__ = ("aside", "backward_scratch", "forward_scratch", "made", "operation", "saved")
 
     def __init__(self, operation: Operation, at: Dimensions) -> None:
         self.operation = operation
-        self.output = operation.output.size.at(at)
+        given = {tensor.storage for tensor in operation.inputs}
+        self.made = {out.storage for out in operation.outputs} - given
+        self.saved = saved_storages(operation)
         self.aside = operation.saved_aside.at(at)
         self.forward_scratch = operation.forward_scratch.at(at)
         self.backward_scratch = operation.backward_scratch.at(at)
-        self.weight_gradients = operation.weight_gradients.at(at)

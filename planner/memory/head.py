@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from planner.memory.layers import TOKENS, Value
+from planner.memory.library import Library
+from planner.memory.linears import product
 from planner.memory.numerics import Numerics
+from planner.memory.size import Dimensions, Size
+from planner.memory.tape import Tape
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -28,32 +33,58 @@ class HeadBytes(NamedTuple):
     """Most bytes alive while the loss is differentiated."""
 
 
-def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
-    """Head and loss of a decoder."""
+def head_bytes(
+    shape: ModelShape, request: TrainingRequest, numerics: Numerics, *, stream_bytes: int
+) -> HeadBytes:
+    """Head and loss of a decoder; `stream_bytes` is the dtype that leaves the last block."""
     tokens, hidden = request.tokens, shape.hidden_size
-    saved = _saved(request, numerics, hidden)
-    if numerics.head_weights != numerics.compute:
-        saved += numerics.compute * shape.vocabulary_size * hidden  # autocast's copy of the head
+    saved = _saved(shape, request, numerics, stream_bytes)
     if request.loss in ("torch", "triton"):
         forward, backward = bytes_per_logit(request, numerics, softcap=shape.family.logit_softcap)
         logits = tokens * shape.vocabulary_size
         return HeadBytes(
             saved=saved,
             # The last hidden states stay in the hands of the model's forward until it returns.
-            forward=round(forward * logits) + numerics.stream * hidden * tokens,
+            forward=round(forward * logits) + stream_bytes * hidden * tokens,
             backward=round(backward * logits),
         )
     return _fused(shape, request, numerics, saved)
 
 
-def _saved(request: TrainingRequest, numerics: Numerics, hidden: int) -> int:
-    """What the final norm and the head's product keep: input, statistics, result, head's input."""
-    norm_input = numerics.stream if request.fused_kernels else 4
-    kept = norm_input * hidden + 4
-    if request.method == "full":
-        kept += numerics.compute * hidden
-        kept += 0 if request.fused_kernels else numerics.stream * hidden
-    return request.tokens * kept
+def _saved(
+    shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
+) -> int:
+    """What the final norm and the head's product keep."""
+    tape = Tape()
+    library = Library(
+        tape=tape,
+        numerics=numerics,
+        trained=request.method == "full" and request.trainable_layers is None,
+        adapted=frozenset(),
+        dropout=False,
+        dora=False,
+        on_cpu=request.device == "cpu",
+        fused=request.fused_kernels,
+        norm_style=shape.family.norm_style,
+        activation=shape.activation,
+    )
+    elements = Size.of("h") * TOKENS
+    stream = Value(tape.input(elements * stream_bytes, needs_grad=True), elements, stream_bytes)
+    normed = library.norm(stream, "final_norm")
+    if request.loss in ("torch", "triton"):
+        library.trained = request.method == "full"
+        weight = library.weight(Size.of("hV"), numerics.head_weights)
+        product(library, normed, weight, Size.of("V") * TOKENS, "head")
+    else:
+        # Rows with a label are copied and kept in the dtype of products, as is the weight.
+        copies = elements * numerics.compute
+        if numerics.head_weights != numerics.compute:
+            copies += Size.of("hV") * numerics.compute
+        tape.run("labelled", [normed.tensor], TOKENS, saves_aside=copies)
+    moments = tape.replay()
+    sizes = Dimensions(shape.sizes, N=request.tokens)
+    saved = round(moments.saved.at(sizes))
+    return saved + (round(stream_bytes * elements.at(sizes)) if moments.saves_input else 0)
 
 
 def bytes_per_logit(

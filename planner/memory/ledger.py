@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from planner.memory.block import BlockPass
 from planner.memory.candidate import Candidate, Phase
 from planner.memory.head import HeadBytes
 from planner.memory.numerics import Numerics
+from planner.memory.replay import Moment
 from planner.memory.size import Dimensions, Size
 from planner.memory.stacks import litgpt
 from planner.memory.states import States
-from planner.memory.tape import Moment, Pass
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -22,16 +23,18 @@ class Ledger:
         request: TrainingRequest,
         numerics: Numerics,
         states: States,
-        block: Pass,
+        block: BlockPass,
         dimensions: Dimensions,
     ) -> None:
         self.shape = shape
         self.request = request
         self.numerics = numerics
         self.states = states
-        self.block = block
+        self.block = block.moments
+        self.first = block.first
         self.dimensions = dimensions
-        self.stream = self._at(Size.of("Nh")) * numerics.stream
+        self.stream_bytes = block.stream_bytes
+        self.stream = self._at(Size.of("Nh")) * block.stream_bytes
         self.kept_a_block = self._kept_a_block()
         self.kept_once = self._kept_once()
         # Gradients of the micro-batches before this one.
@@ -62,13 +65,23 @@ class Ledger:
         return self.shape.layers if self.request.checkpointing == "full" else self.trained_blocks
 
     def _kept_once(self) -> int:
-        """What the first block's input costs more or less than the others'."""
-        if self.request.checkpointing != "full" or self.request.method == "full":
+        """What the first block keeps more or less than the others."""
+        if self.request.checkpointing == "offloaded":
+            return 0
+        if self.request.checkpointing == "none":
+            return self._first_block() - self.kept_a_block
+        if self.request.method == "full":
             return 0
         extra = self.stream if self.shape.scales_embeddings else 0
-        # Embeddings that were cast back to 16 bit make a 16-bit first input of an fp32 stream.
-        narrower = self.numerics.stream == 4 and self.numerics.head_weights == 2
-        return extra - (self.stream // 2 if narrower else 0)
+        # The first input has the embeddings' dtype, which blocks may have widened.
+        narrower = self.stream * self.numerics.embeddings // self.stream_bytes
+        return extra - (self.stream - narrower)
+
+    def _first_block(self) -> int:
+        """Nothing before it is trained with adapters, or where lower blocks are frozen."""
+        if self.request.method == "full" and self.request.trainable_layers is None:
+            return self.kept_a_block
+        return self._at(self.first.saved) + (self.stream if self.first.saves_input else 0)
 
     def _recomputed_output(self) -> int:
         """The output of the block that is differentiated, where its frame still holds it."""
@@ -142,7 +155,7 @@ class Ledger:
                 phase="loss",
                 where="loss backward",
                 gradients_bytes=self.accumulated,
-                activations_bytes=kept + self._last_output(),
+                activations_bytes=kept,
                 logits_bytes=head.backward,
             ),
         ]
@@ -152,11 +165,6 @@ class Ledger:
         if not litgpt.previous_batch_is_as_long(self.request):
             return 0
         return self._at(self.block.held) * self.shape.layers
-
-    def _last_output(self) -> int:
-        """The last block's output, which a checkpoint holds beside the norm's copy of it."""
-        fused = self.request.loss not in ("torch", "triton")
-        return self.stream if fused and self.request.checkpointing == "full" else 0
 
     def _rope_tables(self) -> int:
         return 2 * self.request.sequence_tokens * self.shape.sizes.get("d", 0) * 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from planner.memory.block import block_pass
+from planner.memory.block import BlockPass, block_pass
 from planner.memory.candidate import Candidate
 from planner.memory.head import HeadBytes, head_bytes
 from planner.memory.ledger import Ledger
@@ -14,7 +14,6 @@ from planner.memory.size import Dimensions
 from planner.memory.stacks import litgpt, torchtune
 from planner.memory.stacks.own_model import has_own_model
 from planner.memory.states import States, adapted_linears, states_of
-from planner.memory.tape import Pass
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -33,13 +32,13 @@ class Step(NamedTuple):
 
 def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
     """Every moment of a step that may be its peak."""
-    numerics = numerics_of(request)
+    numerics = numerics_of(request, shape.family)
     sharding = sharding_of(states_of(shape, request, numerics), shape, request, numerics)
     states = sharding.states
     dimensions = _dimensions(shape, request)
     block = _block(shape, request)
     ledger = Ledger(shape, request, numerics, states, block, dimensions)
-    head = _head(shape, request, numerics)
+    head = _head(shape, request, numerics, block.stream_bytes)
     candidates = [
         *ledger.forward(),
         *ledger.loss(head),
@@ -50,9 +49,11 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
     return Step(states=states, candidates=tuple(map(sharding.on, candidates)))
 
 
-def _head(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
+def _head(
+    shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
+) -> HeadBytes:
     if not has_own_model(shape, request):
-        return head_bytes(shape, request, numerics)
+        return head_bytes(shape, request, numerics, stream_bytes=stream_bytes)
     if request.stack == "litgpt":
         return litgpt.head_bytes(shape, request, numerics)
     return torchtune.head_bytes(shape, request, numerics)
@@ -69,7 +70,7 @@ def _dimensions(shape: ModelShape, request: TrainingRequest) -> Dimensions:
     )
 
 
-def _block(shape: ModelShape, request: TrainingRequest) -> Pass:
+def _block(shape: ModelShape, request: TrainingRequest) -> BlockPass:
     """The block's pass; written once for all requests that differ only in sizes."""
     targets = request.adapter.targets if request.adapter else ()
     adapted = adapted_linears(shape, targets) if request.adapter else frozenset()
@@ -78,10 +79,10 @@ def _block(shape: ModelShape, request: TrainingRequest) -> Pass:
         shape.family.model_type, shape.activation, shape.parallel_residual, request.stack,
         names, adapted, request.method, request.weights, request.autocast,
         request.kbit_prepare, request.attention, request.padded, request.transformers_version,
-        request.device, request.fused_kernels,
-        request.adapter and (request.adapter.dtype, request.adapter.dropout > 0),
-        request.bitsandbytes_version, torchtune.is_compiled(request),
-        shape.sizes["q"] == shape.sizes["k"],
+        request.device, request.fused_kernels, request.steps_in_backward, request.accumulation > 1,
+        shape.sizes.get("q") == shape.sizes.get("k"), shape.sizes.get("d", 0) > 256,
+        tuple(shape.norms), tuple(place for place, share in shape.dropouts.items() if share),
+        request.bitsandbytes_version, torchtune.is_compiled(request), _adapter_key(request),
     )  # fmt: skip
     found = _passes.get(key)
     if found is None:
@@ -89,4 +90,9 @@ def _block(shape: ModelShape, request: TrainingRequest) -> Pass:
     return found
 
 
-_passes: dict[object, Pass] = {}
+def _adapter_key(request: TrainingRequest) -> object:
+    adapter = request.adapter
+    return adapter and (adapter.dtype, adapter.dropout > 0, adapter.kind)
+
+
+_passes: dict[object, BlockPass] = {}

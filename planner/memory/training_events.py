@@ -8,15 +8,16 @@ are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from hwdb.symbols import extent
 from planner.memory.allocator import Event
-from planner.memory.block_events import BlockEvents, Stream
+from planner.memory.block_events import BlockEvents, Held, Stream
 from planner.memory.numerics import Numerics
+from planner.memory.replay import saved_storages
 from planner.memory.size import Dimensions, Size
 from planner.memory.states import nf4_bytes
-from planner.memory.tape import Tape, Tensor
+from planner.memory.tape import Tape
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -25,16 +26,25 @@ class TrainingEvents:
     """Writes micro-batches of one request, each with its own tokens, as a stream of events."""
 
     def __init__(
-        self, shape: ModelShape, request: TrainingRequest, numerics: Numerics, tape: Tape
+        self,
+        shape: ModelShape,
+        request: TrainingRequest,
+        numerics: Numerics,
+        tape: Tape,
+        stream_bytes: int,
     ) -> None:
         self.shape = shape
         self.request = request
         self.numerics = numerics
         self.tape = tape
+        self.stream_bytes = stream_bytes
         self.stream = Stream()
         self.gradients: list[int] = []
         self.checkpoints = request.checkpointing != "none"
-        self.first_savers = _first_savers(tape)
+        start = tape.start
+        self.saves_input = start is not None and any(
+            start.storage in saved_storages(operation) for operation in tape.operations
+        )
 
     def states(self) -> None:
         """Weights, adapters and the optimizer's two moments."""
@@ -76,15 +86,15 @@ class TrainingEvents:
         )
         block = BlockEvents(self.stream, self.tape, at, self._gradient)
         layers = self.shape.layers
-        residual = Size.of("Nh").at(at) * self.numerics.stream
+        residual = Size.of("Nh").at(at) * self.stream_bytes
         entered = [self.stream.make(residual)]
-        kept: list[dict[int, int]] = []
+        kept: list[Held] = []
         for _ in range(layers):
             output, held = block.forward(keep=not self.checkpoints)
             kept.append(held)
             entered.append(output)
         entered_last = entered.pop()
-        if not self.checkpoints and not any(t is self.tape.start for t in self.first_savers):
+        if not self.checkpoints and not self.saves_input:
             self.stream.free(*entered)
             entered = []
         gradient = self._loss(at, entered_last, residual)
@@ -104,7 +114,7 @@ class TrainingEvents:
     def _loss(self, at: Dimensions, entering: int, residual: float) -> int:
         """Final norm, head and loss; the gradient of the last block's output."""
         stream = self.stream
-        wide = stream.make(residual * 4 / self.numerics.stream)
+        wide = stream.make(residual * 4 / self.stream_bytes)
         normed = stream.make(residual)
         stream.free(entering)
         logits = Size.of("NV").at(at)
@@ -117,7 +127,7 @@ class TrainingEvents:
         for size in grown:
             stream.free(size)
         gradient = stream.make(residual)
-        fp32 = stream.make(residual * 4 / self.numerics.stream)
+        fp32 = stream.make(residual * 4 / self.stream_bytes)
         stream.free(normed, fp32, wide)
         return gradient
 
@@ -166,19 +176,16 @@ class TrainingEvents:
             self.gradients.append(self.stream.make(size_bytes))
 
 
-def _first_savers(tape: Tape) -> Sequence[Tensor]:
-    return [tensor for operation in tape.operations for tensor in operation.saved]
-
-
 def training_events(
     shape: ModelShape,
     request: TrainingRequest,
     numerics: Numerics,
     tape: Tape,
+    stream_bytes: int,
     lengths: Iterable[int],
 ) -> list[Event]:
     """Events of the states and of one micro-batch for each of `lengths` (tokens a row)."""
-    writer = TrainingEvents(shape, request, numerics, tape)
+    writer = TrainingEvents(shape, request, numerics, tape, stream_bytes)
     writer.states()
     for number, tokens in enumerate(lengths, start=1):
         writer.micro_batch(tokens, last=number % request.accumulation == 0)

@@ -107,11 +107,11 @@ def block_traffic(
 
 
 def _dtypes(shape: ModelShape, request: TrainingRequest) -> Dtypes:
-    numerics = numerics_of(request)
+    numerics = numerics_of(request, shape.family)
     autocast_norms = numerics.autocast and shape.family.norm_kind == "layer"
-    wide_norms = numerics.stream == 4 or autocast_norms
+    wide_norms = numerics.norm_weights == 4 or autocast_norms
     return Dtypes(
-        stream=numerics.stream / 2 if not autocast_norms else 2.0,
+        stream=numerics.norm_weights / 2 if not autocast_norms else 2.0,
         inner=2.0 if wide_norms and (numerics.quantized or numerics.compute == 4) else 1.0,
         single_precision=numerics.compute == 4,
     )

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 
 from hwdb.family import Linear
 from planner.memory.head import HeadBytes
-from planner.memory.layers import Layers, Value, activation
+from planner.memory.layers import TOKENS, Value
+from planner.memory.library import Library
+from planner.memory.linears import product
 from planner.memory.numerics import Numerics
 from planner.memory.size import NOTHING, Size
 from planner.memory.stacks.own_model import KEYS, QUERIES, VALUES
@@ -27,6 +29,8 @@ from planner.memory.states import HEAD_NAME
 from planner.memory.tape import Tensor
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
+
+_OUT = Size.of("q") * TOKENS
 
 _CHUNK_TOKENS = 128
 """Tokens of each row whose logits are computed at once (lm_head_chunk_size)."""
@@ -55,41 +59,39 @@ def previous_batch_is_as_long(request: TrainingRequest) -> bool:
 
 
 @dataclass(slots=True, kw_only=True)
-class LitgptLayers(Layers):
+class LitgptLayers(Library):
     """Writes litgpt's linears and adapters on a tape."""
 
     keeps_inputs: bool
 
-    def _base_linear(self, value: Value, layer: Linear) -> Value:
-        inputs, outputs = Size.of(layer.inputs), Size.of(layer.outputs)
-        return self._product(value, layer.name, inputs * outputs, outputs)
+    def base_linear(self, value: Value, line: Linear) -> Value:
+        """The linear alone; old 4-bit ones keep their input."""
+        inputs, outputs = Size.of(line.inputs), Size.of(line.outputs)
+        return self._product(value, line.name, inputs * outputs, outputs * TOKENS)
 
-    def _product(self, value: Value, name: str, matrix: Size, outputs: Size) -> Value:
+    def _product(self, value: Value, name: str, matrix: Size, elements: Size) -> Value:
         numerics = self.numerics
+        if not numerics.quantized:
+            return product(self, value, self.weight(matrix, numerics.weights), elements, name)
         computed = self.cast(value, numerics.compute, f"{name}.cast")
-        unpacked = matrix * _UNPACKED_BYTES if numerics.quantized else NOTHING
-        copies_weight = not numerics.quantized and numerics.weights != numerics.compute
-        product = self.tape.run(
+        unpacked = matrix * _UNPACKED_BYTES
+        out = self.tape.run(
             name,
             [computed.tensor],
-            activation(outputs, numerics.compute),
-            saves=[computed.tensor] if self.base_trained or self.keeps_inputs else [],
-            saves_aside=matrix * numerics.compute if copies_weight else NOTHING,
+            elements * numerics.compute,
+            saves=[computed.tensor] if self.keeps_inputs else [],
             forward_scratch=unpacked,
             backward_scratch=unpacked,
-            weight_gradients=matrix * numerics.weights if self.base_trained else NOTHING,
-            uses_weight=True,
         )
         if self.keeps_inputs:
             self.tape.hold(computed.tensor)
-        return Value(tensor=product, width=outputs, bytes=numerics.compute)
+        return Value(out, elements, numerics.compute)
 
-    def _add_adapter(self, value: Value, base: Value, layer: Linear) -> Value:
-        outputs = Size.of(layer.outputs)
-        grown = self._low_rank(value, layer.name, Size.of("r"), outputs)
-        scaled = self.tape.run(f"{layer.name}.scaling", [grown], activation(outputs, base.bytes))
-        total = self.tape.add(base.tensor, scaled, activation(outputs, base.bytes))
-        return Value(tensor=total, width=outputs, bytes=base.bytes)
+    def with_adapter(self, value: Value, base: Value, line: Linear) -> Value:
+        """What the linear made of `value`, and what its adapter adds."""
+        grown = self._low_rank(value, line.name, Size.of("r"), Size.of(line.outputs))
+        scaled = self.unary(Value(grown, base.elements, base.bytes), f"{line.name}.scaling")
+        return self.add(base, scaled)
 
     def _low_rank(self, value: Value, name: str, rank: Size, outputs: Size) -> Tensor:
         """B(A(dropout(x))); `rank` counts one for every part of a fused matrix."""
@@ -97,45 +99,42 @@ class LitgptLayers(Layers):
         assert numerics.adapters is not None
         entering = self.cast(value, numerics.compute, f"{name}.lora_cast")
         if self.dropout:
-            dropped = self.tape.run(
-                f"{name}.dropout",
-                [entering.tensor],
-                activation(value.width, entering.bytes),
-                saves_aside=activation(value.width, 1),
-            )
-            entering = Value(tensor=dropped, width=value.width, bytes=entering.bytes)
+            entering = self.drop(entering, f"{name}.dropout")
+        down = self.tape.weight(_width(entering) * rank * numerics.adapters, trained=True)
         reduced = self.tape.run(
             f"{name}.lora_A",
-            [entering.tensor],
-            activation(rank, entering.bytes),
-            saves=[entering.tensor],
-            weight_gradients=value.width * rank * numerics.adapters,
+            [entering.tensor, down],
+            rank * TOKENS * entering.bytes,
+            saves=[entering.tensor, down],
         )
+        up = self.tape.weight(outputs * Size.of("r") * numerics.adapters, trained=True)
         return self.tape.run(
             f"{name}.lora_B",
-            [reduced],
-            activation(outputs, entering.bytes),
-            saves=[reduced],
-            weight_gradients=outputs * Size.of("r") * numerics.adapters,
+            [reduced, up],
+            outputs * TOKENS * entering.bytes,
+            saves=[reduced, up],
         )
 
     def fused_qkv(self, value: Value) -> Value:
         """Queries, keys and values from one matrix, with adapters on some or all of them."""
         width = Size.of("q+2k")
-        base = self._product(value, "qkv", Size.of("h") * width, width)
-        parts = [layer for layer in (QUERIES, KEYS, VALUES) if layer.name in self.adapted]
+        base = self._product(value, "qkv", Size.of("h") * width, width * TOKENS)
+        parts = [line for line in (QUERIES, KEYS, VALUES) if line.name in self.adapted]
         if not parts:
             return base
         outputs = NOTHING
-        for layer in parts:
-            outputs += Size.of(layer.outputs)
+        for line in parts:
+            outputs += Size.of(line.outputs)
         grown = self._low_rank(value, "qkv", Size.of("r") * len(parts), outputs)
-        size = activation(width, base.bytes)
         if len(parts) < 3:
-            grown = self.tape.run("qkv.zero_pad", [grown], size, saves=[grown])
-        scaled = self.tape.run("qkv.scaling", [grown], size)
-        total = self.tape.add(base.tensor, scaled, size)
-        return Value(tensor=total, width=width, bytes=base.bytes)
+            grown = self.tape.run("qkv.zero_pad", [grown], base.size, saves=[grown])
+        scaled = self.unary(Value(grown, base.elements, base.bytes), "qkv.scaling")
+        return self.add(base, scaled)
+
+
+def _width(value: Value) -> Size:
+    """Elements a token."""
+    return Size({product.replace("N", "", 1): n for product, n in value.elements.terms.items()})
 
 
 class LitgptAttention:
@@ -151,9 +150,9 @@ class LitgptAttention:
     def write(self, normed: Value, _entering: Sequence[Linear], leaving: Sequence[Linear]) -> Value:
         """Attention of `normed`."""
         qkv = self.layers.fused_qkv(normed)
-        size = activation("q", qkv.bytes)
+        size = _OUT * qkv.bytes
         queries = self._rotate("q", qkv, size)
-        keys_size = size if self.grouped else activation("k", qkv.bytes)
+        keys_size = size if self.grouped else Size.of("k") * TOKENS * qkv.bytes
         keys = self._rotate("k", qkv, keys_size)
         # Grouped keys and values are repeated; otherwise the values are a view of all three.
         values = self.tape.run("repeat_v", [qkv.tensor], size) if self.grouped else qkv.tensor
@@ -167,12 +166,12 @@ class LitgptAttention:
                 size,
                 saves=parts,
                 saves_output=True,
-                saves_aside=activation("4n", 1),
-                backward_scratch=activation("4q+4n", 1),
+                saves_aside=Size.of("4n") * TOKENS,
+                backward_scratch=Size.of("4q+4n") * TOKENS,
             )
         # The kernel's result has its heads outside: joining them copies it.
         merged = self.tape.run("merge_heads", [out], size)
-        result = Value(tensor=merged, width=Size.of("q"), bytes=qkv.bytes)
+        result = Value(merged, _OUT, qkv.bytes)
         for layer in leaving:
             result = self.layers.linear(result, layer)
         return result
@@ -199,9 +198,7 @@ class LitgptAttention:
             "softmax", [capped], scores * 4, saves_output=True, backward_scratch=scores * 4
         )
         narrow = self.tape.run("softmax.cast", [soft], scores * bytes_) if bytes_ == 2 else soft
-        return self.tape.run(
-            "mix", [narrow, values], activation("q", bytes_), saves=[narrow, values]
-        )
+        return self.tape.run("mix", [narrow, values], _OUT * bytes_, saves=[narrow, values])
 
 
 def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:

@@ -18,12 +18,15 @@ from dataclasses import dataclass
 
 from hwdb.family import Linear
 from planner.memory.head import HeadBytes
-from planner.memory.layers import Layers, Value, activation
+from planner.memory.layers import TOKENS, Value
+from planner.memory.library import Library
 from planner.memory.numerics import Numerics
 from planner.memory.size import NOTHING, Size
 from planner.memory.tape import Tensor
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
+
+_OUT = Size.of("q") * TOKENS
 
 _CHUNKS = 8
 """CEWithChunkedOutputLoss cuts every row in as many pieces."""
@@ -35,37 +38,35 @@ def is_compiled(request: TrainingRequest) -> bool:
 
 
 @dataclass(slots=True, kw_only=True)
-class TorchtuneLayers(Layers):
+class TorchtuneLayers(Library):
     """Writes norms and the gated product as the compiler fuses them."""
 
     compiled: bool
 
-    def norm(self, value: Value, name: str) -> Value:
+    def norm(
+        self, value: Value, name: str, *, width: Size | None = None, rows: Size = TOKENS
+    ) -> Value:
         """A normalization; compiled, it keeps its input as it is."""
-        if not self.compiled or self.norm_kind == "layer":
-            return Layers.norm(self, value, name)
-        weight = value.width * self.numerics.norm_weights
+        if not self.compiled or self.norm_style == "layer":
+            return Library.norm(self, value, name, width=width, rows=rows)
+        weight = self.weight(Size.of("h") if width is None else width, self.numerics.norm_weights)
         out = self.tape.run(
             name,
-            [value.tensor],
-            activation(value.width, value.bytes),
+            [value.tensor, weight.tensor],
+            value.size,
             saves=[value.tensor],
-            saves_aside=activation("4", 1),
-            weight_gradients=weight if self.base_trained else NOTHING,
+            saves_aside=rows * 4,
         )
-        return Value(tensor=out, width=value.width, bytes=value.bytes)
+        return Value(out, value.elements, value.bytes)
 
-    def gate(self, gate: Value, up: Value, width: Size) -> Value:
+    def gate(self, gate: Value, up: Value) -> Value:
         """act(gate) * up; compiled, it is one kernel."""
         if not self.compiled:
-            return Layers.gate(self, gate, up, width)
+            return Library.gate(self, gate, up)
         product = self.tape.run(
-            "product",
-            [gate.tensor, up.tensor],
-            activation(width, gate.bytes),
-            saves=[gate.tensor, up.tensor],
+            "product", [gate.tensor, up.tensor], gate.size, saves=[gate.tensor, up.tensor]
         )
-        return Value(tensor=product, width=width, bytes=gate.bytes)
+        return Value(product, gate.elements, gate.bytes)
 
 
 class TorchtuneAttention:
@@ -87,24 +88,24 @@ class TorchtuneAttention:
         out = self.tape.run(
             "attention",
             parts,
-            activation("q", queries.bytes),
+            _OUT * queries.bytes,
             saves=parts,
             saves_output=True,
-            saves_aside=activation("4n", 1),
-            backward_scratch=activation("4q+4n", 1),
+            saves_aside=Size.of("4n") * TOKENS,
+            backward_scratch=Size.of("4q+4n") * TOKENS,
         )
-        result = Value(tensor=out, width=Size.of("q"), bytes=queries.bytes)
+        result = Value(out, _OUT, queries.bytes)
         for layer in leaving:
             result = self.layers.linear(result, layer)
         self.tape.keep(normed.tensor)
         return result
 
     def _rotate(self, name: str, value: Value) -> Tensor:
-        wide = NOTHING if self.layers.compiled else activation(value.width, 4)
+        wide = NOTHING if self.layers.compiled else value.elements * 4
         return self.tape.run(
             f"rope_{name}",
             [value.tensor],
-            activation(value.width, value.bytes),
+            value.size,
             forward_scratch=wide * 2,
             backward_scratch=wide * 2,
         )
@@ -112,7 +113,7 @@ class TorchtuneAttention:
     def _repeat(self, name: str, tensor: Tensor, bytes_: int) -> Tensor:
         if not self.grouped:
             return tensor
-        return self.tape.run(f"repeat_{name}", [tensor], activation("q", bytes_))
+        return self.tape.run(f"repeat_{name}", [tensor], _OUT * bytes_)
 
 
 def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
@@ -131,8 +132,10 @@ def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) 
     if trained:
         # The first two chunks' gradients of the table and their sum.
         backward = max(narrow + table, narrow * (_CHUNKS - 1) // _CHUNKS + 3 * table)
+    last = numerics.compute * hidden * tokens
     return HeadBytes(
         saved=tokens * kept,
-        forward=narrow + numerics.compute * hidden * tokens,
-        backward=backward,
+        forward=narrow + last,
+        # A checkpoint holds the last block's output.
+        backward=backward + (last if request.checkpointing == "full" else 0),
     )

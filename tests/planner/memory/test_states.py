@@ -156,7 +156,7 @@ def test_only_the_last_blocks_are_trained() -> None:
     shape = tiny_llama()
     request = request_of("full", trainable_layers=1)
 
-    states = states_of(shape, request, numerics_of(request))
+    states = states_of(shape, request, numerics_of(request, shape.family))
 
     assert states.trained_parameters == shape.block_parameters + shape.head_parameters
     assert states.gradients_bytes == 2 * states.trained_parameters
@@ -165,9 +165,9 @@ def test_only_the_last_blocks_are_trained() -> None:
 
 def test_stepping_in_backward_never_piles_up_gradients() -> None:
     """Each gradient is used and dropped at once."""
-    request = request_of("full", optimizer="adamw-8bit-in-backward")
+    shape, request = tiny_llama(), request_of("full", optimizer="adamw-8bit-in-backward")
 
-    states = states_of(tiny_llama(), request, numerics_of(request))
+    states = states_of(shape, request, numerics_of(request, shape.family))
 
     assert states.gradients_bytes == 0
     assert states.optimizer_bytes > 0

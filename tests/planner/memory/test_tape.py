@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from planner.memory.replay import Moment, Pass
 from planner.memory.size import Dimensions, Size
-from planner.memory.tape import Moment, Pass, Tape
+from planner.memory.tape import Tape
 
 # Powers of ten, so that a sum shows its terms.
 _AT = {"h": 1.0, "q": 10.0, "k": 100.0, "i": 1000.0, "V": 10_000.0}
@@ -67,7 +68,7 @@ def test_a_residual_shares_its_gradient() -> None:
     x = tape.input(Size.of("h"), needs_grad=True)
     inner = tape.run("branch", [x], Size.of("i"), saves=[x])
     back = tape.run("project", [inner], Size.of("h"), saves=[inner])
-    tape.add(x, back, Size.of("h"))
+    tape.add("add", [x, back], Size.of("h"))
 
     done = tape.replay()
 
@@ -85,7 +86,7 @@ def test_a_tensor_saved_twice_is_kept_once() -> None:
     a = tape.run("norm", [x], Size.of("q"))
     left = tape.run("left", [a], Size.of("h"), saves=[a])
     right = tape.run("right", [a], Size.of("h"), saves=[a])
-    tape.add(left, right, Size.of("h"))
+    tape.add("add", [left, right], Size.of("h"))
 
     done = tape.replay()
 
@@ -109,12 +110,41 @@ def test_weight_gradients_stay_after_the_pass() -> None:
     """A trained matrix leaves its gradient behind."""
     tape = Tape()
     x = tape.input(Size.of("h"), needs_grad=True)
-    tape.run("linear", [x], Size.of("q"), saves=[x], weight_gradients=Size.of("V"))
+    weight = tape.weight(Size.of("V"), trained=True)
+    tape.run("linear", [x, weight], Size.of("q"), saves=[x])
 
     done = tape.replay()
 
     assert _at(done.weight_gradients) == 10_000
     assert _peak(done.backward) == 10 + 10_000 + 1
+
+
+def test_a_view_keeps_the_whole() -> None:
+    """What saves a part of a tensor keeps all of its bytes; the gradient is of the whole's size."""
+    tape = Tape()
+    x = tape.input(Size.of("h"), needs_grad=True)
+    whole = tape.run("project", [x], Size.of("V"))
+    part = tape.view("slice", whole, Size.of("k"))
+    tape.run("mix", [part], Size.of("q"), saves=[part])
+
+    done = tape.replay()
+
+    assert _at(done.saved) == 10_000
+    # Backward of "mix", the whole still saved; then the slice lays k into a V.
+    assert _peak(done.backward) == 10_000 + 10 + 100
+
+
+def test_a_shared_gradient_is_not_written_over() -> None:
+    """Where others still hold a gradient, a second one is added out of place."""
+    tape = Tape()
+    x = tape.input(Size.of("h"), needs_grad=True)
+    left = tape.run("left", [x], Size.of("k"))
+    right = tape.run("right", [x], Size.of("k"))
+    again = tape.run("again", [right], Size.of("k"))
+    tape.add("add", [left, right, again], Size.of("k"))
+
+    # The sum's gradient is held by left and right when that of "again" arrives at right.
+    assert _peak(tape.replay().backward) == 3 * 100
 
 
 def test_python_holding_a_tensor_keeps_it_alive() -> None:

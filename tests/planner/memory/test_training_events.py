@@ -21,8 +21,10 @@ def served(request: TrainingRequest, lengths: list[int], *, expandable: bool = F
     """What micro-batches of these lengths make the allocator reserve."""
     shape = tiny_llama(**WIDE)
     adapted = adapted_linears(shape, request.adapter.targets) if request.adapter else frozenset()
-    tape = block_tape(shape, request, adapted)
-    events = training_events(shape, request, numerics_of(request), tape, lengths)
+    tape, stream_bytes = block_tape(shape, request, adapted)
+    events = training_events(
+        shape, request, numerics_of(request, shape.family), tape, stream_bytes, lengths
+    )
     return replay(events, expandable=expandable)
 
 

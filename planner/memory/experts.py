@@ -1,0 +1,107 @@
+"""A mixture of experts on a tape, as one grouped product over the rows routed to each expert.
+
+Every token becomes X rows: transformers' grouped_mm_experts_forward (integrations/moe.py) sorts
+them by expert, takes gate and up together, the gated product, the way back, weighs and sums.
+"""
+
+from __future__ import annotations
+
+from hwdb.family import Experts
+from planner.memory.layers import TOKENS, Layers, Value
+from planner.memory.library import Library
+from planner.memory.linears import product
+from planner.memory.size import NOTHING, Size
+
+ROWS = Size.of("X") * TOKENS
+"""Rows of all experts together."""
+_INDEX_BYTES = 8
+
+
+def mixture(library: Library, normed: Value, experts: Experts) -> Value:
+    """What the experts of each token make of it."""
+    layers, tape = library, library.tape
+    weights = _router(layers, normed, experts)
+    rows = _picked(layers, normed, ROWS * Size.of("h"), "experts.sort")
+    sorted_weights = _picked(layers, weights, ROWS, "experts.sort_weights")
+    both = _grouped(layers, rows, "h", "2e", "experts.gate_up", experts)
+    inner = _gate_of_gpt_oss(layers, both) if experts.clamped else _gate(library, both)
+    back = _grouped(layers, inner, "e", "h", "experts.down", experts)
+    tape.keep(normed.tensor, rows.tensor)
+    weighted = layers.multiply(back, sorted_weights, "experts.weigh")
+    ordered = _picked(layers, weighted, weighted.elements, "experts.reorder")
+    elements = Size.of("h") * TOKENS
+    summed = tape.run("experts.sum", [ordered.tensor], elements * ordered.bytes)
+    tape.keep(normed.tensor)
+    return layers.cast(Value(summed, elements, ordered.bytes), normed.bytes, "experts.back")
+
+
+def _router(layers: Layers, normed: Value, experts: Experts) -> Value:
+    """The weights of a token's experts, in the dtype that its family leaves them in."""
+    matrix = layers.weight(Size.of("hE"), layers.numerics.vectors)
+    logits = product(layers, normed, matrix, Size.of("E") * TOKENS, "router")
+    if experts.router_dtype == "compute":
+        chosen = _top(layers, logits)
+        return layers.unary(chosen, "router.softmax", saves="output")
+    probabilities = layers.tape.run(
+        "router.softmax", [logits.tensor], logits.elements * 4, saves_output=True
+    )
+    chosen = _top(layers, Value(probabilities, logits.elements, 4))
+    shared = layers.unary(chosen, "router.share", saves="input")
+    return shared if experts.router_dtype == "fp32" else layers.cast(shared, logits.bytes)
+
+
+def _top(layers: Layers, values: Value) -> Value:
+    made = layers.tape.run(
+        "router.top_k", [values.tensor], ROWS * values.bytes, saves_aside=ROWS * _INDEX_BYTES
+    )
+    return Value(made, ROWS, values.bytes)
+
+
+def _picked(layers: Layers, value: Value, elements: Size, name: str) -> Value:
+    """Rows by their numbers, which are kept; backward sorts them."""
+    made = layers.tape.run(
+        name,
+        [value.tensor],
+        elements * value.bytes,
+        saves_aside=ROWS * _INDEX_BYTES,
+        backward_scratch=ROWS * (4 * _INDEX_BYTES),
+    )
+    return Value(made, elements, value.bytes)
+
+
+def _grouped(
+    layers: Layers, rows: Value, inputs: str, outputs: str, name: str, experts: Experts
+) -> Value:
+    """A product in the weights' own dtype, which autocast does not touch."""
+    weight = layers.weight(
+        Size.of(inputs) * Size.of(outputs) * Size.of("E"), layers.numerics.vectors
+    )
+    entering = layers.cast(rows, weight.bytes, f"{name}.cast")
+    elements = Size.of(outputs) * ROWS
+    bias = elements * weight.bytes if experts.biases else NOTHING
+    made = layers.tape.run(
+        name,
+        [entering.tensor, weight.tensor],
+        elements * weight.bytes,
+        saves=[weight.tensor, *([entering.tensor] if layers.trained else ())],
+        forward_scratch=bias,
+    )
+    return Value(made, elements, weight.bytes)
+
+
+def _gate(library: Library, both: Value) -> Value:
+    half = both.elements * 0.5
+    return library.gate(*library.split(both, [half, half], "experts.split"))
+
+
+def _gate_of_gpt_oss(layers: Layers, both: Value) -> Value:
+    """(up + 1) * gate * sigmoid(alpha * gate), both clamped."""
+    half = both.elements * 0.5
+    gate, up = (layers.part(both, half, f"experts.{side}") for side in ("gate", "up"))
+    gate = layers.unary(gate, "experts.clamp_gate", saves="input")
+    up = layers.unary(up, "experts.clamp_up", saves="input")
+    scaled = layers.unary(gate, "experts.alpha")
+    open_ = layers.unary(scaled, "experts.sigmoid", saves="output")
+    glu = layers.multiply(gate, open_, "experts.glu")
+    plus_one = Value(layers.tape.add("experts.one", [up.tensor], up.size), up.elements, up.bytes)
+    return layers.multiply(plus_one, glu, "experts.product")

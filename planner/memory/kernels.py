@@ -1,0 +1,137 @@
+"""Attention kernels on a tape: what CUDA's keep and take, and products written out.
+
+Which one PyTorch takes stands in sdp_utils.cpp: flash attention for 16-bit tensors without a
+mask, the memory-efficient kernel where every query head has its own keys, plain products
+otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner.memory.layers import TOKENS, Layers, Value
+from planner.memory.size import NOTHING, Size
+from planner.shape import ModelShape
+
+SCORES = Size.of("nS") * TOKENS
+_OUT = Size.of("q") * TOKENS
+_HEAD_ROWS = Size.of("n") * TOKENS
+
+
+def flash(layers: Layers, parts: Sequence[Value], *, shares_keys: bool) -> Value:
+    """Flash attention keeps its inputs, its output and one number a head and row.
+
+    Its backward takes the fp32 sum of dQ, one number a head and row, and dK, dV per query head
+    where heads share keys.
+    """
+    bytes_ = parts[0].bytes
+    scratch = _OUT * 4 + _HEAD_ROWS * 4
+    if shares_keys:
+        scratch += _OUT * (2 * bytes_)
+    return _kernel(layers, "attention", parts, aside=_HEAD_ROWS * 4, scratch=scratch)
+
+
+def efficient(layers: Layers, parts: Sequence[Value], *, masked: bool) -> Value:
+    """The memory-efficient kernel; a mask becomes a bias of the queries' dtype."""
+    bytes_ = parts[0].bytes
+    bias = Size.of("S") * TOKENS * bytes_ if masked else NOTHING
+    sums = _OUT * 4 if bytes_ == 2 else NOTHING
+    return _kernel(
+        layers, "attention", parts, aside=_HEAD_ROWS * 4 + bias, scratch=sums + _HEAD_ROWS * 4
+    )
+
+
+def _kernel(
+    layers: Layers, name: str, parts: Sequence[Value], *, aside: Size, scratch: Size
+) -> Value:
+    tensors = [part.tensor for part in parts]
+    made = layers.tape.run(
+        name,
+        tensors,
+        _OUT * parts[0].bytes,
+        saves=tensors,
+        saves_output=True,
+        saves_aside=aside,
+        backward_scratch=scratch,
+    )
+    return Value(made, _OUT, parts[0].bytes)
+
+
+def plain_products(layers: Layers, parts: Sequence[Value]) -> Value:
+    """scaled_dot_product_attention written out, in fp32."""
+    entered = parts[0].bytes
+    queries, keys, values = (layers.cast(part, 4, "attention.float") for part in parts)
+    queries = layers.unary(queries, "attention.scale_q")
+    keys = layers.unary(keys, "attention.scale_k")
+    keys = _spread(layers, keys)
+    scores = _matrix_product(layers, queries, keys, SCORES, "attention.scores")
+    masked = _plus_mask(layers, scores)
+    soft = layers.unary(masked, "attention.softmax", saves="output")
+    mixed = _matrix_product(layers, soft, _spread(layers, values), _OUT, "attention.mix")
+    return layers.cast(mixed, entered, "attention.back")
+
+
+def _spread(layers: Layers, value: Value) -> Value:
+    """Keys or values copied for every query head; their gradient is summed back."""
+    made = layers.tape.run("attention.expand", [value.tensor], _OUT * value.bytes)
+    return Value(made, _OUT, value.bytes)
+
+
+def _matrix_product(layers: Layers, left: Value, right: Value, elements: Size, name: str) -> Value:
+    tensors = [left.tensor, right.tensor]
+    made = layers.tape.run(name, tensors, elements * left.bytes, saves=tensors)
+    return Value(made, elements, left.bytes)
+
+
+def eager(
+    layers: Layers,
+    shape: ModelShape,
+    parts: Sequence[Value],
+    *,
+    shares_keys: bool,
+    dropped: bool,
+) -> Value:
+    """Scores, softmax and products as the modelling code writes them."""
+    compute = layers.numerics.compute
+    queries, keys, values = parts
+    if shares_keys:
+        keys, values = _spread(layers, keys), _spread(layers, values)
+    queries, keys = (layers.cast(each, compute, "scores.cast") for each in (queries, keys))
+    scores = _matrix_product(layers, queries, keys, SCORES, "scores")
+    scores = layers.unary(scores, "scores.scale")
+    if shape.family.softcaps_attention:
+        scores = layers.unary(scores, "scores.div")
+        scores = layers.unary(scores, "scores.tanh", saves="output")
+        scores = layers.unary(scores, "scores.cap")
+    scores = _plus_mask(layers, scores)
+    soft = _with_sinks(layers, scores) if shape.has_sinks else _softmax(layers, scores)
+    soft = layers.cast(soft, parts[0].bytes, "softmax.cast")
+    if dropped:
+        soft = layers.drop(soft, "scores.dropout")
+    soft, values = (layers.cast(each, compute, "mix.cast") for each in (soft, values))
+    mixed = _matrix_product(layers, soft, values, _OUT, "mix")
+    return layers.unary(mixed, "mix.contiguous")
+
+
+def _plus_mask(layers: Layers, scores: Value) -> Value:
+    made = layers.tape.add("scores.mask", [scores.tensor], scores.size)
+    return Value(made, scores.elements, scores.bytes)
+
+
+def _softmax(layers: Layers, scores: Value) -> Value:
+    """fp32 in one kernel, whatever the scores are."""
+    made = layers.tape.run("softmax", [scores.tensor], scores.elements * 4, saves_output=True)
+    return Value(made, scores.elements, 4)
+
+
+def _with_sinks(layers: Layers, scores: Value) -> Value:
+    """One more column a row, the largest subtracted, softmax in the same dtype, the column off."""
+    sink = Value(layers.tape.weight(NOTHING, trained=False), _HEAD_ROWS, scores.bytes)
+    joined = layers.join([scores, sink], "sinks.join")
+    largest = layers.tape.run(
+        "sinks.max", [joined.tensor], _HEAD_ROWS * scores.bytes, saves_aside=_HEAD_ROWS * 8
+    )
+    made = layers.tape.add("sinks.less", [joined.tensor, largest], joined.size)
+    less = Value(made, joined.elements, joined.bytes)
+    soft = layers.unary(less, "softmax", saves="output")
+    return layers.part(soft, scores.elements, "sinks.off")
