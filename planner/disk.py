@@ -19,7 +19,7 @@ def result_bytes(shape: ModelShape, request: TrainingRequest) -> int:
     """
     if request.adapter is not None:
         tensors = 2 * shape.layers * len(shape.linears)
-        width = numerics_of(request).adapters or 4
+        width = numerics_of(request, shape.family).adapters or 4
         return adapter_parameters(shape, request) * width + tensors * _TENSOR_TABLE_BYTES
     width = _DTYPE_BYTES.get(request.weights, 2)
     return shape.parameters * width + shape.tensors * _TENSOR_TABLE_BYTES
@@ -31,7 +31,7 @@ def checkpoint_bytes(shape: ModelShape, request: TrainingRequest, trained_parame
     Paged state is written like any other.
     """
     if request.adapter is not None:
-        width = numerics_of(request).adapters or 4
+        width = numerics_of(request, shape.family).adapters or 4
     else:
         width = _DTYPE_BYTES.get(request.weights, 2)
     name = request.optimizer_name
