@@ -2,6 +2,7 @@
 
 TlplanError
 ├── UsageError          2   unknown flag, model, card; invalid plan file
+│   └── BadConfig       2   a config.json that describes no model
 ├── NothingFits         3   no method fits the memory
 ├── DataError           4   the data cannot be used
 ├── MissingHere         5   driver, package or card missing on this machine
@@ -35,6 +36,14 @@ class UsageError(TlplanError):
     """Something that was typed is wrong."""
 
     code = ExitCode.USAGE
+
+
+class BadConfig(UsageError):
+    """A config.json that describes no model; `key` is what is missing or wrong in it."""
+
+    def __init__(self, message: str, key: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class NothingFits(TlplanError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hwdb
-from launcher.errors import UsageError
+from launcher.errors import BadConfig, UsageError
 from launcher.unknown_name import unknown_name
 from planner.plan import PlannedModel
 from planner.shape import ModelShape, ShapeError, shape_of
@@ -150,13 +150,13 @@ def shape_of_config(text: str, where: str) -> ModelShape:
     except json.JSONDecodeError as problem:
         raise UsageError(f"{where}:{problem.lineno}: not JSON: {problem.msg}") from None
     if not isinstance(config, dict):
-        raise UsageError(f"{where}: must be a JSON object with keys such as hidden_size")
+        raise BadConfig(f"{where}: must be a JSON object with keys such as hidden_size")
     family = _family_of(config)
     _require_numbers(config, family or _llama(), where)
     try:
         return shape_of(config, family, _llama())
     except ShapeError as problem:
-        raise UsageError(f"{where}: {problem}") from None
+        raise BadConfig(f"{where}: {problem}", problem.key) from None
 
 
 def _family_of(config: Mapping[str, Any]) -> hwdb.Family | None:
@@ -183,7 +183,8 @@ def _require_numbers(config: Mapping[str, Any], family: hwdb.Family, where: str)
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UsageError(f'{where}: "{key}" must be a whole number above 0, not {value!r}')
+                text = f'{where}: "{key}" must be a whole number above 0, not {value!r}'
+                raise BadConfig(text, key)
 
 
 def _llama() -> hwdb.Family:

@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from planner.budget import usable_bytes
-from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
+from planner.memory.estimate import (
+    MemoryEstimate,
+    Verdict,
+    capped,
+    estimate_memory,
+    verdict_of,
+)
 from planner.memory.interval import Band
 from planner.request import AdapterDtype, AdapterSettings, Allocator, RequestError, TrainingRequest
 from planner.shape import ModelShape
@@ -73,6 +79,11 @@ def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
         sequence = min(sequence, max(lengths))
         unequal = case["micro_batch"] > 1 and len(set(lengths)) > 1
         given.setdefault("padded", unequal)
+    version = (
+        _version(case.get("versions"), "transformers")
+        or _version_of_patches(case)
+        or _version_of_torch(case.get("versions"))
+    )
     return TrainingRequest(
         method=method,
         micro_batch=case["micro_batch"],
@@ -81,8 +92,8 @@ def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
         weights=case.get("weights") or ("nf4-dq" if method == "qlora" else "bf16"),
         autocast=case.get("autocast", "bf16"),
         lengths=lengths,
-        transformers_version=_version(case.get("versions"), "transformers")
-        or _version_of_patches(case),
+        lengths_vary=lengths is None and version is not None and version < _BEFORE_PACKING,
+        transformers_version=version,
         bitsandbytes_version=_version(case.get("versions"), "bitsandbytes"),
         allocator=case.get("allocator") or _usual_allocator(case),
         **given,
@@ -197,6 +208,21 @@ def _version_of_patches(case: Mapping[str, Any]) -> tuple[int, int] | None:
     return (4, 45) if patched else None
 
 
+_BEFORE_PACKING = (4, 40)
+"""Before it, Transformers could not keep packed rows apart: batches were as long as their rows."""
+
+_TRANSFORMERS_OF_TORCH = {
+    (2, 0): (4, 33), (2, 1): (4, 36), (2, 2): (4, 39), (2, 3): (4, 42), (2, 4): (4, 45),
+    (2, 5): (4, 47), (2, 6): (4, 50), (2, 7): (4, 53), (2, 8): (4, 56), (2, 9): (4, 57),
+}  # fmt: skip
+"""The Transformers that was new when that torch was, for a case that names only torch."""
+
+
+def _version_of_torch(versions: Mapping[str, Any] | None) -> tuple[int, int] | None:
+    torch = _version(versions, "torch")
+    return None if torch is None else _TRANSFORMERS_OF_TORCH.get(torch)
+
+
 def answer_case(
     case: Mapping[str, Any],
     find_shape: Callable[[Mapping[str, Any]], ModelShape | None],
@@ -219,6 +245,8 @@ def answer_case(
     card = None if gpu is None else find_card(gpu)
     memory_bytes = None if card is None else card.memory_bytes
     capacity = None if memory_bytes is None else usable_bytes(memory_bytes)
+    if capacity is not None and request.allocator == "classic":
+        memory = capped(memory, capacity)
     verdict = verdict_of(memory.needed, capacity)
     if gpu is not None and capacity is None:
         verdict = verdict._replace(reason=f'hwdb knows no card "{gpu}", or not its memory')

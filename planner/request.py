@@ -118,6 +118,8 @@ class TrainingRequest:
     accumulation: int = 1
     lengths: tuple[int, ...] | None = None
     """Token lengths of the data; None when every row is `sequence_tokens` long."""
+    lengths_vary: bool = False
+    """Without lengths: rows are known to be unequal, `sequence_tokens` being only their cap."""
     padded: bool = False
     """A batch of unequal rows carries a mask, which takes attention off its cheap path."""
     checkpointing: Checkpointing = "full"
@@ -144,6 +146,12 @@ class TrainingRequest:
             at_least("trainable_layers", self.trainable_layers, 0)
             if self.method != "full":
                 raise RequestError("trainable_layers", "trainable_layers goes with method full")
+        if self.steps_in_backward and self.accumulation > 1:
+            text = f"optimizer {self.optimizer} steps in every backward: accumulation must be 1"
+            raise RequestError("optimizer", text)
+        if self.kbit_prepare and self.weights not in QUANTIZED_WEIGHTS:
+            text = f"kbit_prepare goes with quantized weights, not with {self.weights}"
+            raise RequestError("kbit_prepare", text)
         if (self.adapter is None) != (self.method == "full"):
             raise RequestError("adapter", "adapter goes with method lora or qlora, and only there")
         if (self.method == "qlora") != (self.weights in QUANTIZED_WEIGHTS):

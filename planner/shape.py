@@ -143,6 +143,10 @@ def _check_sizes(sizes: Mapping[str, int]) -> None:
         value = sizes.get(symbol, 1)
         if isinstance(value, bool) or value < 1 or value > _WIDEST:
             raise ShapeError(key, f"{key} must be a whole number above 0, got {value!r}")
+    if "q" in sizes and "d" in sizes and sizes["k"] and sizes["q"] % sizes["k"]:
+        heads, shared = sizes["q"] // sizes["d"], sizes["k"] // sizes["d"]
+        text = f"num_attention_heads {heads} must be a multiple of num_key_value_heads {shared}"
+        raise ShapeError("num_key_value_heads", text)
 
 
 _WIDEST = 2**31

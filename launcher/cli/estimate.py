@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import hwdb
 from launcher import stderr
-from launcher.errors import TlplanError, UsageError
+from launcher.errors import BadConfig, TlplanError, UsageError
 from launcher.exit_codes import ExitCode
 from planner.case import answer_case
 from planner.request import RequestError, TrainingRequest
@@ -80,6 +80,9 @@ def _answer_line(line: str, number: int, tracer: Tracer | None) -> dict[str, Any
         return _answer_by_trace(case, number, tracer)
     except RequestError as problem:
         return _failure(case, "BAD_FIELD", str(problem), problem.field_name)
+    except BadConfig as problem:
+        field = f"config.{problem.key}" if problem.key else "config"
+        return _failure(case, "BAD_CONFIG", problem.message, field)
     except TlplanError as problem:
         code, field = ("NOT_FOUND", "model") if case.get("model") else ("BAD_CONFIG", "config")
         return _failure(case, code, problem.message, field, list(problem.hints))

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from planner.memory.candidate import Phase
 from planner.memory.interval import Band, Basis, bands_of, basis_of
-from planner.memory.runtime import footprint_of
+from planner.memory.runtime import CUDA_CONTEXT_BYTES, footprint_of
 from planner.memory.stacks.own_model import own_model
 from planner.memory.states import HEAD_NAME
 from planner.memory.step import step_of
@@ -100,6 +100,11 @@ def _check(shape: ModelShape, request: TrainingRequest) -> None:
         asked = getattr(request, name)
         if asked != value:
             raise RequestError(name, f"{name} {asked} cannot be estimated yet, only {value}")
+    if request.trainable_layers is not None and request.trainable_layers > shape.layers:
+        raise RequestError(
+            "trainable_layers",
+            f"trainable_layers {request.trainable_layers} is above the model's {shape.layers}",
+        )
     if request.adapter is None:
         return
     widest = max(shape.hidden_size, shape.sizes.get("i", 0))
@@ -117,6 +122,23 @@ def _check(shape: ModelShape, request: TrainingRequest) -> None:
                 "adapter.targets",
                 f'adapter.targets names "{target}", but this model has {", ".join(names)}',
             )
+
+
+def capped(memory: MemoryEstimate, capacity_bytes: int) -> MemoryEstimate:
+    """The estimate on a card of that size, if the step runs there at all.
+
+    Classic segments that are free go back to the driver when it refuses, so what is kept never
+    exceeds the card.
+    """
+    if memory.needed.expected_bytes > capacity_bytes:
+        return memory
+    device = memory.device.at_most(capacity_bytes)
+    runtime = memory.parts.runtime_bytes - memory.device.expected_bytes + device.expected_bytes
+    return memory._replace(
+        reserved=memory.reserved.at_most(capacity_bytes - CUDA_CONTEXT_BYTES),
+        device=device,
+        parts=memory.parts._replace(runtime_bytes=runtime),
+    )
 
 
 Fits = Literal["yes", "tight", "no"]

@@ -18,6 +18,14 @@ class Band(NamedTuple):
     low_bytes: int
     high_bytes: int
 
+    def at_most(self, bytes_: int) -> Band:
+        """The interval cut at `bytes_`; near it the expected value is within a tenth."""
+        return Band(
+            expected_bytes=min(self.expected_bytes, bytes_),
+            low_bytes=min(self.low_bytes, bytes_ * 9 // 10),
+            high_bytes=min(self.high_bytes, bytes_),
+        )
+
 
 class Basis(NamedTuple):
     """What an estimate rests on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from planner.memory.slack import classic_needed, classic_reserved, expandable_reserved
 from planner.memory.step import Step
 from planner.request import TrainingRequest
 from planner.units import GIB, MIB
@@ -22,9 +23,6 @@ rows (torch 2.13, transformers 5.23, trl 1.16; bench/results/host_memory_smollm2
 
 HOST_QUANTIZER_BYTES = 48 * MIB
 """What bitsandbytes adds to it."""
-
-EXPANDABLE_SLACK = 0.02
-"""Share of allocated that expandable segments keep on top: only rounding to 2 MiB pages."""
 
 
 class Footprint(NamedTuple):
@@ -52,27 +50,15 @@ def footprint_of(step: Step, request: TrainingRequest) -> Footprint:
             needed_bytes=resident,
             device_bytes=resident,
         )
-    allocated = tensors + CUBLAS_WORKSPACE_BYTES
+    standing = tensors - peak.total_bytes + CUBLAS_WORKSPACE_BYTES
     if request.allocator == "expandable":
-        reserved = allocated + int(EXPANDABLE_SLACK * allocated)
-        needed = reserved
+        reserved = needed = expandable_reserved(standing, step.candidates, request)
     else:
-        reserved = allocated + classic_slack(step, allocated)
-        needed = allocated + int(EXPANDABLE_SLACK * allocated)
+        reserved = classic_reserved(standing, step.candidates, request)
+        needed = classic_needed(standing, step.candidates, request)
     return Footprint(
-        allocated_bytes=allocated,
+        allocated_bytes=tensors + CUBLAS_WORKSPACE_BYTES,
         reserved_bytes=reserved,
         needed_bytes=needed + CUDA_CONTEXT_BYTES,
         device_bytes=reserved + CUDA_CONTEXT_BYTES,
     )
-
-
-def classic_slack(step: Step, allocated: int) -> int:
-    """What the classic caching allocator keeps beyond the peak: blocks of sizes that never fit.
-
-    It grows with what comes and goes in large pieces, logits above all.
-    """
-    coming_and_going = max(
-        candidate.logits_bytes + candidate.temporaries_bytes for candidate in step.candidates
-    )
-    return int(0.5 * coming_and_going + 0.02 * allocated)

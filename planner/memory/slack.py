@@ -1,0 +1,123 @@
+"""What the caching allocator keeps beyond living tensors: the summary of many replays.
+
+`planner.memory.training_events` served by `planner.memory.allocator`, over models of 1 to 8 billion
+parameters, methods, losses and versions (bench/allocator_summary.py), shows: what is kept beyond
+the allocated peak goes with what comes and goes within a step (activations, logits and temporaries
+at its largest moment), by how the loss handles its logits and whether blocks are computed again.
+Equal batches reuse each other's blocks; with unequal ones classic segments are cut ever smaller and
+new ones are taken. Expandable segments grow instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from planner.memory.candidate import Candidate
+from planner.request import TrainingRequest
+
+_Kind = Literal["stock", "triton", "fused"]
+_KINDS: dict[str, _Kind] = {"torch": "stock", "triton": "triton"}
+
+
+class _Shares(NamedTuple):
+    """Shares of what comes and goes."""
+
+    equal: float
+    """Kept by classic segments when every batch has one length."""
+    unequal: float
+    """Kept after dozens of batches of unequal lengths."""
+
+
+_BY_LOSS: dict[_Kind, _Shares] = {
+    "stock": _Shares(equal=0.30, unequal=2.3),
+    # One more fp32 copy of the logits than the kernel's source explains.
+    "triton": _Shares(equal=0.50, unequal=1.9),
+    "fused": _Shares(equal=0.13, unequal=0.5),
+}
+"""Of logits, temporaries and the inputs of blocks that are computed again."""
+
+_KEPT = _Shares(equal=0.0, unequal=0.15)
+"""Of activations that are kept: they are freed in the order in which they were made."""
+
+_KEPT_AMONG_GRADIENTS = _Shares(equal=0.35, unequal=1.0)
+"""Of those where all weights are trained: lasting gradients take their places."""
+
+_NEEDED = 0.20
+"""Share of the same that a budget must have beyond the allocated peak."""
+
+_STANDING = 0.005
+"""Share of all that is allocated: rounding to segments."""
+
+_UNFILLED_LOGITS = 0.17
+"""Share of the logits' bytes that no later tensor fits into, in expandable segments too: between
+the 16-bit logits and the fp32 ones."""
+
+_EXPANDABLE = 0.01
+"""Share of allocated that expandable segments keep on top: rounding to pages."""
+
+_WHOLE_SPREAD = 0.25
+"""Coefficient of variation from which on lengths count as fully unequal."""
+
+
+def classic_reserved(
+    standing_bytes: int, candidates: Sequence[Candidate], request: TrainingRequest
+) -> int:
+    """Reserved bytes with classic segments; `standing_bytes` are the states."""
+    spread = _spread(request)
+    passing = _between(_BY_LOSS[_KINDS.get(request.loss, "fused")], spread)
+    kept = passing
+    if request.checkpointing == "none":
+        shares = _KEPT_AMONG_GRADIENTS if request.method == "full" else _KEPT
+        kept = _between(shares, spread)
+    return _with_shares(standing_bytes, candidates, passing, kept)
+
+
+def classic_needed(
+    standing_bytes: int, candidates: Sequence[Candidate], request: TrainingRequest
+) -> int:
+    """The smallest budget with classic segments, which give back what is free as a whole."""
+    kept = 0.0 if request.checkpointing == "none" else _NEEDED
+    return _with_shares(standing_bytes, candidates, _NEEDED, kept)
+
+
+def _with_shares(
+    standing_bytes: int, candidates: Sequence[Candidate], passing: float, kept: float
+) -> int:
+    most = 0
+    for candidate in candidates:
+        extra = 0.0
+        if candidate.phase != "optimizer":  # it reuses what the batch left
+            extra = passing * (candidate.logits_bytes + candidate.temporaries_bytes)
+            extra += kept * candidate.activations_bytes
+        most = max(most, candidate.total_bytes + int(extra))
+    allocated = standing_bytes + most
+    return allocated + int(_STANDING * allocated)
+
+
+def _between(shares: _Shares, spread: float) -> float:
+    return shares.equal + (shares.unequal - shares.equal) * spread
+
+
+def expandable_reserved(
+    standing_bytes: int, candidates: Sequence[Candidate], request: TrainingRequest
+) -> int:
+    """Reserved bytes with expandable segments."""
+    unfilled = _UNFILLED_LOGITS if request.loss == "torch" else 0.0
+    most = max(
+        candidate.total_bytes + int(unfilled * candidate.logits_bytes) for candidate in candidates
+    )
+    allocated = standing_bytes + most
+    return allocated + int(_EXPANDABLE * (1 + _spread(request)) * allocated)
+
+
+def _spread(request: TrainingRequest) -> float:
+    """How unequal the lengths are, from 0 for equal ones to 1."""
+    if request.lengths is None:
+        return 1.0 if request.lengths_vary else 0.0
+    lengths = [min(length, request.sequence_tokens) for length in request.lengths]
+    mean = sum(lengths) / len(lengths)
+    variance = sum((length - mean) ** 2 for length in lengths) / len(lengths)
+    # A batch is padded to its longest row, which evens lengths out.
+    deviation = variance**0.5 / request.micro_batch**0.5
+    return float(min(1.0, deviation / mean / _WHOLE_SPREAD))
