@@ -16,6 +16,7 @@ from planner.budget import Budget
 from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
 from planner.request import METHODS, Method, TrainingRequest
 from planner.shape import ModelShape
+from planner.speed.step_time import TimeEstimate, estimate_time
 
 if TYPE_CHECKING:
     from hwdb.card import Card
@@ -52,6 +53,15 @@ class MethodAnswer:
     verdict: Verdict
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Of settings that were changed to save time, by their name in the request."""
+    card_id: str | None = None
+    lengths: tuple[int, ...] = ()
+    """Tokens of the rows it is about; empty: all are as long as the request says."""
+
+    @cached_property
+    def time(self) -> TimeEstimate | None:
+        """Time of a step; None where the card or its speed is unknown."""
+        card = None if self.card_id is None else find_card(self.card_id)
+        return estimate_time(self.shape, replace(self.request, lengths=self.lengths or None), card)
 
     @cached_property
     def largest_sequence_tokens(self) -> int | None:
@@ -124,6 +134,7 @@ def make_plan(
             request_for(method, asked=asked, shape=model.shape, budget=budget, data=data),
             budget,
             estimate,
+            () if data is None else data.lengths,
         )
         for method in methods
     )
@@ -172,14 +183,18 @@ def _sped_up(
     )
     if faster is None:
         return answer
-    sped_up = _answer(answer.shape, faster.request, budget, estimate)
+    sped_up = _answer(answer.shape, faster.request, budget, estimate, data.lengths)
     if sped_up.verdict.fits != "yes":
         return answer
     return replace(sped_up, reasons=faster.reasons)
 
 
 def _answer(
-    shape: ModelShape, request: TrainingRequest, budget: Budget | None, estimate: Estimate
+    shape: ModelShape,
+    request: TrainingRequest,
+    budget: Budget | None,
+    estimate: Estimate,
+    lengths: tuple[int, ...],
 ) -> MethodAnswer:
     memory = estimate(shape, request)
     capacity = None if budget is None else budget.free_bytes
@@ -189,6 +204,8 @@ def _answer(
         request=request,
         memory=memory,
         verdict=verdict_of(memory.needed, capacity),
+        card_id=None if budget is None else budget.card_id,
+        lengths=lengths,
     )
 
 

@@ -12,7 +12,7 @@ from launcher.quick_check import QuickCheck
 from launcher.version import VERSION
 from launcher.ways_out import cards_for
 from planner.budget import Budget
-from planner.case import memory_numbers
+from planner.case import memory_numbers, time_numbers
 from planner.plan import MethodAnswer, Plan
 
 
@@ -92,7 +92,7 @@ def _host(budget: Budget) -> dict[str, Any]:
 
 
 def _request(plan: Plan) -> dict[str, Any]:
-    request = plan.answers[0].request
+    request = (plan.chosen or plan.answers[0]).request
     adapters = [answer.request.adapter for answer in plan.answers if answer.request.adapter]
     adapter = adapters[0] if adapters else None
     return {
@@ -120,6 +120,7 @@ def _method(answer: MethodAnswer) -> dict[str, Any]:
         "spare_bytes": verdict.spare_bytes,
         "parts": memory.parts._asdict(),
         "memory": memory_numbers(memory),
+        "time": time_numbers(answer.time),
         "largest_sequence_tokens": answer.largest_sequence_tokens,
         "largest_micro_batch": answer.largest_micro_batch,
         "smallest_cards": [card.id for card in cards_for(answer)],

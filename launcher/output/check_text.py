@@ -20,6 +20,8 @@ from planner.budget import Budget
 from planner.plan import MethodAnswer
 
 _LABEL = 14
+_MOST_LINES = 25
+"""What fits on a screen with the prompt; the speed is said where there is room for it."""
 
 
 def check_text(check: QuickCheck, style: Style) -> str:
@@ -33,6 +35,9 @@ def check_text(check: QuickCheck, style: Style) -> str:
         _room_lines(check, style),
         next_lines(check),
     ]
+    lines = sum(len(block) + 1 for block in blocks if block)
+    if lines <= _MOST_LINES:
+        blocks[-2] = [*_speed_lines(check, style), *blocks[-2]]
     text = "\n\n".join("\n".join(block) for block in blocks if block)
     return style.clean(text) + "\n"
 
@@ -62,7 +67,9 @@ def _head_lines(check: QuickCheck, style: Style) -> list[str]:
     else:
         shown = gpus if budget in gpus else (budget,)
         lines += [fitted(*_memory_facts(each), style) for each in shown]
-    lines.append(fitted(f"{'Assuming':{_LABEL}}", _assumed(check.plan.answers), style))
+    lines.append(
+        fitted(f"{'Assuming':{_LABEL}}", _assumed(explained(check), check.plan.answers), style)
+    )
     return lines
 
 
@@ -85,8 +92,8 @@ def _memory_facts(budget: Budget) -> tuple[str, list[str]]:
     return f"{f'{slot} {budget.index}':{_LABEL}}", [budget.name, memory, compute]
 
 
-def _assumed(answers: Sequence[MethodAnswer]) -> list[str]:
-    request = answers[0].request
+def _assumed(shown: MethodAnswer, answers: Sequence[MethodAnswer]) -> list[str]:
+    request = shown.request
     dtypes = dict.fromkeys(compute_dtype(answer.request) for answer in answers)
     early = " in backward" if request.steps_in_backward else ""
     return [
@@ -111,6 +118,16 @@ def _room_lines(check: QuickCheck, style: Style) -> list[str]:
         lines.append(fitted(f"{'Room to grow':{_LABEL}}", facts, style))
     lines.append(fitted(f"{'Basis':{_LABEL}}", _basis(answer), style))
     return lines
+
+
+def _speed_lines(check: QuickCheck, style: Style) -> list[str]:
+    answer = explained(check)
+    if answer.time is None:
+        return []
+    speed = answer.time.tokens_per_second
+    low, high = (count_text(round(float(f"{end:.2g}"))) for end in (speed.low, speed.high))
+    facts = [f"{low} to {high} tokens/s with {answer.method}", ", estimated"]
+    return [fitted(f"{'Speed':{_LABEL}}", facts, style)]
 
 
 def _percent(share: float) -> str:
