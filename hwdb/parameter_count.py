@@ -39,6 +39,14 @@ def count_from_config(config: Config, family: Family, *, architecture: str | Non
     )
 
 
+def count_head(
+    config: Config, family: Family, architecture: str, *, named: tuple[str, ...] = ("",)
+) -> int:
+    """Parameters of a head of this family whose names begin with one of `named`."""
+    head = [each for each in family.heads[architecture] if each.name.startswith(named)]
+    return _tensors(head, config, family, sizes_of(config, family))
+
+
 def _block(config: Config, family: Family, sizes: Mapping[str, int]) -> int:
     biased = set(family.biases)
     for flag, names in family.bias_flags.items():

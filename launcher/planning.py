@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,8 @@ __all__ = [
     "measured_data",
     "plan_and_hardware",
     "plan_from_arguments",
-    "require_decoder",
+    "task_for",
 ]
-
-_TASK = "causal-lm"
 
 
 def plan_from_arguments(arguments: argparse.Namespace) -> Plan:
@@ -54,7 +53,7 @@ def plan_and_hardware(
     asked = asked_from(arguments)
     hardware = hardware_for(arguments.gpu, host_without_gpu=host_without_gpu)
     model = resolve_model(arguments.model)
-    require_decoder(model)
+    asked = replace(asked, task=task_for(model, asked.task))
     data = None if arguments.data is None else data_facts(arguments.data, model)
     if arguments.trace:
         return _traced_plan(model, hardware, asked, data), hardware
@@ -147,8 +146,6 @@ def facts_of(path: str, data: DataSet, lengths: Lengths) -> DataFacts:
 
 def _refuse_idle_options(arguments: argparse.Namespace) -> None:
     method = arguments.method
-    if arguments.task not in (None, _TASK):
-        raise UsageError(f"--task {arguments.task} is not there yet", f"--task {_TASK} is")
     if arguments.train_last is not None and method in ("lora", "qlora"):
         raise UsageError(f"--train-last goes with --method full, not {method}")
     if method == "full" and (arguments.rank is not None or arguments.targets is not None):
@@ -162,13 +159,22 @@ def _refuse_idle_options(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--weights {weights} goes with --method {fitting}, not {method}")
 
 
-def require_decoder(model: PlannedModel) -> None:
-    """Raise UsageError for a model of a kind that is not planned yet."""
-    kind = model.shape.family.kind
-    if kind == "decoder":
-        return
-    raise UsageError(
-        f"{model.id} is no causal language model ({kind.replace('_', '-')}); "
-        "only those are planned so far",
-        "tlplan models lists those that can be planned",
-    )
+def task_for(model: PlannedModel, asked: str | None = None) -> str:
+    """The task to plan: the one asked for, else what such a model is usually fine-tuned for.
+
+    Raises UsageError for a task the model has no head for.
+    """
+    shape = model.shape
+    known = [*(["causal-lm"] if shape.family.kind == "decoder" else []), *shape.task_heads]
+    if not known:
+        raise UsageError(
+            f"no task is known that {model.id} ({shape.model_type}) is fine-tuned for",
+            "tlplan models lists those that can be planned",
+        )
+    task = asked or (shape.usual_task if shape.usual_task in known else known[0])
+    if task not in known:
+        raise UsageError(
+            f"--task {task} is not what {model.id} ({shape.model_type}) is made for",
+            f"--task {' or --task '.join(known)} is",
+        )
+    return task

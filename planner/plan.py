@@ -225,7 +225,8 @@ def _warnings(
         found.append(PlanWarning(code="MEMORY_UNKNOWN", text=text))
     context = model.shape.max_context_tokens
     longest = max(answer.request.sequence_tokens for answer in answers)
-    if context is not None and longest > context:
+    of_text = model.shape.image_tokens is None
+    if of_text and context is not None and longest > context:
         text = f"{longest} tokens are more than the {context} this model was made for"
         found.append(PlanWarning(code="BEYOND_CONTEXT", text=text))
     return found

@@ -9,6 +9,8 @@ from typing import Any
 from hwdb.family import Family, Linear, Norm, Tensor
 from hwdb.parameter_count import count_from_config
 from hwdb.symbols import Config, UnknownSize, extent, holds, read_key, sizes_of
+from planner.request import Task
+from planner.task_head import TaskHead, task_heads
 
 
 class ShapeError(ValueError):
@@ -59,6 +61,10 @@ class ModelShape:
     """Share that "attention", "residual" and "embedding" dropout take."""
     sliding_window_tokens: int | None
     max_context_tokens: int | None
+    task_heads: Mapping[str, TaskHead]
+    """Heads of tasks other than predicting tokens, by task."""
+    trained_with_adapters: int = 0
+    """Parameters of the head that are trained whole, as a copy, beside adapters."""
 
     @property
     def stored_layers(self) -> int:
@@ -75,6 +81,17 @@ class ModelShape:
         return any(item.name == "sinks" for item in self.family.block_tensors)
 
     @property
+    def usual_task(self) -> Task:
+        """What such a model is fine-tuned for when nobody says."""
+        return _USUAL_TASK[self.family.kind]
+
+    @property
+    def image_tokens(self) -> int | None:
+        """Tokens an image becomes, the class token included; None for models of text."""
+        patches = self.sizes.get("t")
+        return None if patches is None else patches + 1
+
+    @property
     def hidden_size(self) -> int:
         """Width of the residual stream."""
         return self.sizes["h"]
@@ -88,6 +105,14 @@ class ModelShape:
     def block_parameters(self) -> int:
         """All parameters of one block."""
         return self.linear_parameters + self.expert_parameters + self.other_block_parameters
+
+
+_USUAL_TASK: dict[str, Task] = {
+    "decoder": "causal-lm",
+    "encoder": "text-classification",
+    "encoder_decoder": "causal-lm",
+    "image": "image-classification",
+}
 
 
 def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family) -> ModelShape:
@@ -194,8 +219,18 @@ def _built(
             for place, key in family.dropout_keys.items()
         },
         sliding_window_tokens=read_key(config, family, "sliding_window"),
-        max_context_tokens=read_key(config, family, "max_position_embeddings"),
+        max_context_tokens=_context(config, family),
+        task_heads=task_heads(config, family),
     )
+
+
+def _context(config: Config, family: Family) -> int | None:
+    rows = read_key(config, family, "max_position_embeddings")
+    return None if rows is None else rows - _UNUSED_POSITIONS.get(family.model_type, 0)
+
+
+_UNUSED_POSITIONS = {"roberta": 2, "xlm-roberta": 2}
+"""Rows of the position table that no token gets."""
 
 
 def _activation(config: Config, family: Family) -> str:

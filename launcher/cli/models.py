@@ -52,10 +52,10 @@ def _plannable(model: hwdb.Model) -> bool:
     """Whether the quick check can answer for it."""
     from launcher.errors import UsageError
     from launcher.models import resolve_model
-    from launcher.planning import require_decoder
+    from launcher.planning import task_for
 
     try:
-        require_decoder(resolve_model(model.id))
+        task_for(resolve_model(model.id))
     except UsageError:
         return False
     return True

@@ -84,6 +84,9 @@ def compute_dtype(request: TrainingRequest) -> torch.dtype:
     return DTYPES[request.autocast or "bf16"]
 
 
+_PEFT_TASKS = {"causal-lm": "CAUSAL_LM", "text-classification": "SEQ_CLS"}
+
+
 def _with_adapters(model: Any, request: TrainingRequest) -> nn.Module:
     from peft import LoraConfig, get_peft_model
 
@@ -94,6 +97,7 @@ def _with_adapters(model: Any, request: TrainingRequest) -> nn.Module:
         _widen(model, request)
     if request.checkpointing != "none":
         model.enable_input_require_grads()
+    image = request.task == "image-classification"
     all_linear = adapter.targets == ("all-linear",)
     with torch.device("meta"):
         adapted: nn.Module = get_peft_model(
@@ -105,7 +109,9 @@ def _with_adapters(model: Any, request: TrainingRequest) -> nn.Module:
                 target_modules="all-linear" if all_linear else list(adapter.targets),
                 use_rslora=adapter.kind == "rslora",
                 use_dora=adapter.kind == "dora",
-                task_type="CAUSAL_LM" if request.task == "causal-lm" else None,
+                task_type=_PEFT_TASKS.get(request.task),
+                modules_to_save=["classifier"] if image else None,
+                exclude_modules=["classifier"] if image else None,
             ),
             low_cpu_mem_usage=True,
         )

@@ -94,6 +94,8 @@ def sequence_choice(asked: Asked, data: DataFacts | None, shape: ModelShape) -> 
     """Tokens a row may have; longer rows are cut."""
     if asked.sequence_tokens is not None:
         return Choice(value=asked.sequence_tokens, reason=ASKED)
+    if shape.image_tokens is not None:
+        return Choice(value=shape.image_tokens, reason="the patches of an image, and one for all")
     limit = min(SEQUENCE_TOKENS, shape.max_context_tokens or SEQUENCE_TOKENS)
     if data is None:
         return Choice(value=limit, reason="usual length for instruction data")
@@ -209,6 +211,8 @@ def loss_choice(asked: Asked, shape: ModelShape, budget: Budget | None) -> Choic
     """How the loss is computed: in tiles, which saves much on a card and little on a CPU."""
     if asked.loss is not None:
         return Choice(value=asked.loss, reason=ASKED)
+    if task_of(asked) != "causal-lm":
+        return Choice(value="torch", reason="a row has few classes, so logits are small")
     on_cpu = budget is not None and budget.device == "cpu"
     if on_cpu and shape.vocabulary_size <= _LARGEST_VOCABULARY_ON_CPU:
         return Choice(value="torch", reason="on a CPU all logits at once are smaller and faster")
@@ -244,6 +248,7 @@ def request_for(
     weights = weights_choice(asked, method, budget).value
     return TrainingRequest(
         method=method,
+        task=task_of(asked),
         micro_batch=micro.value,
         accumulation=accumulation.value,
         sequence_tokens=sequence_choice(asked, data, shape).value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from planner.memory.candidate import Phase
+from planner.memory.classifying import for_task
 from planner.memory.interval import Band, Basis, bands_of, basis_of
 from planner.memory.runtime import CUDA_CONTEXT_BYTES, footprint_of
 from planner.memory.stacks.own_model import own_model
@@ -59,7 +60,7 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
 
     Raises RequestError for a request that this model cannot have.
     """
-    shape, request = own_model(shape, request)
+    shape, request = for_task(*own_model(shape, request))
     _check(shape, request)
     step = step_of(shape, request)
     footprint = footprint_of(step, request)
@@ -91,15 +92,7 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
     )
 
 
-_ESTIMATED = {"task": "causal-lm"}
-"""The only values that are modelled so far; any other would be taken and have no effect."""
-
-
 def _check(shape: ModelShape, request: TrainingRequest) -> None:
-    for name, value in _ESTIMATED.items():
-        asked = getattr(request, name)
-        if asked != value:
-            raise RequestError(name, f"{name} {asked} cannot be estimated yet, only {value}")
     if request.trainable_layers is not None and request.trainable_layers > shape.layers:
         raise RequestError(
             "trainable_layers",

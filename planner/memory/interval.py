@@ -91,6 +91,7 @@ def _checked(shape: ModelShape, request: TrainingRequest) -> _Checked:
     own_stack = request.stack == "transformers"
     usual = request.adapter is None or request.adapter.kind != "dora"
     close = shape.family.model_type in _CLOSE_FAMILIES and own_stack and usual
+    close = close and request.task == "causal-lm"
     return "close" if close and request.attention != "eager" else "known"
 
 

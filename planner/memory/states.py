@@ -189,7 +189,7 @@ def adapter_parameters(shape: ModelShape, request: TrainingRequest) -> int:
     head = 0
     if HEAD_NAME in request.adapter.targets:
         head = request.adapter.rank * (shape.hidden_size + shape.vocabulary_size)
-    return shape.stored_layers * per_block + head
+    return shape.stored_layers * per_block + head + shape.trained_with_adapters
 
 
 def adapted_linears(shape: ModelShape, targets: tuple[str, ...]) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from planner.memory import classifying
 from planner.memory.block import BlockPass, block_pass
 from planner.memory.candidate import Candidate
 from planner.memory.head import HeadBytes, head_bytes
@@ -52,6 +53,8 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
 def _head(
     shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
 ) -> HeadBytes:
+    if request.task != "causal-lm":
+        return classifying.head_bytes(shape, request, numerics, stream_bytes=stream_bytes)
     if not has_own_model(shape, request):
         return head_bytes(shape, request, numerics, stream_bytes=stream_bytes)
     if request.stack == "litgpt":

@@ -1,0 +1,61 @@
+"""Classifiers: another head, images as tokens, and a head that is trained beside the adapters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from planner.memory.head import HeadBytes
+from planner.memory.numerics import Numerics
+from planner.request import RequestError, TrainingRequest
+from planner.shape import ModelShape
+
+
+def for_task(shape: ModelShape, request: TrainingRequest) -> tuple[ModelShape, TrainingRequest]:
+    """The model with its task's head, and the request in the tokens it is given.
+
+    Raises RequestError for a task this model has no head for.
+    """
+    if request.task == "causal-lm":
+        if shape.family.kind != "decoder":
+            raise _no_head(shape, request)
+        return shape, request
+    head = shape.task_heads.get(request.task)
+    if head is None:
+        raise _no_head(shape, request)
+    shape = replace(
+        shape,
+        parameters=head.model_parameters,
+        head_parameters=head.head_parameters,
+        trained_with_adapters=head.trained_with_adapters,
+        tied=False,
+    )
+    # The few logits of a row are computed at once, whatever is said of the loss.
+    request = replace(request, loss="torch")
+    if shape.image_tokens is not None:
+        request = replace(request, sequence_tokens=shape.image_tokens, padded=False)
+    return shape, request
+
+
+def _no_head(shape: ModelShape, request: TrainingRequest) -> RequestError:
+    tasks = [*(["causal-lm"] if shape.family.kind == "decoder" else []), *shape.task_heads]
+    known = ", ".join(tasks) or "nothing"
+    text = f"task {request.task} is not what a {shape.model_type} model is made for, but {known}"
+    return RequestError("task", text)
+
+
+def head_bytes(
+    shape: ModelShape, request: TrainingRequest, numerics: Numerics, *, stream_bytes: int
+) -> HeadBytes:
+    """The norm after the last block where there is one, and a gradient that reads one token a row.
+
+    Classes are few, so logits do not count.
+    """
+    states = request.tokens * shape.hidden_size
+    saved = 0
+    if shape.family.final_norms or shape.family.kind == "decoder":
+        saved = states * 4 + request.tokens * 8
+        if request.method == "full" and shape.family.norm_kind == "rms":
+            saved += states * (numerics.compute + stream_bytes)
+    return HeadBytes(
+        saved=saved, forward=states * stream_bytes, backward=states * stream_bytes
+    )
