@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +52,7 @@ def plan_and_hardware(
     asked = asked_from(arguments)
     hardware = hardware_for(arguments.gpu, host_without_gpu=host_without_gpu)
     model = resolve_model(arguments.model)
-    asked = replace(asked, task=task_for(model, asked.task))
+    task_for(model, asked.task)
     data = None if arguments.data is None else data_facts(arguments.data, model)
     if arguments.trace:
         return _traced_plan(model, hardware, asked, data), hardware

@@ -127,6 +127,7 @@ def make_plan(
 
     Raises RequestError when what was asked for cannot be.
     """
+    asked = replace(asked, task=asked.task or model.shape.usual_task)
     methods = METHODS if asked.method is None else (asked.method,)
     answers = tuple(
         _answer(

@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from launcher.errors import TlplanError, UsageError
 from launcher.models import resolve_model
-from launcher.planning import require_decoder
+from launcher.planning import task_for
 from launcher.view.spans import Line, Span, line
 from launcher.wizard.draft import ChosenModel, Draft, plan_of
 from launcher.wizard.model.listing import (
@@ -266,7 +266,7 @@ class ModelStep(StepScreen):
             self.tell(failure)
 
     def _take(self, model: ChosenModel) -> None:
-        require_decoder(model.planned)
+        task_for(model.planned)
         draft = replace(self.draft, model=model)
         try:
             plan_of(draft)
@@ -282,7 +282,7 @@ class ModelStep(StepScreen):
     def _read_model(self, name: str) -> None:
         try:
             planned = resolve_model(name)
-            require_decoder(planned)
+            task_for(planned)
             read = Listed(name=name, chosen=ChosenModel(argument=name, planned=planned))
             verdict_in(plan_of(Draft(budget=self.draft.budget), model=planned))
         except TlplanError as failure:
