@@ -56,6 +56,4 @@ def head_bytes(
         saved = states * 4 + request.tokens * 8
         if request.method == "full" and shape.family.norm_kind == "rms":
             saved += states * (numerics.compute + stream_bytes)
-    return HeadBytes(
-        saved=saved, forward=states * stream_bytes, backward=states * stream_bytes
-    )
+    return HeadBytes(saved=saved, forward=states * stream_bytes, backward=states * stream_bytes)
