@@ -43,6 +43,7 @@ from typing import Any
 Event = dict[str, Any]
 
 CHUNK_BYTES = 1 << 20
+_DECODER = json.JSONDecoder()
 LONGEST_LINE_BYTES = 1 << 20
 """A longer line is not one of ours; it is skipped so that a reader's memory stays bounded."""
 
@@ -155,7 +156,8 @@ def read_events(path: Path) -> Iterator[Event]:
 def parse_event(line: bytes | str) -> Event | None:
     """A line as an event, None when it is not one."""
     try:
-        event = json.loads(line)
+        # Decoded here: json.loads would look for the encoding of every line.
+        event = _DECODER.decode(line if isinstance(line, str) else line.decode())
     except ValueError:
         return None
     return event if isinstance(event, dict) and isinstance(event.get("type"), str) else None

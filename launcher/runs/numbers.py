@@ -6,11 +6,35 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
 
 from launcher.runs.events import Event
 
 PEAK_FIELDS = ("allocated_bytes", "reserved_bytes", "device_bytes", "host_bytes")
+_PEAK_OF_FIELD = (*((name, name) for name in PEAK_FIELDS), ("host_peak_bytes", "host_bytes"))
+MOST_VALUES = 8192
+
+
+class Thinned:
+    """Values of a long run: when there are many, every second one is forgotten.
+
+    Their median hardly moves, and a day of steps takes no more memory than an hour.
+    """
+
+    def __init__(self) -> None:
+        self.values = array("d")
+        self._stride = 1
+        self._until_next = 0
+
+    def append(self, value: float) -> None:
+        """Take in a value, or pass it over."""
+        if self._until_next:
+            self._until_next -= 1
+            return
+        self.values.append(value)
+        if len(self.values) >= MOST_VALUES:
+            self.values = self.values[::2]
+            self._stride *= 2
+        self._until_next = self._stride - 1
 
 
 @dataclass(slots=True)
@@ -27,8 +51,8 @@ class RunNumbers:
     evaluation_after: float | None = None
     peaks: dict[str, int] = field(default_factory=dict)
     """Highest value of each of PEAK_FIELDS that was seen."""
-    step_seconds: array[float] = field(default_factory=lambda: array("d"))
-    tokens_per_second: array[float] = field(default_factory=lambda: array("d"))
+    step_seconds: Thinned = field(default_factory=Thinned)
+    tokens_per_second: Thinned = field(default_factory=Thinned)
 
     def apply(self, event: Event) -> None:
         """Take one event in; types without numbers change nothing."""
@@ -36,9 +60,7 @@ class RunNumbers:
             case "step":
                 self._apply_step(event)
             case "memory":
-                for name in PEAK_FIELDS:
-                    self._raise_peak(name, event.get(name))
-                self._raise_peak("host_bytes", event.get("host_peak_bytes"))
+                self._raise_peaks(event)
             case "evaluation":
                 self._apply_evaluation(event)
             case "recovery" if event.get("replanned"):
@@ -58,11 +80,11 @@ class RunNumbers:
 
     def usual_step_seconds(self) -> float | None:
         """Median duration of a step, None before there is one."""
-        return usual(self.step_seconds)
+        return usual(self.step_seconds.values)
 
     def usual_tokens_per_second(self) -> float | None:
         """Median speed, None before there is one."""
-        return usual(self.tokens_per_second)
+        return usual(self.tokens_per_second.values)
 
     def _apply_step(self, event: Event) -> None:
         self.step = event.get("step") or self.step
@@ -88,9 +110,12 @@ class RunNumbers:
             self.evaluation_after = loss
         self.evaluation_last = loss
 
-    def _raise_peak(self, name: str, value: Any) -> None:
-        if isinstance(value, int):
-            self.peaks[name] = max(value, self.peaks.get(name, 0))
+    def _raise_peaks(self, event: Event) -> None:
+        peaks = self.peaks
+        for field_name, name in _PEAK_OF_FIELD:
+            value = event.get(field_name)
+            if isinstance(value, int) and value > peaks.get(name, -1):
+                peaks[name] = value
 
 
 def usual(values: Sequence[float]) -> float | None:

@@ -245,6 +245,10 @@ def _apply_answer(progress: RunProgress, event: Event) -> None:
 
 
 def _apply_recovery(progress: RunProgress, event: Event) -> None:
+    if event.get("replanned"):
+        # As in RunNumbers: the peaks of a step that is no longer taken say nothing any more.
+        for memory in progress.memories:
+            memory.peak_bytes = None
     progress.recovery_messages.append(str(event.get("message")))
 
 

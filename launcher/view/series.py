@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 MOST_BUCKETS = 512
 FIRST_WIDTH_SECONDS = 0.5
 
 
-class Bucket(NamedTuple):
-    """The values of one stretch of time."""
+class Bucket:
+    """The values of one stretch of time. Changed in place: a day has two hundred thousand."""
 
-    lowest: float
-    highest: float
-    total: float
-    number: int
+    __slots__ = ("highest", "lowest", "number", "total")
 
-    def with_value(self, value: float) -> Bucket:
+    def __init__(self, value: float) -> None:
+        self.lowest = self.highest = self.total = value
+        self.number = 1
+
+    def add(self, value: float) -> None:
         """One more value."""
-        return Bucket(
-            min(self.lowest, value), max(self.highest, value), self.total + value, self.number + 1
-        )
+        if value < self.lowest:
+            self.lowest = value
+        elif value > self.highest:
+            self.highest = value
+        self.total += value
+        self.number += 1
 
     def merged(self, other: Bucket) -> Bucket:
         """Both stretches as one."""
-        return Bucket(
-            min(self.lowest, other.lowest),
-            max(self.highest, other.highest),
-            self.total + other.total,
-            self.number + other.number,
-        )
+        both = Bucket(self.total)
+        both.lowest = min(self.lowest, other.lowest)
+        both.highest = max(self.highest, other.highest)
+        both.total = self.total + other.total
+        both.number = self.number + other.number
+        return both
 
 
 def highest(bucket: Bucket) -> float:
@@ -55,7 +58,6 @@ class Series:
     ) -> None:
         self.width_seconds = width_seconds
         self.last_seconds = 0.0
-        self.count = 0
         self._most = most_buckets
         self._buckets: list[Bucket | None] = []
 
@@ -71,12 +73,15 @@ class Series:
         while index >= self._most:
             self._halve()
             index = int(seconds / self.width_seconds)
-        if index >= len(self._buckets):
-            self._buckets.extend([None] * (index + 1 - len(self._buckets)))
-        known = self._buckets[index]
-        self._buckets[index] = known.with_value(value) if known else Bucket(value, value, value, 1)
+        buckets = self._buckets
+        if index >= len(buckets):
+            buckets.extend([None] * (index + 1 - len(buckets)))
+        known = buckets[index]
+        if known is None:
+            buckets[index] = Bucket(value)
+        else:
+            known.add(value)
         self.last_seconds = max(self.last_seconds, seconds)
-        self.count += 1
 
     def columns(
         self, count: int, *, end_seconds: float, of: Callable[[Bucket], float]
