@@ -74,7 +74,8 @@ def reading(folder: RunFolder, lines: list[str]) -> None:
         grown = (process.memory_info().rss - before) / _MIB
         size = folder.events.stat().st_size / _MIB
         print(
-            f"open {part:>7} lines ({size:5.1f} MiB): {seconds:5.2f} s, {grown:+.1f} MiB resident"
+            f"open {part:>7} lines ({size:5.1f} MiB): {seconds:5.2f} s, of which computing "
+            f"{computed:.2f} s, {grown:+.1f} MiB resident"
         )
         del reader
 

@@ -27,9 +27,7 @@ def open_wizard() -> ExitCode:
     from launcher.wizard.app import WizardApp  # textual: about 150 ms
 
     app = WizardApp()
-    outcome = app.run()
-    if app.return_code:
-        return ExitCode.BUG
+    outcome = app.run_and_tell()
     return ExitCode.DONE if outcome is None else conclude(outcome)
 
 

@@ -74,7 +74,11 @@ def on_screen(folder: RunFolder, *, may_stop: bool) -> Followed:
 
     ascii_only = not style_for(sys.stdout, os.environ).unicode
     app = RunApp(folder.path, may_stop=may_stop, ascii_only=ascii_only)
-    app.run()
+    try:
+        app.run_and_tell()
+    except Exception:
+        stderr.note(f"the screen failed; the run goes on: tlplan watch {folder.name} | cat")
+        raise
     reader = app.run_screen.reader
     return Followed(progress=reader.progress, liveness=reader.liveness)
 

@@ -6,10 +6,10 @@ import locale
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 
 from launcher.wizard.draft import Draft
+from launcher.wizard.failing import TellingApp
 from launcher.wizard.look import DARK, MEANINGS_ON_DARK, STYLES, THEMES, meanings
 from launcher.wizard.world import World
 
@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
     """The run folder that was started, or the plan file that was saved."""
 
 
-class WizardApp(App[Outcome]):
+class WizardApp(TellingApp[Outcome]):
     """Five steps from a card to a running fine-tune."""
 
     TITLE = "tlplan"
@@ -104,7 +104,7 @@ class WizardApp(App[Outcome]):
             else:
                 self.exit(Outcome("started", self.draft, folder))
 
-        self.push_screen(RunScreen(folder), left)
+        self.push_screen(RunScreen(folder, offers_new_plan=True), left)
 
     def leave_with_plan(self, path: Path) -> None:
         """A plan was saved: the terminal says where, and how it is started."""

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from textual import events
-from textual.app import App
 
 from launcher.view.stopping import send_stop
+from launcher.wizard.failing import TellingApp
 from launcher.wizard.look import DARK, MEANINGS_ON_DARK, STYLES, THEMES, meanings
 from launcher.wizard.run.ended_screen import EndedScreen
 from launcher.wizard.run.screen import Leaving, RunScreen
@@ -22,7 +22,7 @@ ALONE_SECONDS = 60
 _CLOSES = "closes"
 
 
-class RunApp(App[Leaving]):
+class RunApp(TellingApp[Leaving]):
     """Opens on a run and ends when the person leaves it."""
 
     TITLE = "tlplan"
