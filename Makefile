@@ -5,13 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check clean
+.PHONY: demo test faults check clean
 
 demo: $(STAMP)
 	$(BIN)/tlplan demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# Disturbs 200 runs at random: SEED=N repeats them, COUNT=N draws more or fewer.
+faults: $(STAMP)
+	$(BIN)/python -m tests.faults.campaign --count $(or $(COUNT),200) $(if $(SEED),--seed $(SEED))
 
 check: $(STAMP)
 	$(BIN)/ruff check .

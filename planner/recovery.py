@@ -18,7 +18,7 @@ LOWER_RATE = 1 / 3
 """Share of the learning rate that is left after a divergence."""
 
 _SIMILAR_SHARE = 0.995
-"""A step that is predicted to need more than this share of the one before is no smaller step."""
+"""A step that is predicted to allocate more than this share of the one before is not smaller."""
 
 _Step = tuple[RunPlan, tuple[str, ...]]
 """A changed plan, not yet planned again, and its changes in words."""
@@ -39,16 +39,16 @@ def smaller_step(
 
     Tried in this order: fewer rows at once over the divisors of the effective batch, activation
     checkpointing, a loss that never holds all logits, an optimizer in 8 bit (paged on a card),
-    4-bit weights if the plan allows them. A step that is predicted to need as much as the one
+    4-bit weights if the plan allows them. A step that is predicted to allocate as much as the one
     that failed is passed over, and so is one predicted not to fit while a later one does.
     `while_loading` leaves only what makes the loaded weights smaller.
     """
     planned = replanned(run_plan, shape)
-    before_bytes = planned.hardware.predicted_peak_bytes
+    before_bytes = planned.hardware.predicted_allocated_bytes
     smaller = [
         step
         for step in _ladder(run_plan, shape, while_loading=while_loading)
-        if step.run_plan.hardware.predicted_peak_bytes < _SIMILAR_SHARE * before_bytes
+        if step.run_plan.hardware.predicted_allocated_bytes < _SIMILAR_SHARE * before_bytes
     ]
     available_bytes = run_plan.hardware.available_bytes
     for step in smaller:

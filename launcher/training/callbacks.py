@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -59,9 +60,11 @@ class StepEvents(TrainerCallback):
         """Take the numbers of the step that just ended; runs before anything is saved."""
         if logs is None or "loss" not in logs:
             return
-        self._write_step(state, logs)
-        if self._plan.hardware.device == "cuda":
-            self._write_memory(state.global_step)
+        # Room may be made before the next save; until then a full disk costs a line, not the run.
+        with suppress(OSError):
+            self._write_step(state, logs)
+            if self._plan.hardware.device == "cuda":
+                self._write_memory(state.global_step)
         self._refuse_divergence(state.global_step, logs)
         every = self._plan.training.evaluate_every_steps
         if every and state.global_step % every == 0 and state.global_step < state.max_steps:

@@ -59,7 +59,19 @@ def load_model(plan: RunPlan) -> PreTrainedModel:
         **options,
     )
     model.config.use_cache = False
+    _keep_unpacked(model)
     return model
+
+
+def _keep_unpacked(model: PreTrainedModel) -> None:
+    """Keep bitsandbytes from packing 4-bit weights for inference on a CPU with AVX-512 BF16.
+
+    It does so at the first evaluation and never undoes it: scales are rounded to bf16, training
+    goes on over the rounded weights, and a run resumed behind that evaluation differs.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
 def lora_config(plan: RunPlan) -> LoraConfig | None:
