@@ -2,6 +2,7 @@
 
     RUN/checkpoints/.writing-PID/...    being written; worthless after a crash
     RUN/checkpoints/step-N/             whole; MANIFEST.json holds size and SHA-256 of every file
+    RUN/checkpoints/broken-step-N/      found broken at a resume; removed after the next save
 
 A trainer resumes without a word from a checkpoint that lost its optimizer or its random
 state, so nothing is resumed from before `verify` finds every file of the manifest intact.
@@ -26,6 +27,7 @@ FEWEST_KEPT = 2
 
 _STEP_PREFIX = "step-"
 _WRITING_PREFIX = ".writing-"
+_BROKEN_PREFIX = "broken-"
 
 
 def checkpoints_folder(run: Path) -> Path:
@@ -82,16 +84,26 @@ def verify(checkpoint: Path) -> list[str]:
     return problems
 
 
-def newest_verified(run: Path) -> tuple[Path | None, list[str]]:
+def newest_verified(run: Path) -> tuple[Path | None, dict[Path, str]]:
     """The newest whole checkpoint of a run, and why each newer one was passed over."""
-    skipped: list[str] = []
+    skipped: dict[Path, str] = {}
     for checkpoint in list_checkpoints(run):
         problems = verify(checkpoint)
         if not problems:
             return checkpoint, skipped
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        skipped.append(problems[0] + more)
+        skipped[checkpoint] = problems[0] + more
     return None, skipped
+
+
+def set_aside(checkpoint: Path) -> None:
+    """Take a broken checkpoint out of the count, so that a whole one is not removed in its place.
+
+    It is removed with the next `prune`, when there is a newer whole one.
+    """
+    aside = checkpoint.with_name(f"{_BROKEN_PREFIX}{checkpoint.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    checkpoint.rename(aside)
 
 
 def publish(written: Path, run: Path, step: int) -> Path:
@@ -111,8 +123,8 @@ def publish(written: Path, run: Path, step: int) -> Path:
 def prune(run: Path, keep: int) -> list[Path]:
     """Remove all but the newest `keep` checkpoints, never leaving fewer than FEWEST_KEPT."""
     removed = list_checkpoints(run)[max(keep, FEWEST_KEPT) :]
-    for checkpoint in removed:
-        shutil.rmtree(checkpoint)
+    for checkpoint in (*removed, *checkpoints_folder(run).glob(f"{_BROKEN_PREFIX}*")):
+        shutil.rmtree(checkpoint, ignore_errors=True)
     return removed
 
 

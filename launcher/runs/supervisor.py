@@ -21,7 +21,7 @@ from pathlib import Path
 from launcher.errors import NoDisk, TlplanError
 from launcher.exit_codes import ExitCode
 from launcher.runs.attempt import Attempt, StopRequests
-from launcher.runs.checkpoints import newest_bytes, newest_verified, remove_leftovers
+from launcher.runs.checkpoints import newest_bytes, newest_verified, remove_leftovers, set_aside
 from launcher.runs.disk import RESERVE_BYTES, is_full, require_free
 from launcher.runs.folder import RunFolder
 from launcher.runs.gpu_choice import gpu_for
@@ -102,8 +102,9 @@ class Supervisor:
 
     def _resume_from(self) -> list[str]:
         checkpoint, skipped = newest_verified(self._record.folder.path)
-        for reason in skipped:
+        for broken, reason in skipped.items():
             self._record.tell("warning", message=f"skipped a broken checkpoint: {reason}")
+            set_aside(broken)
         if checkpoint is None:
             self._record.tell("recovery", message="there is no checkpoint: starting at step 0")
             return []

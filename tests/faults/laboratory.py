@@ -77,6 +77,7 @@ class Laboratory:
         finally:
             assert zygote.stdin is not None
             zygote.stdin.close()
+            zygote.stdout.close()
             zygote.wait()
 
     def run(self, name: str, *, below: Path | None = None, **training: Any) -> Run:

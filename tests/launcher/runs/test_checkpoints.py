@@ -14,6 +14,7 @@ from launcher.runs.checkpoints import (
     prune,
     publish,
     remove_leftovers,
+    set_aside,
     verify,
     writing_folder,
 )
@@ -35,7 +36,7 @@ def test_a_published_checkpoint_verifies(tmp_path: Path) -> None:
 
     assert newest == tmp_path / "checkpoints" / "step-10"
     assert verify(newest) == []
-    assert newest_verified(tmp_path) == (newest, [])
+    assert newest_verified(tmp_path) == (newest, {})
     assert [path.name for path in list_checkpoints(tmp_path)] == ["step-10", "step-9"]
 
 
@@ -68,8 +69,8 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, name: str, damage: 
     found, skipped = newest_verified(tmp_path)
 
     assert found == older
-    assert len(skipped) == 1
-    assert str(path) in skipped[0] or MANIFEST_NAME in skipped[0]
+    (reason,) = skipped.values()
+    assert str(path) in reason or MANIFEST_NAME in reason
 
 
 def test_an_empty_step_folder_is_passed_over(tmp_path: Path) -> None:
@@ -79,12 +80,12 @@ def test_an_empty_step_folder_is_passed_over(tmp_path: Path) -> None:
     found, skipped = newest_verified(tmp_path)
 
     assert found is None
-    assert MANIFEST_NAME in skipped[0]
+    assert MANIFEST_NAME in skipped[tmp_path / "checkpoints" / "step-7"]
 
 
 def test_a_run_without_checkpoints_has_none(tmp_path: Path) -> None:
     """Nothing published, nothing found, nothing to complain about."""
-    assert newest_verified(tmp_path) == (None, [])
+    assert newest_verified(tmp_path) == (None, {})
 
 
 def test_pruning_keeps_the_newest_and_at_least_two(tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_publishing_again_replaces_a_damaged_checkpoint(tmp_path: Path) -> None:
 
     publish_step(tmp_path, 5)
 
-    assert newest_verified(tmp_path) == (tmp_path / "checkpoints" / "step-5", [])
+    assert newest_verified(tmp_path) == (tmp_path / "checkpoints" / "step-5", {})
 
 
 def test_leftovers_of_a_dead_writer_are_removed(tmp_path: Path) -> None:
@@ -121,3 +122,19 @@ def test_leftovers_of_a_dead_writer_are_removed(tmp_path: Path) -> None:
     remove_leftovers(tmp_path)
 
     assert not leftover.parent.exists()
+
+
+def test_a_broken_checkpoint_takes_no_place_of_a_whole_one(tmp_path: Path) -> None:
+    """Set aside, it stays until a newer one is there; then two whole ones are kept."""
+    for step in (3, 6, 8):
+        publish_step(tmp_path, step)
+    set_aside(tmp_path / "checkpoints" / "step-8")
+    assert (tmp_path / "checkpoints" / "broken-step-8").is_dir()
+
+    publish_step(tmp_path, 9)
+    prune(tmp_path, 2)
+
+    assert sorted(each.name for each in (tmp_path / "checkpoints").iterdir()) == [
+        "step-6",
+        "step-9",
+    ]

@@ -215,5 +215,5 @@ def test_divergence_ends_the_run_and_keeps_the_last_checkpoint(
 
     checkpoint, skipped = newest_verified(run)
     assert checkpoint is not None
-    assert skipped == []
+    assert skipped == {}
     assert not (run / "adapter").exists()

@@ -77,7 +77,7 @@ def test_a_run_stopped_and_resumed_equals_one_that_never_was(
     assert status == ExitCode.INTERRUPTED, (run / "log.txt").read_text()[-2000:]
     checkpoint, skipped = newest_verified(run)
     assert checkpoint is not None
-    assert skipped == []
+    assert skipped == {}
     interrupted = list(read_events(run / "events.jsonl"))
     assert interrupted[-1]["phase"] == "interrupted"
     assert checkpoint.name == f"step-{max(losses(interrupted))}"
@@ -112,7 +112,7 @@ def test_sigterm_while_loading_ends_at_once_and_resumable(
     worker.send_signal(signal.SIGTERM)
 
     assert worker.wait(DEADLINE_SECONDS) == ExitCode.INTERRUPTED
-    assert newest_verified(run) == (None, [])
+    assert newest_verified(run) == (None, {})
 
 
 def test_a_plan_that_cannot_be_read_is_told_in_one_event(tmp_path: Path) -> None:
