@@ -10,8 +10,10 @@ from launcher import stderr
 from launcher.cli.planning_options import add_planning_options
 from launcher.errors import UsageError
 from launcher.hardware import Hardware, hardware_for
+from launcher.learned.estimating import learned
 from launcher.models import resolve_model
 from planner.advice.settings import Asked, DataFacts
+from planner.memory.estimate import estimate_memory
 from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
 from planner.request import QUANTIZED_WEIGHTS
 
@@ -56,7 +58,8 @@ def plan_and_hardware(
     data = None if arguments.data is None else data_facts(arguments.data, model)
     if arguments.trace:
         return _traced_plan(model, hardware, asked, data), hardware
-    return make_plan(model, hardware.budget, asked, data), hardware
+    estimate = learned(estimate_memory, hardware.budget)
+    return make_plan(model, hardware.budget, asked, data, estimate=estimate), hardware
 
 
 def _traced_plan(
@@ -75,7 +78,7 @@ def _traced_plan(
             gpu=None if budget is None else budget.card_id,
             warn=stderr.warning,
         )
-        return make_plan(model, budget, asked, data, estimate=estimate)
+        return make_plan(model, budget, asked, data, estimate=learned(estimate, budget))
 
 
 def asked_from(arguments: argparse.Namespace) -> Asked:

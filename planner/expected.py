@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hwdb.find import find_card
 from planner.disk import checkpoint_bytes, download_bytes, result_bytes
+from planner.memory.estimate import MemoryEstimate
 from planner.plan import MethodAnswer, Plan
 from planner.run_plan import ExpectedSection
 from planner.speed.hours import RunLoop, RunTime, estimate_hours
@@ -33,8 +34,8 @@ class Expectation(NamedTuple):
     result_bytes: int
     checkpoint_bytes: int
 
-    def section(self) -> ExpectedSection:
-        """The part of plan.yaml."""
+    def section(self, memory: MemoryEstimate) -> ExpectedSection:
+        """The part of plan.yaml; `memory` is what the run is expected to need."""
         step = run = None
         if self.time is not None:
             step, run = self.time.step, self.time.on_card
@@ -47,6 +48,8 @@ class Expectation(NamedTuple):
             run_seconds_high=_rounded(run and run.high),
             result_bytes=self.result_bytes,
             checkpoint_bytes=self.checkpoint_bytes,
+            uncorrected_peak_bytes=memory.uncorrected_bytes,
+            uncorrected_allocated_bytes=memory.uncorrected_allocated_bytes,
         )
 
     def reasons(self, *, adapter: bool) -> dict[str, str]:

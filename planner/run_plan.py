@@ -191,6 +191,10 @@ class ExpectedSection:
     """The adapter, or the whole model."""
     checkpoint_bytes: int | None = None
     """Each of them; `training.keep_checkpoints` are kept."""
+    uncorrected_peak_bytes: int | None = None
+    """What hardware.predicted_peak_bytes was before runs here corrected it; None: none did."""
+    uncorrected_allocated_bytes: int | None = None
+    """The same of hardware.predicted_allocated_bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

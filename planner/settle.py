@@ -17,6 +17,7 @@ from planner.advice.settings import (
     weights_choice,
 )
 from planner.expected import Expectation, Pace, expectation_of
+from planner.memory.correction import corrected_by
 from planner.plan import MethodAnswer, Plan
 from planner.run_plan import (
     DataSection,
@@ -87,7 +88,7 @@ def settle(plan: Plan, *, folder: str) -> Settled:
         training=loop.section(),
         hardware=_hardware(plan, answer),
         output=OutputSection(folder=folder),
-        expected=expectation.section(),
+        expected=expectation.section(answer.memory),
     )
     told = expectation.reasons(adapter=answer.request.adapter is not None)
     reasons = {**loop.reasons(), **_other_reasons(plan, answer), **told}
@@ -250,15 +251,14 @@ def _hardware(plan: Plan, answer: MethodAnswer) -> HardwareSection:
 
 def _other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
     recommended = plan.recommendation
-    why = ASKED
-    if recommended is not None and plan.asked.method is None:
-        why = recommended.reason
+    why = ASKED if plan.asked.method or recommended is None else recommended.reason
     memory = answer.memory
     low, high = gib_text(memory.device.low_bytes), gib_text(memory.device.high_bytes)
+    peak = f"{low} to {high} GiB, peak in {memory.peak_phase}{corrected_by(memory.basis)}"
     reasons = {
         "method.name": why,
         "method.weights": weights_choice(plan.asked, answer.method, plan.budget).reason,
-        "hardware.predicted_peak_bytes": f"{low} to {high} GiB, peak in {memory.peak_phase}",
+        "hardware.predicted_peak_bytes": peak,
         "training.checkpointing": _checkpointing_reason(plan, answer),
         "training.attention": attention_choice(plan.asked, plan.model.shape).reason,
         "training.optimizer": ASKED if plan.asked.optimizer else "Trainer's default",

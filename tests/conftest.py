@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.fake_nvml import fake_driver_environment
+
+# Runs of tests must not teach the estimates of whoever runs them, nor of one another.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="tlplan-tests-")
+
+
+@pytest.fixture(autouse=True)
+def _own_data_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A data folder for each test."""
+    folder = tmp_path_factory.mktemp("data-home")
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    return folder
 
 
 @pytest.fixture

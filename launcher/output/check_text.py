@@ -137,6 +137,9 @@ def _percent(share: float) -> str:
 
 def _basis(answer: MethodAnswer) -> list[str]:
     basis = answer.memory.basis
+    if basis.tier == "measured":
+        runs = "1 run" if basis.runs == 1 else f"{basis.runs} runs"
+        return [f"measured, {runs} here", "; the estimate is corrected by them"]
     if basis.runs is None:
         return [basis.tier, ", not yet checked on measured runs of this kind"]
     measured = f"{basis.runs} measured runs"

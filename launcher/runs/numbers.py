@@ -51,6 +51,8 @@ class RunNumbers:
     evaluation_after: float | None = None
     peaks: dict[str, int] = field(default_factory=dict)
     """Highest value of each of PEAK_FIELDS that was seen."""
+    replanned: bool = False
+    """Whether the plan was changed on the way, so that its prediction is of another step."""
     step_seconds: Thinned = field(default_factory=Thinned)
     tokens_per_second: Thinned = field(default_factory=Thinned)
 
@@ -66,6 +68,7 @@ class RunNumbers:
             case "recovery" if event.get("replanned"):
                 # The peaks of a step that is no longer taken say nothing about the new plan.
                 self.peaks.clear()
+                self.replanned = True
             case "finished":
                 self.loss_first = _known(event.get("loss_first"), self.loss_first)
                 self.loss_last = _known(event.get("loss_last"), self.loss_last)

@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from launcher.learned.keeping import keep_measured
 from launcher.runs.atomic_file import replace_json, replace_text
 from launcher.runs.disk import DiskReserve
 from launcher.runs.events import Event, EventLog, EventTail, iso_time, read_events
@@ -107,6 +108,10 @@ class RunRecord:
         )
         with suppress(OSError):
             replace_json(self.folder.measured, report)
+        if not self.numbers.replanned:
+            keep_measured(
+                str(self.folder.path.absolute()), iso_time(time.time()), self.plan, report
+            )
 
     def sign_off(self, end: RunEnd) -> None:
         """Write the state with the exit code: from now on the run is over for everybody."""

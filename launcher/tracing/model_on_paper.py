@@ -47,6 +47,10 @@ def _base_model(config: Any, request: TrainingRequest) -> Any:
         "text-classification": transformers.AutoModelForSequenceClassification,
         "image-classification": transformers.AutoModelForImageClassification,
     }[request.task]
+    if request.task == "text-classification":
+        config.problem_type = "single_label_classification"  # else DeBERTa looks at the labels
+        if config.pad_token_id is None:
+            config.pad_token_id = 0  # where a row ends is read from it
     # Some classes know no kernel of torch's, or have no attention at all.
     classes: Any = auto_class._model_mapping  # noqa: SLF001
     has_sdpa = getattr(classes.get(type(config), None), "_supports_sdpa", True)

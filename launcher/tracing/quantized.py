@@ -148,6 +148,10 @@ def unpacked_by_peft() -> Iterator[None]:
         yield
 
 
+_CLASSIFIERS = ("classifier", "score")
+"""Heads that are trained whole beside adapters, which 4-bit weights cannot be."""
+
+
 def quantize_linears(model: nn.Module, weights: Weights, dtype: torch.dtype) -> None:
     """Put stand-ins in the place of all linears that Transformers would quantize.
 
@@ -160,7 +164,11 @@ def quantize_linears(model: nn.Module, weights: Weights, dtype: torch.dtype) -> 
     kept = get_keys_to_not_convert(model)
     for name, module in list(model.named_modules()):
         is_linear = type(module) is nn.Linear
-        if name in kept or not (is_linear or isinstance(module, Conv1D)):
+        if (
+            name in kept
+            or name.startswith(_CLASSIFIERS)
+            or not (is_linear or isinstance(module, Conv1D))
+        ):
             continue
         inputs, outputs = module.weight.shape[::-1] if is_linear else module.weight.shape
         model.set_submodule(

@@ -53,6 +53,9 @@ class MemoryEstimate(NamedTuple):
     trained_parameters: int
     parts: Parts
     basis: Basis
+    uncorrected_bytes: int | None = None
+    """What `device` was expected to be before runs here corrected it; None: none did."""
+    uncorrected_allocated_bytes: int | None = None
 
 
 def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstimate:

@@ -1,0 +1,1 @@
+"""What runs on this machine measured, kept to correct the next estimate."""

@@ -1,0 +1,111 @@
+"""The file of finished runs: $XDG_DATA_HOME/tlplan/runs.sqlite3, or below ~/.local/share.
+
+Nothing here ever makes a run or an estimate fail: a file that cannot be read teaches nothing, one
+that cannot be written stays as it was.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from planner.memory.correction import Measured
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_NEWEST = 20
+"""Older runs of a kind say less about the next one."""
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS runs (
+    folder TEXT NOT NULL,
+    finished TEXT NOT NULL,
+    model TEXT NOT NULL,
+    device TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    stack TEXT NOT NULL,
+    method TEXT NOT NULL,
+    estimated_bytes INTEGER NOT NULL,
+    measured_bytes INTEGER NOT NULL,
+    estimated_allocated_bytes INTEGER NOT NULL,
+    measured_allocated_bytes INTEGER,
+    report TEXT NOT NULL,
+    PRIMARY KEY (folder, model, method)
+)
+"""
+
+
+class Kind(NamedTuple):
+    """Runs that say something about each other."""
+
+    device: str
+    machine: str
+    """Name of the card, or of the processor."""
+    stack: str
+    method: str
+
+
+class FinishedRun(NamedTuple):
+    """A run that went to its end as it was planned."""
+
+    folder: str
+    finished: str
+    """ISO time."""
+    model: str
+    kind: Kind
+    measured: Measured
+    report: str
+    """Its measured.json."""
+
+
+def store_path() -> Path:
+    """Where finished runs are kept."""
+    home = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
+    return Path(home) / "tlplan" / "runs.sqlite3"
+
+
+def keep_run(run: FinishedRun, path: Path) -> bool:
+    """Keep a run, in place of an earlier one of the same folder; False when it cannot be kept."""
+    import sqlite3
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(_opened(path)) as database, database:
+            database.execute(_TABLE)
+            database.execute(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (run.folder, run.finished, run.model, *run.kind, *run.measured, run.report),
+            )
+    except (OSError, sqlite3.Error):
+        return False
+    return True
+
+
+def runs_like(kind: Kind, path: Path) -> list[Measured]:
+    """The newest runs of a kind; none when there is no file, or none that can be read."""
+    if not path.is_file():
+        return []
+    import sqlite3  # 5 ms, only where a run was kept
+
+    try:
+        with closing(_opened(path)) as database:
+            rows = database.execute(
+                "SELECT estimated_bytes, measured_bytes, estimated_allocated_bytes,"
+                " measured_allocated_bytes FROM runs"
+                " WHERE device = ? AND machine = ? AND stack = ? AND method = ?"
+                " ORDER BY finished DESC LIMIT ?",
+                (*kind, _NEWEST),
+            ).fetchall()
+    except (OSError, sqlite3.Error):
+        return []
+    return [Measured(*row) for row in rows]
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    import sqlite3
+
+    # Two runs may end at the same moment.
+    return sqlite3.connect(path, timeout=10)
