@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from planner.memory.runtime import Footprint
+from planner.memory.stacks.own_model import has_own_model
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -51,16 +52,23 @@ to 20 % away from it, mostly below (bench/formula_against_trace.py)."""
 _FAR_FAMILIES = frozenset(("falcon", "gpt_oss"))
 """Families whose attention or experts the formula knows only roughly."""
 
-_Checked = Literal["close", "known", "sharded", "stand-in"]
+_Checked = Literal["close", "own stack", "known", "sharded", "stand-in"]
 
-# Shares of the expected value: of residuals on third-party A100 runs and, for families that no
-# such run covers, of the distance from traced steps.
+# Shares of the expected value: of residuals on third-party runs (bench/residuals.py: the 5th and
+# the 95th percentile, a little wider) and, for families that no such run covers, of the distance
+# from traced steps.
 _SPREADS: dict[_Checked, dict[str, _Spread]] = {
     "close": {
-        "allocated": _Spread(below=0.01, above=0.02),
+        "allocated": _Spread(below=0.004, above=0.006),
         "expandable": _Spread(below=0.03, above=0.05),
-        "classic": _Spread(below=0.10, above=0.15),
+        "classic": _Spread(below=0.05, above=0.11),
         "host": _Spread(below=0.12, above=0.12),
+    },
+    "own stack": {
+        "allocated": _Spread(below=0.025, above=0.025),
+        "expandable": _Spread(below=0.04, above=0.07),
+        "classic": _Spread(below=0.08, above=0.18),
+        "host": _Spread(below=0.15, above=0.15),
     },
     "known": {
         "allocated": _Spread(below=0.08, above=0.18),
@@ -82,21 +90,32 @@ _SPREADS: dict[_Checked, dict[str, _Spread]] = {
     },
 }
 
+_UNEQUAL = _Spread(below=0.29, above=0.38)
+"""Of what classic segments keep when lengths are unequal: replays of the same lengths in another
+order differ as much."""
+
+_UNDATED = _Spread(below=0.06, above=0.25)
+"""Of the same where another's run names no version, so that its loss is not known either."""
+
 
 def _checked(shape: ModelShape, request: TrainingRequest) -> _Checked:
     if not shape.recognized or shape.family.model_type in _FAR_FAMILIES:
         return "stand-in"
     if request.gpus > 1 or request.sharding != "none":
         return "sharded"
-    own_stack = request.stack == "transformers"
     usual = request.adapter is None or request.adapter.kind != "dora"
-    close = shape.family.model_type in _CLOSE_FAMILIES and own_stack and usual
-    close = close and request.task == "causal-lm"
-    return "close" if close and request.attention != "eager" else "known"
+    if has_own_model(shape, request):
+        return "own stack" if usual else "known"
+    close = shape.family.model_type in _CLOSE_FAMILIES and request.stack == "transformers"
+    return "close" if close and usual and request.attention != "eager" else "known"
 
 
-_CHECKED_ON_CARDS = Basis(tier="formula", runs=59, median_error_fraction=0.0001)
-"""Allocated bytes of third-party A100 runs that no constant was fitted to, 2026-11-21."""
+_CHECKED_ON_CARDS: dict[str, Basis] = {
+    "transformers": Basis(tier="formula", runs=59, median_error_fraction=0.0001),
+    "litgpt": Basis(tier="formula", runs=23, median_error_fraction=0.002),
+    "torchtune": Basis(tier="formula", runs=8, median_error_fraction=0.012),
+}
+"""Allocated bytes of third-party runs that no constant was fitted to, by library."""
 
 _CHECKED_ON_CPU = Basis(tier="formula", runs=5, median_error_fraction=0.015)
 """Resident memory of the runs in bench/results/host_memory_smollm2.json that nothing was fitted
@@ -105,14 +124,32 @@ to."""
 
 def bands_of(footprint: Footprint, shape: ModelShape, request: TrainingRequest) -> dict[str, Band]:
     """Intervals of allocated, reserved, needed and device bytes."""
-    spreads = _SPREADS[_checked(shape, request)]
-    kept = "host" if request.device == "cpu" else request.allocator
+    checked = _checked(shape, request)
+    spreads = _SPREADS[checked]
+    kept = _kept(request, spreads, alone=checked == "close")
+    needed = spreads["expandable"] if request.device == "cuda" else kept
     return {
         "allocated": _band(footprint.allocated_bytes, spreads["allocated"]),
-        "reserved": _band(footprint.reserved_bytes, spreads[kept]),
-        "needed": _band(footprint.needed_bytes, spreads[kept]),
-        "device": _band(footprint.device_bytes, spreads[kept]),
+        "reserved": _band(footprint.reserved_bytes, kept),
+        "needed": _band(footprint.needed_bytes, needed),
+        "device": _band(footprint.device_bytes, kept),
     }
+
+
+def _kept(request: TrainingRequest, spreads: dict[str, _Spread], *, alone: bool) -> _Spread:
+    """The spread of what the process keeps."""
+    if request.device == "cpu":
+        return spreads["host"]
+    usual = spreads[request.allocator]
+    if request.allocator == "expandable":
+        return usual
+    if request.lengths_vary or len(set(request.lengths or ())) > 1:
+        return _wider(usual, _UNEQUAL)
+    return _wider(usual, _UNDATED) if alone and request.transformers_version is None else usual
+
+
+def _wider(one: _Spread, other: _Spread) -> _Spread:
+    return _Spread(below=max(one.below, other.below), above=max(one.above, other.above))
 
 
 def _band(expected: int, spread: _Spread) -> Band:
@@ -125,8 +162,10 @@ def _band(expected: int, spread: _Spread) -> Band:
 
 def basis_of(shape: ModelShape, request: TrainingRequest) -> Basis:
     """What the estimate of this request rests on."""
-    if _checked(shape, request) != "close":
-        return Basis(tier="formula", runs=None, median_error_fraction=None)
+    checked = _checked(shape, request)
     if request.device == "cpu":
-        return _CHECKED_ON_CPU
-    return _CHECKED_ON_CARDS
+        return _CHECKED_ON_CPU if checked == "close" else _UNCHECKED
+    return _CHECKED_ON_CARDS[request.stack] if checked in ("close", "own stack") else _UNCHECKED
+
+
+_UNCHECKED = Basis(tier="formula", runs=None, median_error_fraction=None)

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator
 
 from hwdb.symbols import extent
 from planner.memory.allocator import Event
+from planner.memory.block import block_tape
 from planner.memory.block_events import BlockEvents, Held, Stream
-from planner.memory.numerics import Numerics
+from planner.memory.numerics import Numerics, numerics_of
 from planner.memory.replay import saved_storages
 from planner.memory.size import Dimensions, Size
-from planner.memory.states import nf4_bytes
+from planner.memory.stacks.own_model import own_model
+from planner.memory.states import adapted_linears, nf4_bytes
 from planner.memory.tape import Tape
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -177,14 +179,14 @@ class TrainingEvents:
 
 
 def training_events(
-    shape: ModelShape,
-    request: TrainingRequest,
-    numerics: Numerics,
-    tape: Tape,
-    stream_bytes: int,
-    lengths: Iterable[int],
+    shape: ModelShape, request: TrainingRequest, lengths: Iterable[int]
 ) -> list[Event]:
     """Events of the states and of one micro-batch for each of `lengths` (tokens a row)."""
+    shape, request = own_model(shape, request)
+    targets = request.adapter.targets if request.adapter else ()
+    adapted = adapted_linears(shape, targets) if request.adapter else frozenset()
+    tape, stream_bytes = block_tape(shape, request, adapted)
+    numerics = numerics_of(request, shape.family)
     writer = TrainingEvents(shape, request, numerics, tape, stream_bytes)
     writer.states()
     for number, tokens in enumerate(lengths, start=1):

@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 
 from planner.memory.allocator import Replay, replay
-from planner.memory.block import block_tape
 from planner.memory.estimate import estimate_memory
-from planner.memory.numerics import numerics_of
 from planner.memory.runtime import CUBLAS_WORKSPACE_BYTES
-from planner.memory.states import adapted_linears
 from planner.memory.training_events import training_events
 from planner.request import TrainingRequest
 from tests.planner.samples import request_of, tiny_llama
@@ -19,12 +16,7 @@ WIDE = {"hidden_size": 1024, "intermediate_size": 2816, "vocab_size": 32000}
 
 def served(request: TrainingRequest, lengths: list[int], *, expandable: bool = False) -> Replay:
     """What micro-batches of these lengths make the allocator reserve."""
-    shape = tiny_llama(**WIDE)
-    adapted = adapted_linears(shape, request.adapter.targets) if request.adapter else frozenset()
-    tape, stream_bytes = block_tape(shape, request, adapted)
-    events = training_events(
-        shape, request, numerics_of(request, shape.family), tape, stream_bytes, lengths
-    )
+    events = training_events(tiny_llama(**WIDE), request, lengths)
     return replay(events, expandable=expandable)
 
 
