@@ -33,6 +33,8 @@ class Expectation(NamedTuple):
     """None where the card's speed is unknown."""
     result_bytes: int
     checkpoint_bytes: int
+    checkpoint_every: int
+    """Steps between two checkpoints."""
 
     def section(self, memory: MemoryEstimate) -> ExpectedSection:
         """The part of plan.yaml; `memory` is what the run is expected to need."""
@@ -93,6 +95,7 @@ def expectation_of(plan: Plan, answer: MethodAnswer, pace: Pace) -> Expectation:
         time=time,
         result_bytes=result_bytes(shape, request),
         checkpoint_bytes=saved,
+        checkpoint_every=pace.checkpoint_every,
     )
 
 

@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from math import ceil
 
 from planner.advice.settings import (
-    ASKED,
     Choice,
-    attention_choice,
     batch_choices,
     epochs_choice,
     learning_rate_choice,
-    loss_choice,
     sequence_choice,
-    weights_choice,
 )
 from planner.expected import Expectation, Pace, expectation_of
-from planner.memory.correction import corrected_by
 from planner.plan import MethodAnswer, Plan
+from planner.reasons import other_reasons
 from planner.run_plan import (
     DataSection,
     HardwareSection,
@@ -28,7 +24,6 @@ from planner.run_plan import (
     RunPlan,
     TrainingSection,
 )
-from planner.units import gib_text
 
 _LEAST_ROWS_HELD_OUT = 10
 _HELD_OUT_SHARE = 0.1
@@ -37,12 +32,6 @@ _CHECKPOINTS_A_RUN = 10
 _LEAST_STEPS_BETWEEN_CHECKPOINTS = 5
 _MOST_STEPS_BETWEEN_CHECKPOINTS = 100
 _LEAST_STEPS_FOR_WARMUP = 20
-
-
-_TARGETS_REASON = {
-    False: "every linear layer but the head",
-    True: "every linear layer but the head and the experts",
-}
 
 
 class NothingChosen(ValueError):
@@ -91,8 +80,13 @@ def settle(plan: Plan, *, folder: str) -> Settled:
         expected=expectation.section(answer.memory),
     )
     told = expectation.reasons(adapter=answer.request.adapter is not None)
-    reasons = {**loop.reasons(), **_other_reasons(plan, answer), **told}
+    reasons = {**loop.reasons(), **other_reasons(plan, answer), **told}
     return Settled(run_plan=run_plan, reasons=reasons, steps=loop.steps, expectation=expectation)
+
+
+def pace_of(plan: Plan, answer: MethodAnswer) -> Pace:
+    """How often the run that a plan proposes does what."""
+    return _Loop(plan, answer).pace()
 
 
 class _Loop:
@@ -249,36 +243,6 @@ def _hardware(plan: Plan, answer: MethodAnswer) -> HardwareSection:
     )
 
 
-def _other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
-    recommended = plan.recommendation
-    why = ASKED if plan.asked.method or recommended is None else recommended.reason
-    memory = answer.memory
-    low, high = gib_text(memory.device.low_bytes), gib_text(memory.device.high_bytes)
-    peak = f"{low} to {high} GiB, peak in {memory.peak_phase}{corrected_by(memory.basis)}"
-    reasons = {
-        "method.name": why,
-        "method.weights": weights_choice(plan.asked, answer.method, plan.budget).reason,
-        "hardware.predicted_peak_bytes": peak,
-        "training.checkpointing": _checkpointing_reason(plan, answer),
-        "training.attention": attention_choice(plan.asked, plan.model.shape).reason,
-        "training.optimizer": ASKED if plan.asked.optimizer else "Trainer's default",
-        "training.loss": loss_choice(plan.asked, plan.model.shape, plan.budget).reason,
-        "recovery.allow_qlora": "true: out of memory with nothing else left, go on in 4 bit",
-        "recovery.lower_learning_rate_once": "after NaN, back to a checkpoint at a third of it",
-    }
-    if plan.budget is not None and plan.budget.free_bytes is not None:
-        reasons["hardware.available_bytes"] = plan.budget.summary
-    if answer.request.adapter is not None:
-        reasons["method.rank"] = ASKED if plan.asked.rank else "memory hardly depends on it"
-        reasons["method.targets"] = (
-            ASKED
-            if plan.asked.targets
-            else _TARGETS_REASON[bool(plan.model.shape.expert_parameters)]
-        )
-        reasons["method.alpha"] = "twice the rank"
-    return reasons
-
-
 def _batch(plan: Plan, answer: MethodAnswer) -> tuple[Choice, Choice]:
     """Rows at once and micro-batches a step, with their reasons."""
     micro, accumulation = batch_choices(plan.asked)
@@ -289,11 +253,3 @@ def _batch(plan: Plan, answer: MethodAnswer) -> tuple[Choice, Choice]:
         Choice(value=request.micro_batch, reason=because["micro_batch"]),
         Choice(value=request.accumulation, reason=because["accumulation"]),
     )
-
-
-def _checkpointing_reason(plan: Plan, answer: MethodAnswer) -> str:
-    if plan.asked.checkpointing is not None:
-        return ASKED
-    if "checkpointing" in answer.reasons:
-        return answer.reasons["checkpointing"]
-    return "activations are computed twice: far less memory, about a quarter slower"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from planner.memory.estimate import estimate_memory
+from planner.memory.once import estimate_once
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 from planner.speed.step_time import estimate_time
@@ -56,10 +56,10 @@ def fastest(
         _Tried(
             request,
             _seconds(shape, request, card, lengths),
-            estimate_memory(shape, request).needed.expected_bytes,
+            estimate_once(shape, request).needed.expected_bytes,
         )
         for request in _steps(least, unequal=lengths is not None)
-        if request == least or _fits(shape, request, allowed)
+        if request == least or estimate_once(shape, request).needed.high_bytes <= allowed
     ]
     best = min(tried.seconds for tried in measured)
     equals = [tried for tried in measured if tried.seconds <= best * (1 + _NO_SLOWER)]
@@ -83,10 +83,6 @@ def _steps(least: TrainingRequest, *, unequal: bool) -> Iterator[TrainingRequest
                 checkpointing=checkpointing,
                 padded=unequal and micro > 1,
             )
-
-
-def _fits(shape: ModelShape, request: TrainingRequest, allowed_bytes: int) -> bool:
-    return estimate_memory(shape, request).needed.high_bytes <= allowed_bytes
 
 
 def _seconds(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -22,11 +21,22 @@ def row_lengths(lengths: Sequence[int] | None, *, micro_batch: int, longest: int
     """Lengths of rows drawn at random into micro-batches; without data every row is full."""
     if not lengths:
         return RowLengths(float(longest), float(longest) ** 2, float(longest))
-    return _drawn(tuple(lengths), micro_batch, longest)
+    key = (id(lengths), micro_batch, longest)
+    found = _known.get(key)
+    if found is None:
+        if len(_known) >= _MOST:
+            _known.clear()
+        found = _known[key] = (lengths, _drawn(lengths, micro_batch, longest))
+    return found[1]
 
 
-@lru_cache(maxsize=256)
-def _drawn(lengths: tuple[int, ...], micro_batch: int, longest: int) -> RowLengths:
+_MOST = 256
+_known: dict[tuple[int, int, int], tuple[Sequence[int], RowLengths]] = {}
+"""By identity: hashing ten thousand lengths takes longer than all the rest. They are kept, so that
+no others can take their place."""
+
+
+def _drawn(lengths: Sequence[int], micro_batch: int, longest: int) -> RowLengths:
     """The longest of `micro_batch` rows drawn at random, by its distribution."""
     ordered = sorted(min(length, longest) for length in lengths)
     count = len(ordered)

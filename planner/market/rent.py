@@ -1,0 +1,108 @@
+"""What a run costs on an offer, on demand or spot, and what it costs on a card of one's own."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
+
+from planner.market.energy import Energy, energy_of
+from planner.speed.seconds import Seconds
+
+if TYPE_CHECKING:
+    from hwdb.offer import Offer
+    from planner.market.job import CardAnswer
+
+STALE_DAYS = 90
+"""Prices older than this are marked."""
+INTERRUPTIONS_PER_HOUR = 0.05
+"""Of a spot machine; providers publish bands, not rates. Assumed."""
+_RESTART_SECONDS = 240.0
+"""Getting another spot machine. Assumed."""
+
+
+class Rented(NamedTuple):
+    """A run on an offer. Money is in USD."""
+
+    offer: Offer
+    answer: CardAnswer
+    spot: bool
+    hours: Seconds
+    """Paid hours: download, start, training, and on spot what interruptions repeat."""
+    cost: Seconds
+    """USD, with the interval of the hours."""
+    interruptions: float
+    """Expected number; 0 on demand."""
+    stale: bool | None
+    """Whether the price is older than 90 days; None where its date is unreadable."""
+
+
+class Owned(NamedTuple):
+    """A run on a card of one's own. Money is in USD."""
+
+    answer: CardAnswer
+    energy: Energy | None
+    energy_cost: Seconds | None
+    purchase: float | None
+    """Launch or street price of the card; None where unknown."""
+    runs_until_paid: float | None
+    """Runs after which buying is cheaper than the cheapest offer for the same card or any other;
+    None where it never is, or a price is unknown."""
+
+
+def rented(answer: CardAnswer, offer: Offer, today: date) -> list[Rented]:
+    """The run on this offer, on demand and spot, as far as there are prices and a time."""
+    if answer.time is None or answer.expectation is None:
+        return []
+    on_card, download = answer.time.on_card, answer.download_seconds
+    stale = is_stale(offer.as_of, today)
+    found = []
+    if offer.on_demand_usd_per_hour is not None:
+        hours = _hours(on_card, download)
+        cost = hours.scaled(offer.on_demand_usd_per_hour)
+        found.append(Rented(offer, answer, False, hours, cost, 0.0, stale))
+    if offer.spot_usd_per_hour is not None:
+        hours, interruptions = _spot_hours(answer, download)
+        cost = hours.scaled(offer.spot_usd_per_hour)
+        found.append(Rented(offer, answer, True, hours, cost, interruptions, stale))
+    return found
+
+
+def owned(
+    answer: CardAnswer, usd_per_kwh: float, cheapest_rent: float | None, purchase: float | None
+) -> Owned:
+    """The run at home; `purchase` overrides the price in hwdb."""
+    price = answer.card.msrp_usd if purchase is None else purchase
+    energy = None if answer.time is None else energy_of(answer.time.on_card, answer.card.tdp_watts)
+    if energy is None:
+        return Owned(answer, None, None, price, None)
+    cost = Seconds(*(kwh * usd_per_kwh for kwh in energy))
+    runs = None
+    if price is not None and cheapest_rent is not None and cheapest_rent > cost.expected:
+        runs = price / (cheapest_rent - cost.expected)
+    return Owned(answer, energy, cost, price, runs)
+
+
+def is_stale(as_of: str, today: date) -> bool | None:
+    """Whether a price of that day, month or year is older than 90 days."""
+    try:
+        day = date.fromisoformat(as_of + "-01" * (2 - as_of.count("-")))
+    except ValueError:
+        return None
+    return (today - day).days > STALE_DAYS
+
+
+def _hours(on_card: Seconds, download: float) -> Seconds:
+    return Seconds(*((seconds + download) / 3600 for seconds in on_card))
+
+
+def _spot_hours(answer: CardAnswer, download: float) -> tuple[Seconds, float]:
+    """Every interruption repeats half of what lies between two checkpoints, and a start."""
+    time, expectation = answer.time, answer.expectation
+    assert time is not None
+    assert expectation is not None
+    plain = _hours(time.on_card, download)
+    interruptions = plain.expected * INTERRUPTIONS_PER_HOUR
+    between = time.step.expected * expectation.checkpoint_every
+    lost = between / 2 + time.starting.expected + download + _RESTART_SECONDS
+    repeated = interruptions * lost / 3600
+    return Seconds(*(hours + repeated for hours in plain)), interruptions
