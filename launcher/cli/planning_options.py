@@ -55,12 +55,7 @@ def typed_options(arguments: argparse.Namespace) -> dict[str, str]:
 def add_planning_options(parser: argparse.ArgumentParser) -> None:
     """--model, --data, --gpu and everything that changes what a step needs."""
     what = parser.add_argument_group("what and where")
-    what.add_argument(
-        "--model",
-        metavar="NAME",
-        help="short name or alias in hwdb, org/name[@revision] on the Hub, folder, or config.json",
-    )
-    what.add_argument("--data", metavar="FILE", help="training rows, JSON Lines")
+    _add_job(what)
     what.add_argument(
         "--gpu",
         metavar="NAME|GiB",
@@ -73,6 +68,26 @@ def add_planning_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="trace a step of the real model classes: slower, exact to a per mille",
     )
+    _add_settings(parser, what)
+
+
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """The same without a card, for commands that try many."""
+    what = parser.add_argument_group("what")
+    _add_job(what)
+    _add_settings(parser, what)
+
+
+def _add_job(what: argparse._ArgumentGroup) -> None:
+    what.add_argument(
+        "--model",
+        metavar="NAME",
+        help="short name or alias in hwdb, org/name[@revision] on the Hub, folder, or config.json",
+    )
+    what.add_argument("--data", metavar="FILE", help="training rows, JSON Lines")
+
+
+def _add_settings(parser: argparse.ArgumentParser, what: argparse._ArgumentGroup) -> None:
     what.add_argument("--task", metavar="TASK", type=one_of("--task", get_args(Task)))
     _add_method_options(parser.add_argument_group("method"))
     _add_step_options(parser.add_argument_group("one step"))

@@ -1,0 +1,77 @@
+"""`tlplan compare`: one job on several cards, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import hwdb
+from launcher.cli.command_line import Parser
+from launcher.cli.market_options import add_market_options
+from launcher.errors import UsageError
+from launcher.exit_codes import ExitCode
+from launcher.jobs import job_from, job_text
+from launcher.output.check_json import json_text
+from launcher.output.market_json import card_document, rented_document
+from launcher.output.market_text import compare_table
+from launcher.prices import prices_from, today
+from planner.market.job import CardAnswer, Job, job_on
+from planner.market.pick import best_per_card
+from planner.market.rent import Rented, rented
+
+HELP = "one job on several cards, side by side"
+
+
+def add_arguments(parser: Parser) -> None:
+    """The cards, the job and the prices."""
+    parser.usage = "tlplan compare CARD CARD ... --model NAME [--data FILE] [options]"
+    parser.add_argument("cards", metavar="CARD", nargs="+", help="cards of hwdb")
+    add_market_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare; exit code 3 when the job runs on none of them."""
+    cards = [hwdb.find_card(name) for name in dict.fromkeys(arguments.cards)]
+    job = job_from(arguments)
+    prices = prices_from(arguments.prices)
+    answers = [job_on(job, card) for card in cards]
+    offers = [
+        one
+        for offer in prices.offers
+        for answer in answers
+        if offer.gpus == 1 and offer.card_id == answer.card.id
+        for one in rented(answer, offer, today())
+    ]
+    rents = {one.answer.card.id: one for one in best_per_card(offers)}
+    if arguments.json:
+        sys.stdout.write(json_text(_document(job, answers, rents)))
+    else:
+        sys.stdout.write(_text(job, answers, rents))
+    runs = any(answer.rung in ("comfortable", "trade-offs", None) for answer in answers)
+    return ExitCode.DONE if runs else ExitCode.NOTHING_FITS
+
+
+def _text(job: Job, answers: list[CardAnswer], rents: dict[str, Rented]) -> str:
+    if not answers:
+        raise UsageError("no card is named", "tlplan gpus lists them")
+    words = "Comfortably: 16 bit, with room; trade-offs: quantized only, tight or nearly full."
+    return (
+        f"{job_text(job)}\n\n{compare_table(answers, rents)}\n"
+        f"{words}\n"
+        "Rent: the cheapest offer for one run, its download included.\n"
+    )
+
+
+def _document(job: Job, answers: list[CardAnswer], rents: dict[str, Rented]) -> dict[str, object]:
+    return {
+        "schema_version": 1,
+        "hwdb_version": hwdb.VERSION,
+        "model": job.model.id,
+        "rows": job.data.rows,
+        "mean_tokens": job.data.mean_tokens,
+        "data_assumed": not job.data.path,
+        "cards": [
+            card_document(answer) | {"cheapest_rent": rented_document(rents.get(answer.card.id))}
+            for answer in answers
+        ],
+    }

@@ -1,0 +1,149 @@
+"""`tlplan cost PLAN`: what a planned run costs on the own card and on every offer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import hwdb
+from launcher.cli.choose import market_of
+from launcher.cli.command_line import Parser
+from launcher.cli.market_options import add_price_options, usd
+from launcher.errors import UsageError
+from launcher.exit_codes import ExitCode
+from launcher.jobs import job_text
+from launcher.models import resolve_model
+from launcher.output.check_json import json_text
+from launcher.output.market_json import owned_document, picks_document, rented_document
+from launcher.output.market_text import money, pick_lines, rent_table
+from launcher.planning import data_facts
+from launcher.prices import USD_PER_KWH, prices_from
+from planner.advice.settings import Asked
+from planner.market.job import Job, job_on
+from planner.market.pick import best_per_card, picks
+from planner.market.rent import Owned, owned
+from planner.plan_file import PlanFileError, read_plan_file
+from planner.run_plan import RunPlan
+from planner.units import duration_text
+
+HELP = "what a plan costs on your own card and on every cloud offer"
+
+_ROWS = 8
+
+
+def add_arguments(parser: Parser) -> None:
+    """The plan, the own card and the prices."""
+    parser.usage = "tlplan cost PLAN [--own CARD] [--purchase USD] [options]"
+    parser.add_argument("plan", metavar="PLAN", help="a plan file")
+    own = parser.add_argument_group("own card")
+    own.add_argument("--own", metavar="CARD", help="a card of hwdb; the plan's without it")
+    own.add_argument(
+        "--purchase",
+        metavar="USD",
+        type=usd("--purchase"),
+        help="what the card cost; its launch or street price without it",
+    )
+    add_price_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare owning with renting."""
+    run_plan = _read(arguments.plan)
+    job = job_of(run_plan)
+    prices = prices_from(arguments.prices)
+    per_kwh = arguments.kwh_price or USD_PER_KWH
+    market = market_of(job, prices, per_kwh)
+    rent = best_per_card(market.rentable)
+    cheapest = rent[0].cost.expected if rent else None
+    card = _own_card(arguments.own, run_plan)
+    mine = None
+    if card is not None:
+        mine = owned(job_on(job, card), per_kwh, cheapest, arguments.purchase)
+    found = picks(market.rentable)
+    if arguments.json:
+        document = {
+            "schema_version": 1,
+            "hwdb_version": hwdb.VERSION,
+            "plan": arguments.plan,
+            "prices_from": prices.origin,
+            "usd_per_kwh": per_kwh,
+            "own": None if mine is None else owned_document(mine),
+            "picks": picks_document(found),
+            "rent": [rented_document(one) for one in rent],
+        }
+        sys.stdout.write(json_text(document))
+        return ExitCode.DONE
+    lines = [job_text(job), "", *_own_lines(mine, per_kwh), ""]
+    if rent:
+        lines += [f"Rent (offers of {prices.origin}; hours include the download)"]
+        lines += [f"  {line}" for line in pick_lines(found)]
+        lines += ["", rent_table(rent[:_ROWS])]
+    else:
+        lines += ["Rent: no offer is for a card that this runs on and whose speed is known", ""]
+    sys.stdout.write("\n".join(lines))
+    return ExitCode.DONE
+
+
+def _read(file: str) -> RunPlan:
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{file}: cannot be read: {problem}", "tlplan plan writes one") from None
+    try:
+        return read_plan_file(text, file)
+    except PlanFileError as problem:
+        raise UsageError(str(problem), *problem.hints) from None
+
+
+def job_of(run_plan: RunPlan) -> Job:
+    """The job of a plan: its model and data, its method fixed, its step left to each card."""
+    model = resolve_model(run_plan.model.folder or run_plan.model.hub_id or run_plan.model.name)
+    method, training = run_plan.method, run_plan.training
+    asked = Asked(
+        method=method.name,
+        rank=method.rank,
+        targets=method.targets,
+        weights=method.weights,
+        sequence_tokens=training.sequence_tokens,
+        optimizer=training.optimizer,
+        epochs=training.epochs,
+        max_steps=training.max_steps,
+    )
+    return Job(model, asked, data_facts(run_plan.data.train, model))
+
+
+def _own_card(name: str | None, run_plan: RunPlan) -> hwdb.Card | None:
+    if name is not None:
+        return hwdb.find_card(name)
+    if run_plan.hardware.gpu is None:
+        return None
+    try:
+        return hwdb.find_card(run_plan.hardware.gpu)
+    except hwdb.NotFound:
+        return None
+
+
+def _own_lines(mine: Owned | None, per_kwh: float) -> list[str]:
+    if mine is None:
+        return ["Own card: the plan is for none that hwdb knows; --own NAME says which"]
+    answer, energy = mine.answer, mine.energy
+    if answer.answer is None:
+        return [f"Own card: {answer.card.id}: it does not run there"]
+    if answer.time is None or energy is None or mine.energy_cost is None:
+        return [f"Own card: {answer.card.id}: its speed or its power limit is unknown"]
+    run = answer.time.on_card
+    time = f"{duration_text(run.expected)} ({duration_text(run.low)} to {duration_text(run.high)})"
+    kwh = f"{energy.expected_kwh:.2f} kWh ({energy.low_kwh:.2f} to {energy.high_kwh:.2f})"
+    lines = [
+        f"Own card: {answer.card.id}",
+        f"  time      {time}, {answer.time_evidence}",
+        f"  energy    {kwh}, {money(mine.energy_cost.expected)} at {per_kwh:g} USD per kWh",
+        "            the card alone; what share of its limit it draws is assumed",
+    ]
+    if mine.purchase is None:
+        return [*lines, "  purchase  unknown; --purchase USD says it"]
+    if mine.runs_until_paid is None:
+        return [*lines, f"  purchase  {money(mine.purchase)}: renting stays cheaper"]
+    runs = f"{mine.runs_until_paid:,.0f}".replace(",", " ")
+    return [*lines, f"  purchase  {money(mine.purchase)}: paid after {runs} such runs"]

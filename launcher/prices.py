@@ -1,0 +1,127 @@
+"""Prices to reckon with: those of hwdb, or of a file that replaces them, and the price of power."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import hwdb
+from hwdb.rules import problems_with
+from launcher.errors import UsageError
+
+COLUMNS = (
+    *("provider", "card_id", "gpus", "instance", "on_demand_usd_per_hour", "spot_usd_per_hour"),
+    *("region", "as_of", "source", "currency"),
+)
+_NEEDED = ("provider", "card_id", "on_demand_usd_per_hour", "as_of")
+
+USD_PER_KWH = 0.17
+"""Average price to homes in the USA; `--kwh-price` is yours."""
+KWH_SOURCE = "assumed, about the average of homes in the USA"
+
+
+class Prices(NamedTuple):
+    """Offers, and where they are from."""
+
+    offers: tuple[hwdb.Offer, ...]
+    origin: str
+    """hwdb with its month, or the file."""
+
+
+def today() -> date:
+    """The day prices are judged by."""
+    return datetime.now(UTC).date()
+
+
+def prices_from(file: str | None) -> Prices:
+    """The offers of a CSV file, or of hwdb without one. Raises UsageError naming file:line."""
+    if file is None:
+        return Prices(hwdb.all_offers(), f"hwdb {hwdb.VERSION}")
+    try:
+        with Path(file).open(encoding="utf-8-sig", newline="") as lines:
+            offers = tuple(_offers(file, csv.reader(lines)))
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{file}: cannot be read: {problem}") from None
+    if not offers:
+        raise UsageError(f"{file}:1: no price in it", _shape_hint())
+    return Prices(offers, file)
+
+
+def _offers(file: str, rows: Iterator[list[str]]) -> Iterator[hwdb.Offer]:
+    head = next(rows, [])
+    for name in head:
+        if name not in COLUMNS:
+            raise UsageError(f'{file}:1: unknown column "{name}"', *_meant(name), _shape_hint())
+    for name in _NEEDED:
+        if name not in head:
+            raise UsageError(f"{file}:1: column {name} is missing", _shape_hint())
+    for line, row in enumerate(rows, start=2):
+        if any(row):
+            yield _offer(f"{file}:{line}", head, row)
+
+
+def _offer(place: str, head: list[str], row: list[str]) -> hwdb.Offer:
+    if len(row) != len(head):
+        raise UsageError(f"{place}: {len(row)} values for {len(head)} columns")
+    values = dict(zip(head, (value.strip() for value in row), strict=True))
+    currency = values.get("currency") or "USD"
+    if currency.upper() != "USD":
+        raise UsageError(
+            f'{place}: currency "{currency}" cannot be reckoned with, only USD',
+            "no exchange rates are known here; convert the prices to USD",
+        )
+    card = _card_id(place, values["card_id"])
+    gpus = _number(place, "gpus", values.get("gpus") or "1") or 1
+    whole = _number(place, "on_demand_usd_per_hour", values["on_demand_usd_per_hour"])
+    offer = hwdb.Offer(
+        provider=values["provider"],
+        card_id=card,
+        gpus=int(gpus),
+        instance=values.get("instance") or card,
+        vcpus=None,
+        ram_gib=None,
+        on_demand_usd_per_hour=whole,
+        spot_usd_per_hour=_number(
+            place, "spot_usd_per_hour", values.get("spot_usd_per_hour") or ""
+        ),
+        on_demand_usd_per_gpu_hour=None if whole is None else round(whole / int(gpus), 4),
+        region=values.get("region") or "unknown",
+        as_of=values["as_of"],
+        as_of_inferred=False,
+        source=values.get("source") or "user",
+        notes=None,
+    )
+    for problem in problems_with(offer._replace(source="user")):
+        raise UsageError(f"{place}: {problem}")
+    return offer
+
+
+def _card_id(place: str, name: str) -> str:
+    try:
+        return hwdb.find_card(name).id
+    except hwdb.NotFound as unknown:
+        hints = [f"did you mean {', '.join(unknown.suggestions)}?"] if unknown.suggestions else []
+        raise UsageError(f"{place}: {unknown}", *hints) from None
+
+
+def _number(place: str, column: str, text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f'{place}: {column} must be a number, not "{text}"') from None
+
+
+def _shape_hint() -> str:
+    return f"columns are {', '.join(COLUMNS)}; needed are {', '.join(_NEEDED)}"
+
+
+def _meant(name: str) -> tuple[str, ...]:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COLUMNS, n=1)
+    return (f"did you mean {close[0]}?",) if close else ()
