@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import date
+
+OLD_DAYS = 90
+"""A price older than this is marked wherever it is shown."""
 
 
 class Offer(NamedTuple):
@@ -36,3 +42,14 @@ class Offer(NamedTuple):
     """Citation keys with the commit of the file, joined by ";"."""
     notes: str | None
     """What else to know, doubts included."""
+
+
+def is_old(as_of: str, today: date) -> bool | None:
+    """Whether a price of that day, month or year is older than 90 days; None for no date."""
+    from datetime import date  # about 1 ms, only where prices are shown
+
+    try:
+        day = date.fromisoformat(as_of + "-01" * (2 - as_of.count("-")))
+    except ValueError:
+        return None
+    return (today - day).days > OLD_DAYS

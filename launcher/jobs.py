@@ -6,7 +6,7 @@ import argparse
 
 from launcher.errors import UsageError
 from launcher.models import resolve_model
-from launcher.planning import asked_from, data_facts, require_decoder
+from launcher.planning import asked_from, data_facts, task_for
 from planner.advice.settings import DataFacts
 from planner.market.job import Job
 
@@ -23,7 +23,7 @@ def job_from(arguments: argparse.Namespace) -> Job:
         )
     asked = asked_from(arguments)
     model = resolve_model(arguments.model)
-    require_decoder(model)
+    task_for(model, asked.task)
     if arguments.data is not None:
         return Job(model, asked, data_facts(arguments.data, model))
     return Job(model, asked, assumed_data(asked.sequence_tokens or ASSUMED_TOKENS))

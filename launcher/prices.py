@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import hwdb
+import hwdb.offer as hwdb_offer
 from hwdb.rules import problems_with
 from launcher.errors import UsageError
 
@@ -34,6 +35,11 @@ class Prices(NamedTuple):
 def today() -> date:
     """The day prices are judged by."""
     return datetime.now(UTC).date()
+
+
+def is_old(offer: hwdb.Offer) -> bool | None:
+    """Whether the price is older than 90 days today."""
+    return hwdb_offer.is_old(offer.as_of, today())
 
 
 def prices_from(file: str | None) -> Prices:

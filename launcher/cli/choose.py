@@ -23,7 +23,7 @@ from launcher.output.market_text import (
     rent_table,
     stale_note,
 )
-from launcher.prices import KWH_SOURCE, USD_PER_KWH, Prices, prices_from, today
+from launcher.prices import KWH_SOURCE, USD_PER_KWH, Prices, is_old, prices_from
 from planner.market.job import CardAnswer, Job, job_on
 from planner.market.pick import affordable, allowed, best_per_card, picks
 from planner.market.rent import Owned, Rented, owned, rented
@@ -83,12 +83,11 @@ def market_of(job: Job, prices: Prices, usd_per_kwh: float) -> Market:
         and (card.bf16_tflops or card.fp16_tflops)
     )
     by_card = {answer.card.id: answer for answer in answers if answer.answer is not None}
-    day = today()
     rentable = tuple(
         one
         for offer in prices.offers
         if offer.gpus == 1 and offer.card_id in by_card
-        for one in rented(by_card[offer.card_id], offer, day)
+        for one in rented(by_card[offer.card_id], offer, is_old(offer))
     )
     cheapest = min((one.cost.expected for one in rentable), default=None)
     ownable = tuple(

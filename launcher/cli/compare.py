@@ -14,7 +14,7 @@ from launcher.jobs import job_from, job_text
 from launcher.output.check_json import json_text
 from launcher.output.market_json import card_document, rented_document
 from launcher.output.market_text import compare_table
-from launcher.prices import prices_from, today
+from launcher.prices import is_old, prices_from
 from planner.market.job import CardAnswer, Job, job_on
 from planner.market.pick import best_per_card
 from planner.market.rent import Rented, rented
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         for offer in prices.offers
         for answer in answers
         if offer.gpus == 1 and offer.card_id == answer.card.id
-        for one in rented(answer, offer, today())
+        for one in rented(answer, offer, is_old(offer))
     ]
     rents = {one.answer.card.id: one for one in best_per_card(offers)}
     if arguments.json:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(job: Job, answers: list[CardAnswer], rents: dict[str, Rented]) -> str:
     if not answers:
         raise UsageError("no card is named", "tlplan gpus lists them")
-    words = "Comfortably: 16 bit, with room; trade-offs: quantized only, tight or nearly full."
+    words = "Comfortably: 16 bit, with room; trade-offs: quantized, tight or almost full."
     return (
         f"{job_text(job)}\n\n{compare_table(answers, rents)}\n"
         f"{words}\n"

@@ -11,8 +11,7 @@ from launcher.cli.command_line import Parser
 from launcher.exit_codes import ExitCode
 from launcher.output.check_json import json_text
 from launcher.output.columns import aligned, has_words
-from launcher.prices import KWH_SOURCE, USD_PER_KWH, Prices, prices_from, today
-from planner.market.rent import is_stale
+from launcher.prices import KWH_SOURCE, USD_PER_KWH, Prices, is_old, prices_from
 
 HELP = "the prices in use, with dates and sources"
 
@@ -28,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """List and check them; a file with a problem ends in 2 and names the line."""
     prices = prices_from(arguments.prices)
     shown = [offer for offer in prices.offers if has_words(_searched(offer), arguments.words)]
-    old = sum(is_stale(offer.as_of, today()) is True for offer in shown)
+    old = sum(is_old(offer) is True for offer in shown)
     if arguments.json:
         sys.stdout.write(json_text(_document(prices, shown)))
         return ExitCode.DONE
@@ -66,7 +65,7 @@ def _table(offers: list[hwdb.Offer]) -> str:
 
 def _dated(offer: hwdb.Offer) -> str:
     """~ before a date that was inferred, ! behind one that is more than 90 days ago."""
-    old = "!" if is_stale(offer.as_of, today()) else ""
+    old = "!" if is_old(offer) else ""
     return f"{'~' if offer.as_of_inferred else ''}{offer.as_of}{old}"
 
 
@@ -83,8 +82,5 @@ def _document(prices: Prices, shown: list[hwdb.Offer]) -> dict[str, object]:
         "schema_version": 1,
         "prices_from": prices.origin,
         "kwh_price": {"usd": USD_PER_KWH, "source": KWH_SOURCE},
-        "offers": [
-            offer._asdict() | {"older_than_90_days": is_stale(offer.as_of, today())}
-            for offer in shown
-        ],
+        "offers": [offer._asdict() | {"older_than_90_days": is_old(offer)} for offer in shown],
     }

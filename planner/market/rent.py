@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.market.energy import Energy, energy_of
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
     from hwdb.offer import Offer
     from planner.market.job import CardAnswer
 
-STALE_DAYS = 90
-"""Prices older than this are marked."""
 INTERRUPTIONS_PER_HOUR = 0.05
 """Of a spot machine; providers publish bands, not rates. Assumed."""
 _RESTART_SECONDS = 240.0
@@ -49,12 +46,14 @@ class Owned(NamedTuple):
     None where it never is, or a price is unknown."""
 
 
-def rented(answer: CardAnswer, offer: Offer, today: date) -> list[Rented]:
-    """The run on this offer, on demand and spot, as far as there are prices and a time."""
+def rented(answer: CardAnswer, offer: Offer, stale: bool | None) -> list[Rented]:
+    """The run on this offer, on demand and spot, as far as there are prices and a time.
+
+    `stale` says whether the price is old, None when its date cannot be read.
+    """
     if answer.time is None or answer.expectation is None:
         return []
     on_card, download = answer.time.on_card, answer.download_seconds
-    stale = is_stale(offer.as_of, today)
     found = []
     if offer.on_demand_usd_per_hour is not None:
         hours = _hours(on_card, download)
@@ -80,15 +79,6 @@ def owned(
     if price is not None and cheapest_rent is not None and cheapest_rent > cost.expected:
         runs = price / (cheapest_rent - cost.expected)
     return Owned(answer, energy, cost, price, runs)
-
-
-def is_stale(as_of: str, today: date) -> bool | None:
-    """Whether a price of that day, month or year is older than 90 days."""
-    try:
-        day = date.fromisoformat(as_of + "-01" * (2 - as_of.count("-")))
-    except ValueError:
-        return None
-    return (today - day).days > STALE_DAYS
 
 
 def _hours(on_card: Seconds, download: float) -> Seconds:

@@ -7,11 +7,12 @@ from datetime import date
 import pytest
 
 import hwdb
+from hwdb.offer import is_old
 from planner.advice.settings import Asked, DataFacts
 from planner.market.energy import energy_of
 from planner.market.job import CardAnswer, Job, job_on
 from planner.market.pick import affordable, allowed, best_per_card, picks
-from planner.market.rent import Rented, is_stale, owned, rented
+from planner.market.rent import Rented, owned, rented
 from planner.speed.seconds import Seconds
 from tests.planner.samples import planned
 
@@ -38,7 +39,7 @@ def _offer(card: str, **changes: object) -> hwdb.Offer:
 
 
 def _rented(card: str, **changes: object) -> list[Rented]:
-    return rented(_on(card), _offer(card, **changes), _TODAY)
+    return rented(_on(card), _offer(card, **changes), False)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_a_card_without_a_speed_is_never_offered() -> None:
     """Unknown hours cost an unknown amount, not nothing."""
     offer = _offer("rtx-4090")._replace(card_id="rx-7900-xtx")
 
-    assert rented(_on("rx-7900-xtx"), offer, _TODAY) == []
+    assert rented(_on("rx-7900-xtx"), offer, None) == []
 
 
 def test_energy_is_watts_times_time() -> None:
@@ -147,4 +148,4 @@ def test_limits_leave_only_what_keeps_both() -> None:
 )
 def test_a_price_is_old_after_ninety_days(as_of: str, stale: bool | None) -> None:
     """Counted from the first day a month or year can mean."""
-    assert is_stale(as_of, _TODAY) is stale
+    assert is_old(as_of, _TODAY) is stale
