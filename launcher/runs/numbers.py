@@ -70,12 +70,8 @@ class RunNumbers:
                 self.peaks.clear()
                 self.replanned = True
             case "finished":
-                self.loss_first = _known(event.get("loss_first"), self.loss_first)
-                self.loss_last = _known(event.get("loss_last"), self.loss_last)
-                self.evaluation_before = _known(
-                    event.get("evaluation_before"), self.evaluation_before
-                )
-                self.evaluation_after = _known(event.get("evaluation_after"), self.evaluation_after)
+                for name in ("loss_first", "loss_last", "evaluation_before", "evaluation_after"):
+                    setattr(self, name, _known(_number(event.get(name)), getattr(self, name)))
 
     def peak_bytes(self, device: str) -> int | None:
         """The peak that is compared with the plan: of the card, or of the host on the CPU."""
@@ -90,9 +86,9 @@ class RunNumbers:
         return usual(self.tokens_per_second.values)
 
     def _apply_step(self, event: Event) -> None:
-        self.step = event.get("step") or self.step
-        self.total_steps = event.get("total_steps") or self.total_steps
-        loss = event.get("loss")
+        self.step = _whole(event.get("step")) or self.step
+        self.total_steps = _whole(event.get("total_steps")) or self.total_steps
+        loss = _number(event.get("loss"))
         if self.loss_first is None:
             self.loss_first = loss
         self.loss_last = loss
@@ -104,7 +100,7 @@ class RunNumbers:
                 values.append(event[name])
 
     def _apply_evaluation(self, event: Event) -> None:
-        loss = event.get("loss")
+        loss = _number(event.get("loss"))
         if event.get("when") == "before":
             # A resumed run starts behind its first steps; what was before them stays.
             self.evaluation_before = _known(self.evaluation_before, loss)
@@ -126,6 +122,15 @@ def usual(values: Sequence[float]) -> float | None:
     if len(values) > 1:
         values = values[10 if len(values) > 20 else 1 :]
     return median(values) if values else None
+
+
+def _number(value: object) -> float | None:
+    """A number; None for whatever else a broken event holds."""
+    return value if isinstance(value, (int, float)) else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _known(value: float | None, otherwise: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Literal
 from launcher.exit_codes import ExitCode
 from launcher.runs.events import Event
 from launcher.runs.numbers import RunNumbers
-from launcher.view.cards import DeviceMemory
+from launcher.view.cards import DeviceMemory, whole
 from launcher.view.series import Series
 from launcher.view.time_left import TimeLeft
 from launcher.view.words import file_size, loss, one_line
@@ -20,6 +21,7 @@ LINES_KEPT = 1000
 RECOVERIES_KEPT = 6
 SLOW_STEP = 1.5
 """A step that takes this many times the usual one is told."""
+_PREDICTED = tuple(f"predicted_{name}_bytes" for name in ("allocated", "peak", "low", "high"))
 _ROUTINE = ("training", "evaluating")
 
 
@@ -110,7 +112,7 @@ class RunProgress:
     def _advance(self, event: Event) -> None:
         self.last_at = event.get("at", self.last_at)
         since_start = event.get("seconds")
-        if since_start is None:
+        if not isinstance(since_start, (int, float)) or not math.isfinite(since_start):
             return
         if event["type"] == "plan":
             self.idle_seconds = since_start - self.seconds
@@ -192,11 +194,22 @@ def sentence(event: Event) -> str | None:
 
 
 def _apply_plan(progress: RunProgress, event: Event) -> None:
-    """A plan begins an attempt: what ended the one before is over."""
+    """A plan begins an attempt: what ended the one before is over.
+
+    Raises ValueError for one without its prediction.
+    """
+    if any(whole(event.get(name)) is None for name in _PREDICTED):
+        raise ValueError("a plan without its prediction")
     progress.plan = PlannedRun(
-        **{name: event.get(name) for name in PlannedRun.__dataclass_fields__}  # type: ignore[arg-type]
+        **{name: event.get(name) for name in _PREDICTED},  # type: ignore[arg-type]
+        model=str(event.get("model")),
+        method=str(event.get("method")),
+        rank=whole(event.get("rank")),
+        device="cuda" if event.get("device") == "cuda" else "cpu",
+        gpu=_text(event.get("gpu")),
+        available_bytes=whole(event.get("available_bytes")),
     )
-    progress.attempt = event.get("attempt") or progress.attempt + 1
+    progress.attempt = whole(event.get("attempt")) or progress.attempt + 1
     progress.failure = None
     progress.finished = False
     progress.steps_here = 0
@@ -239,9 +252,13 @@ def _apply_evaluation(progress: RunProgress, event: Event) -> None:
 
 def _apply_answer(progress: RunProgress, event: Event) -> None:
     if event.get("when") in ("before", "after"):
-        progress.prompt = event.get("prompt")
-        progress.expected_answer = event.get("expected")
+        progress.prompt = _text(event.get("prompt"))
+        progress.expected_answer = _text(event.get("expected"))
         progress.answers[event["when"]] = str(event.get("answer"))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _apply_recovery(progress: RunProgress, event: Event) -> None:
@@ -255,7 +272,7 @@ def _apply_recovery(progress: RunProgress, event: Event) -> None:
 def _apply_finished(progress: RunProgress, event: Event) -> None:
     progress.finished = True
     progress.phase = "finished"
-    progress.result = event.get("result")
+    progress.result = _text(event.get("result"))
 
 
 def _apply_failed(progress: RunProgress, event: Event) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
-from launcher.runs.events import EventTail
+from launcher.runs.events import Event, EventTail
 from launcher.runs.folder import RunFolder
 from launcher.runs.state import Liveness, liveness
 from launcher.view.progress import RunProgress
 
+UNREADABLE = (TypeError, ValueError, KeyError, AttributeError, OverflowError)
+"""What an event whose values are not what they should be can raise."""
 READ_SECONDS = 0.08
 """How long one read may take, so that a key is answered while a long log is read."""
 
@@ -16,9 +18,11 @@ READ_SECONDS = 0.08
 class RunReader:
     """The events of a run so far, and whether anybody still writes them."""
 
-    def __init__(self, folder: RunFolder, progress: RunProgress | None = None) -> None:
+    def __init__(self, folder: RunFolder, *, until_seconds: float | None = None) -> None:
+        """With `until_seconds` the run is shown as it was then, still running."""
         self.folder = folder
-        self.progress = progress or RunProgress()
+        self.progress = RunProgress()
+        self._until_seconds = until_seconds
         self.liveness: Liveness = "running"
         self.problem: str | None = None
         """Why nothing can be read any more, in place of a traceback."""
@@ -65,9 +69,11 @@ class RunReader:
                 return read_any
             read_any = True
             for event in events:
+                if self._later(event):
+                    continue
                 try:
                     self.progress.apply(event)
-                except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
+                except UNREADABLE:
                     self.unread_events += 1
             if time.monotonic() > deadline:
                 return read_any
@@ -78,8 +84,16 @@ class RunReader:
         gone = not self.folder.path.is_dir()
         self.problem = f"{self.folder.path} is gone" if gone else None
 
+    def _later(self, event: Event) -> bool:
+        seconds = event.get("seconds")
+        if self._until_seconds is None or not isinstance(seconds, (int, float)):
+            return False
+        return seconds > self._until_seconds
+
     def _liveness(self) -> Liveness:
         """As state.json says; without one, a log that was copied here says it itself."""
+        if self._until_seconds is not None:
+            return "running"
         if self.folder.state.exists():
             return liveness(self.folder)
         if self.progress.finished:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 Role = Literal[
@@ -61,8 +63,20 @@ def text_of(spans: Line) -> str:
 
 
 def width_of(spans: Line) -> int:
-    """Columns of a line. Every text in it has one column a character, see `words.one_line`."""
-    return sum(len(span.text) for span in spans)
+    """Columns of a line."""
+    return sum(cells(span.text) for span in spans)
+
+
+def cells(text: str) -> int:
+    """Columns that a terminal gives a text: two for a wide sign, none for a combining one."""
+    return len(text) if text.isascii() else sum(map(_cells_of_sign, text))
+
+
+@cache
+def _cells_of_sign(sign: str) -> int:
+    if unicodedata.category(sign) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
 
 
 def cut(spans: Line, columns: int) -> Line:
@@ -74,16 +88,30 @@ def cut(spans: Line, columns: int) -> Line:
     kept: list[Span] = []
     room = columns - 1
     for span in spans:
-        if len(span.text) > room:
-            return (*kept, Span(span.text[:room] + "…", span.role))
+        if cells(span.text) > room:
+            return (*kept, Span(_first_columns(span.text, room) + "…", span.role))
         kept.append(span)
-        room -= len(span.text)
+        room -= cells(span.text)
     return tuple(kept)
 
 
 def cut_text(text: str, columns: int) -> str:
     """A text in at most that many columns."""
-    return text if len(text) <= columns else text[: max(0, columns - 1)] + "…" * (columns > 0)
+    if cells(text) <= columns:
+        return text
+    return _first_columns(text, columns - 1) + "…" * (columns > 0)
+
+
+def _first_columns(text: str, columns: int) -> str:
+    """As much of the text as stands in that many columns."""
+    if text.isascii():
+        return text[: max(0, columns)]
+    room = columns
+    for at, sign in enumerate(text):
+        room -= _cells_of_sign(sign)
+        if room < 0:
+            return text[:at]
+    return text
 
 
 def fitted(spans: Line, columns: int) -> Line:

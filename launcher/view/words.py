@@ -51,8 +51,8 @@ def file_size(count_bytes: int) -> str:
 
 
 def loss(value: float | None) -> str:
-    """A loss to three decimals; - for unknown."""
-    return "-" if value is None else f"{value:.3f}"
+    """A loss to three decimals; - for unknown, and for what is no number."""
+    return f"{value:.3f}" if isinstance(value, (int, float)) else "-"
 
 
 def percent(fraction: float) -> str:

@@ -150,7 +150,8 @@ def _loss_chart(progress: RunProgress, *, columns: int, rows: int) -> list[Line]
         return _nothing_yet(title, rows)
     low, high = min(known), max(known)
     cells = curve_cells(values, points, rows=rows, low=low, high=high)
-    labels = [f"{high - (high - low) * row / max(1, rows - 1):.3f}"[:5] for row in range(rows)]
+    edges = [high - (high - low) * row / max(1, rows - 1) for row in range(rows)]
+    labels = [f"{edge:.2f}" if edge < 9.995 else f"{edge:.1f}"[:5] for edge in edges]
     return [title, *_labelled(labels, cells)]
 
 

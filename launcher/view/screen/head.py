@@ -26,8 +26,8 @@ def head_lines(
         line(Span(f" {one_line(name)}", "title")), line(Span(f"{doing} ", "strong")), size.columns
     )
     share = progress.done_fraction()
-    full, empty = bar(share, size.columns - 7)
-    yield line(" ", Span(full, "measured"), Span(empty, "dim"), f" {round(100 * share):>3} %")
+    full, empty = bar(share, size.columns - 8)
+    yield line(" ", Span(full, "measured"), Span(empty, "dim"), f" {round(100 * share):>3} % ")
 
 
 def run_name(progress: RunProgress, looking: Looking | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from contextlib import suppress
@@ -35,16 +36,19 @@ class RunApp(TellingApp[Leaving]):
         may_stop: bool = False,
         theme: str = DARK,
         ascii_only: bool = False,
+        until_seconds: float | None = None,
     ) -> None:
         """With `may_stop` a SIGTERM saves and stops the run, else it only closes the view."""
-        super().__init__()
+        colourless = bool(os.environ.get("NO_COLOR"))
+        super().__init__(ansi_color=colourless or None)
         self.may_stop = may_stop
         self.ascii_only = ascii_only
-        self.run_screen = RunScreen(run_folder)
+        self.run_screen = RunScreen(run_folder, until_seconds=until_seconds)
         self._touched_at = 0.0
         for each in THEMES:
             self.register_theme(each)
-        self.theme = theme if theme in self.available_themes else DARK
+        wanted = "ansi-dark" if colourless else theme
+        self.theme = wanted if wanted in self.available_themes else DARK
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Colours by meaning, also in themes that know none of them."""

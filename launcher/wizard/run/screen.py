@@ -73,10 +73,19 @@ class RunScreen(Screen[Leaving]):
         Binding("escape", "now", show=False),
     ]
 
-    def __init__(self, run_folder: Path, *, offers_new_plan: bool = False) -> None:
-        """`offers_new_plan` where there is a wizard to go back to."""
+    def __init__(
+        self,
+        run_folder: Path,
+        *,
+        offers_new_plan: bool = False,
+        until_seconds: float | None = None,
+    ) -> None:
+        """`offers_new_plan` where there is a wizard to go back to.
+
+        With `until_seconds` the run is shown as it was that long after its start.
+        """
         super().__init__()
-        self.reader = RunReader(RunFolder(run_folder))
+        self.reader = RunReader(RunFolder(run_folder), until_seconds=until_seconds)
         self._offers_new_plan = offers_new_plan
         self._end_shown = False
         self.looking = Looking()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -146,8 +147,9 @@ def test_lesser_terminals(
             if "TERM" in environment:
                 assert seen.startswith("run runs/a-lora-01\n")
             if "NO_COLOR" in environment:
-                # Faint and bold remain; a colour would begin with 3x, 4x, 38 or 48.
-                assert not any(f"\x1b[{code}" in terminal.text(colours=True) for code in "34")
+                drawn = terminal.text(colours=True)
+                assert "\x1b[1m" in drawn
+                assert re.findall(r"\x1b\[(?:3[0-8]|4[0-8]|9|10)[0-9;]*m", drawn) == []
             if "LC_ALL" in environment:
                 assert seen.isascii()
     os.kill(read_state(folder).supervisor_pid, signal.SIGTERM)  # type: ignore[union-attr]
