@@ -18,8 +18,6 @@ from launcher.runs.worker_environment import worker_environment
 from launcher.runs.worker_process import WorkerProcess
 
 HEARTBEAT_SECONDS = 1.0
-LOST_GPU_SECONDS = 20.0
-"""What a worker gets to end by itself once its card is gone."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,7 +114,7 @@ class Attempt:
 
     def _keep_deadline(self, worker: WorkerProcess, now: float, *, gpu_lost: bool) -> None:
         if gpu_lost and self._deadline is None:
-            self._deadline = now + LOST_GPU_SECONDS
+            self._deadline = now + self._grace_seconds  # to end by itself, with its own words
         if self._deadline is None or now <= self._deadline:
             return
         if self._requests.stop == "asked":
