@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
@@ -90,9 +90,14 @@ class _Reader:
         sections = {field.name: field.type for field in fields(RunPlan)}
         self._names_known(entries, ("plan_version", *sections), "section")
         hints = get_type_hints(RunPlan)
-        return RunPlan(
-            **{name: self._section(name, hints[name], entries, root) for name in sections}
-        )
+        read = {name: self._section(name, hints[name], entries, root) for name in sections}
+        try:
+            return RunPlan(**read)
+        except RequestError as problem:
+            section, _, key = problem.field_name.partition(".")
+            node = entries[section].value
+            assert isinstance(node, yaml.MappingNode)
+            raise self._problem(self._entries(node)[key].value, str(problem)) from None
 
     def _version(self, entries: dict[str, _Entry], root: yaml.Node) -> None:
         if "plan_version" not in entries:
@@ -118,6 +123,8 @@ class _Reader:
         values = {}
         for key, annotation in expected.items():
             if key not in keys:
+                if key in _with_default(kind):
+                    continue
                 raise self._problem(entries[name].key, f"{name}.{key} is missing")
             values[key] = self._value(f"{name}.{key}", annotation, keys[key].value)
         try:
@@ -173,6 +180,11 @@ class _Reader:
 
     def _problem(self, node: yaml.Node, message: str, *hints: str) -> PlanFileError:
         return PlanFileError(self.name, node.start_mark.line + 1, message, *hints)
+
+
+def _with_default(kind: Any) -> tuple[str, ...]:
+    """Keys that a file may leave out."""
+    return tuple(field.name for field in fields(kind) if field.default is not MISSING)
 
 
 class _Entry:

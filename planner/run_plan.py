@@ -56,6 +56,8 @@ class DataSection:
     """Share of rows kept out of training to measure on."""
     loss_on: LossOn
     """Whether only the answers (assistant turns, completions) or every token is learned."""
+    held_out: str | None = None
+    """Absolute path of the rows to measure on; None holds out a share of `train`."""
 
     def __post_init__(self) -> None:
         if not self.train:
@@ -122,6 +124,14 @@ class TrainingSection:
     """0 evaluates only before and after."""
     keep_checkpoints: int
     seed: int
+    trainable_layers: int | None = None
+    """With method full: only the last N blocks and the head are trained; 0 is the head alone."""
+    head_learning_rate: float | None = None
+    """Of a new classification head; None takes `learning_rate`."""
+    stop_after_evaluations: int = 0
+    """Evaluations in a row without a better one after which training ends early; 0 never does."""
+    keep_best: bool = False
+    """Whether the result is the best checkpoint by held-out rows, not the last."""
 
     def __post_init__(self) -> None:
         for key in (
@@ -134,7 +144,29 @@ class TrainingSection:
         above("training.epochs", self.epochs, 0)
         above("training.learning_rate", self.learning_rate, 0)
         share("training.warmup_fraction", self.warmup_fraction)
+        if self.head_learning_rate is not None:
+            above("training.head_learning_rate", self.head_learning_rate, 0)
+        self._check_choice_of_best()
         check_optimizer("training.optimizer", self.optimizer)
+
+    def _check_choice_of_best(self) -> None:
+        """What is evaluated must be a checkpoint, or the best one could not be gone back to."""
+        for key, wanted in (
+            ("stop_after_evaluations", self.stop_after_evaluations > 0),
+            ("keep_best", self.keep_best),
+        ):
+            if not wanted:
+                continue
+            if self.evaluate_every_steps == 0:
+                raise RequestError(
+                    f"training.{key}", f"training.{key} needs evaluate_every_steps above 0"
+                )
+            if self.evaluate_every_steps % self.checkpoint_every_steps:
+                raise RequestError(
+                    "training.evaluate_every_steps",
+                    f"training.evaluate_every_steps must be a multiple of checkpoint_every_steps "
+                    f"({self.checkpoint_every_steps}) with {key}",
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,11 +242,19 @@ class RunPlan:
     recovery: RecoverySection = RecoverySection()
     expected: ExpectedSection = ExpectedSection()
 
+    def __post_init__(self) -> None:
+        if self.training.trainable_layers is not None and self.method.name != "full":
+            raise RequestError(
+                "training.trainable_layers",
+                f"training.trainable_layers must be null for {self.method.name}: it goes with full",
+            )
+
     def request(self) -> TrainingRequest:
         """The step this plan will run, in the words of the estimator."""
         return TrainingRequest(
             method=self.method.name,
             task=self.training.task,
+            trainable_layers=self.training.trainable_layers,
             micro_batch=self.training.micro_batch_rows,
             accumulation=self.training.accumulation_steps,
             sequence_tokens=self.training.sequence_tokens,

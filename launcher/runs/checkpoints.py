@@ -45,6 +45,11 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix(_STEP_PREFIX))
 
 
+def checkpoint_of(run: Path, step: int) -> Path:
+    """Where the checkpoint of a step is, or would be."""
+    return checkpoints_folder(run) / f"{_STEP_PREFIX}{step}"
+
+
 def list_checkpoints(run: Path) -> list[Path]:
     """The published checkpoints of a run, newest first, verified or not."""
     folder = checkpoints_folder(run)
@@ -120,9 +125,13 @@ def publish(written: Path, run: Path, step: int) -> Path:
     return target
 
 
-def prune(run: Path, keep: int) -> list[Path]:
-    """Remove all but the newest `keep` checkpoints, never leaving fewer than FEWEST_KEPT."""
-    removed = list_checkpoints(run)[max(keep, FEWEST_KEPT) :]
+def prune(run: Path, keep: int, *, best_step: int | None = None) -> list[Path]:
+    """Remove all but the newest `keep` checkpoints, never leaving fewer than FEWEST_KEPT.
+
+    The checkpoint of `best_step` stays as well.
+    """
+    old = list_checkpoints(run)[max(keep, FEWEST_KEPT) :]
+    removed = [path for path in old if step_of(path) != best_step]
     for checkpoint in (*removed, *checkpoints_folder(run).glob(f"{_BROKEN_PREFIX}*")):
         shutil.rmtree(checkpoint, ignore_errors=True)
     return removed

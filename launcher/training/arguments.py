@@ -10,6 +10,7 @@ from planner.request import IN_BACKWARD
 from planner.run_plan import RunPlan, TrainingSection
 
 if TYPE_CHECKING:
+    from transformers import TrainingArguments
     from trl.trainer.sft_config import SFTConfig
 
 _OPTIMIZERS = {
@@ -26,8 +27,6 @@ _OPTIMIZERS = {
 def refuse_what_is_not_there(plan: RunPlan) -> None:
     """Raise UsageError, naming the key, for what a plan may say but no launch can do yet."""
     training = plan.training
-    if training.task != "causal-lm":
-        raise _not_there("task", training.task, "causal-lm")
     if training.loss not in ("chunked", "torch"):
         raise _not_there("loss", training.loss, "chunked or torch")
     if training.checkpointing == "offloaded":
@@ -37,6 +36,12 @@ def refuse_what_is_not_there(plan: RunPlan) -> None:
             "optimizer",
             training.optimizer,
             training.optimizer.removesuffix(IN_BACKWARD),
+        )
+    if training.packing and training.task != "causal-lm":
+        raise UsageError(
+            f"training.packing cannot go with task {training.task}: each row has a label of its "
+            "own",
+            "set packing: false",
         )
     if training.packing and training.attention == "eager":
         raise UsageError(
@@ -49,12 +54,26 @@ def sft_config(plan: RunPlan, output_folder: Path) -> SFTConfig:
     """The trainer's arguments; everything it writes goes below `output_folder`."""
     from trl.trainer.sft_config import SFTConfig
 
+    return SFTConfig(
+        **_common(plan, output_folder), **_rows(plan.training), trust_remote_code=False
+    )
+
+
+def classifier_arguments(plan: RunPlan, output_folder: Path) -> TrainingArguments:
+    """The same for a classifier, whose rows the collator makes into batches."""
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        **_common(plan, output_folder), remove_unused_columns=False, label_names=["labels"]
+    )
+
+
+def _common(plan: RunPlan, output_folder: Path) -> dict[str, Any]:
     training = plan.training
     on_cpu = plan.hardware.device == "cpu"
-    return SFTConfig(
+    return dict(
         output_dir=str(output_folder),
         **_loop(training),
-        **_rows(training),
         bf16=plan.method.autocast == "bf16",
         fp16=plan.method.autocast == "fp16",
         use_cpu=on_cpu,
@@ -72,7 +91,6 @@ def sft_config(plan: RunPlan, output_folder: Path) -> SFTConfig:
         save_strategy="steps",
         save_steps=training.checkpoint_every_steps,
         push_to_hub=False,
-        trust_remote_code=False,
     )
 
 

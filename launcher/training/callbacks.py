@@ -35,7 +35,7 @@ class StepEvents(TrainerCallback):
         events: EventLog,
         progress: Progress,
         stop: StopRequest,
-        evaluate: Callable[[], None],
+        evaluate: Callable[[], bool],
     ) -> None:
         self._plan = plan
         self._events = events
@@ -68,7 +68,8 @@ class StepEvents(TrainerCallback):
         self._refuse_divergence(state.global_step, logs)
         every = self._plan.training.evaluate_every_steps
         if every and state.global_step % every == 0 and state.global_step < state.max_steps:
-            self._evaluate()
+            # Whether it has gone on long enough without getting better.
+            control.should_training_stop = self._evaluate()
         if self._stop.save_soon:
             self._stop.save_soon = False
             control.should_save = True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from launcher.errors import UsageError
+from planner.request import AdapterSettings
 from planner.run_plan import RunPlan
 
 if TYPE_CHECKING:
@@ -43,22 +45,64 @@ def load_model(plan: RunPlan) -> PreTrainedModel:
     """The weights in the plan's dtype, or quantized, on the plan's device."""
     from transformers import AutoModelForCausalLM
 
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        model_source(plan),
+        attn_implementation=_ATTENTION[plan.training.attention],
+        **_loading_options(plan),
+    )
+    model.config.use_cache = False
+    return model
+
+
+def _loading_options(plan: RunPlan) -> dict[str, Any]:
     on_gpu = plan.hardware.device == "cuda"
     quantization = _quantization(plan)
-    options: dict[str, Any] = _revision(plan)
+    options: dict[str, Any] = {
+        "dtype": _load_dtype(plan),
+        "use_safetensors": True,
+        "trust_remote_code": False,
+        **_revision(plan),
+    }
     if on_gpu or quantization is not None:
         options["device_map"] = {"": 0 if on_gpu else "cpu"}
     if quantization is not None:
         options["quantization_config"] = quantization
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+    return options
+
+
+def load_config(plan: RunPlan) -> Any:
+    """The model's config.json as transformers reads it."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(
+        model_source(plan), trust_remote_code=False, **_revision(plan)
+    )
+
+
+def load_classifier(plan: RunPlan, classes: Sequence[str]) -> PreTrainedModel:
+    """The weights below a head for these classes, which is new unless the model has the same."""
+    import transformers
+
+    text = plan.training.task == "text-classification"
+    auto_class: Any = (
+        transformers.AutoModelForSequenceClassification
+        if text
+        else transformers.AutoModelForImageClassification
+    )
+    names = dict(enumerate(classes))
+    options = _loading_options(plan)
+    if plan.training.attention != "sdpa" or text:
+        options["attn_implementation"] = _ATTENTION[plan.training.attention]
+    model: PreTrainedModel = auto_class.from_pretrained(
         model_source(plan),
-        dtype=_load_dtype(plan),
-        attn_implementation=_ATTENTION[plan.training.attention],
-        use_safetensors=True,
-        trust_remote_code=False,
+        num_labels=len(classes),
+        id2label=names,
+        label2id={label: number for number, label in names.items()},
+        ignore_mismatched_sizes=True,
         **options,
     )
-    model.config.use_cache = False
+    if hasattr(model.config, "use_cache"):
+        model.config.use_cache = False
     _keep_unpacked(model)
     return model
 
@@ -74,6 +118,49 @@ def _keep_unpacked(model: PreTrainedModel) -> None:
             module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
+def classifier_lora_config(plan: RunPlan, model: Any) -> LoraConfig | None:
+    """Adapters below the head, which is trained whole and saved with them; None for full."""
+    from peft import LoraConfig
+
+    adapter = plan.adapter()
+    if adapter is None:
+        return None
+    text = plan.training.task == "text-classification"
+    targets: str | list[str] = list(adapter.targets)
+    if adapter.targets == ("all-linear",):
+        targets = "all-linear" if text else _linear_names(model)
+    return LoraConfig(
+        # PEFT knows the heads of text classifiers by name; of pictures it knows none.
+        task_type="SEQ_CLS" if text else None,
+        modules_to_save=None if text else _head_modules(model),
+        target_modules=targets,
+        **_adapter_settings(plan, adapter),
+    )
+
+
+def _linear_names(model: Any) -> list[str]:
+    """Last names of the linear layers below the head: q_proj, fc1 and the like."""
+    import torch
+
+    head = tuple(_head_modules(model))
+    return sorted(
+        {
+            name.rpartition(".")[2]
+            for name, module in model.named_modules()
+            if isinstance(module, torch.nn.Linear) and not name.startswith(head)
+        }
+    )
+
+
+def _head_modules(model: Any) -> list[str]:
+    """Modules beside the base model that have parameters: classifier and the like."""
+    return [
+        name
+        for name, module in model.named_children()
+        if name != model.base_model_prefix and any(True for _ in module.parameters())
+    ]
+
+
 def lora_config(plan: RunPlan) -> LoraConfig | None:
     """The adapters PEFT adds, None for a full fine-tune."""
     from peft import LoraConfig
@@ -83,16 +170,22 @@ def lora_config(plan: RunPlan) -> LoraConfig | None:
         return None
     return LoraConfig(
         task_type="CAUSAL_LM",
-        r=adapter.rank,
-        lora_alpha=plan.method.alpha or 2 * adapter.rank,
-        lora_dropout=adapter.dropout,
         target_modules=(
             "all-linear" if adapter.targets == ("all-linear",) else list(adapter.targets)
         ),
-        use_rslora=adapter.kind == "rslora",
-        use_dora=adapter.kind == "dora",
-        revision=plan.model.revision if plan.model.folder is None else None,
+        **_adapter_settings(plan, adapter),
     )
+
+
+def _adapter_settings(plan: RunPlan, adapter: AdapterSettings) -> dict[str, Any]:
+    return {
+        "r": adapter.rank,
+        "lora_alpha": plan.method.alpha or 2 * adapter.rank,
+        "lora_dropout": adapter.dropout,
+        "use_rslora": adapter.kind == "rslora",
+        "use_dora": adapter.kind == "dora",
+        "revision": plan.model.revision if plan.model.folder is None else None,
+    }
 
 
 def cast_adapters(model: torch.nn.Module, plan: RunPlan) -> None:
@@ -165,11 +258,14 @@ def _quantization(plan: RunPlan) -> Any:
     quantized_by: Any = transformers.BitsAndBytesConfig
 
     weights = plan.method.weights
+    # A new head has no weights yet that 4 or 8 bit could stand for.
+    heads = None if plan.training.task == "causal-lm" else ["classifier", "score", "classification"]
     if weights == "int8":
-        return quantized_by(load_in_8bit=True)
+        return quantized_by(load_in_8bit=True, llm_int8_skip_modules=heads)
     if weights in ("nf4", "nf4-dq"):
         return quantized_by(
             load_in_4bit=True,
+            llm_int8_skip_modules=heads,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=weights == "nf4-dq",
             bnb_4bit_compute_dtype=_load_dtype(plan),

@@ -36,7 +36,9 @@ class Measurements:
         self._plan = plan
         self._events = events
         self._stop = stop
-        self._pulse = pulse
+        self.pulse = pulse
+        self.score: float | None = None
+        """Of the last evaluation, higher is better."""
 
     def evaluate(self, when: When) -> float | None:
         """Mean held-out loss of a learned token; None without rows or when asked to stop.
@@ -52,7 +54,7 @@ class Measurements:
             self._rows.held_out,
             plan=self._plan,
             stop=self._stop,
-            pulse=self._pulse,
+            pulse=self.pulse,
         )
         if loss is None:
             return None
@@ -64,12 +66,8 @@ class Measurements:
                 f"training diverged: the loss on held-out rows is {loss} after step {step}",
                 "lower learning_rate, for instance to a tenth",
             )
+        self.score = -loss
         return loss
-
-    def during(self) -> None:
-        """Evaluate in the middle of training, then say that training goes on."""
-        self.evaluate("during")
-        self._events.append("phase", phase="training")
 
     def answer(self, when: When) -> None:
         """Let the model answer the question, where there is one."""

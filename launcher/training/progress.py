@@ -21,6 +21,12 @@ class Progress:
     loss_last: float | None = None
     evaluation_before: float | None = None
     """Loss on held-out rows before the first step."""
+    best_step: int | None = None
+    """Step of the evaluation that was best so far."""
+    best_score: float | None = None
+    """What it is judged by, higher is better."""
+    worse_in_a_row: int = 0
+    """Evaluations since then."""
 
     def save(self, checkpoint: Path) -> None:
         """Write it into a checkpoint that is being made."""

@@ -25,14 +25,15 @@ def fit_to_plan(optimizer: Any, scheduler: Any, *, learning_rate: float) -> None
     """
     if hasattr(optimizer, "init_state"):
         _into_8_bit(optimizer)
-    for index, group in enumerate(optimizer.param_groups):
-        before = group.get("initial_lr", learning_rate)
-        if before == learning_rate:
-            continue
-        # The schedule keeps its shape; only its peak is another.
+    groups = optimizer.param_groups
+    before = groups[0].get("initial_lr", learning_rate)
+    if before == learning_rate:
+        return
+    # The schedule keeps its shape, and groups their ratio; only the peak is another.
+    for index, group in enumerate(groups):
         group["lr"] *= learning_rate / before
-        group["initial_lr"] = learning_rate
-        scheduler.base_lrs[index] = learning_rate
+        group["initial_lr"] *= learning_rate / before
+        scheduler.base_lrs[index] = group["initial_lr"]
         scheduler._last_lr[index] = group["lr"]  # noqa: SLF001  torch has no other name for it
 
 

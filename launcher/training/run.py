@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerBase, set_seed
+from transformers import set_seed
 
-from launcher.runs.checkpoints import remove_leftovers, writing_folder
+from launcher.runs.checkpoints import remove_leftovers
 from launcher.runs.events import EventLog
-from launcher.runs.folder import RunFolder
-from launcher.training.arguments import refuse_what_is_not_there, sft_config
+from launcher.training.arguments import refuse_what_is_not_there
+from launcher.training.best import BestSoFar
 from launcher.training.callbacks import CheckpointEvents, PulseEvents, StepEvents
-from launcher.training.dataset import as_dataset
-from launcher.training.loading import (
-    cast_adapters,
-    load_model,
-    load_tokenizer,
-    loaded_bytes,
-    lora_config,
-    parameter_counts,
-)
+from launcher.training.causal_lm import language_model_parts
+from launcher.training.classifier import classifier_parts
+from launcher.training.classifier_measuring import ClassifierMeasurements
+from launcher.training.loading import loaded_bytes, parameter_counts
 from launcher.training.measuring import Measurements
-from launcher.training.preparing import PreparedRows, prepare_rows
 from launcher.training.progress import Progress
-from launcher.training.pulse import Pulse
 from launcher.training.resuming import no_step_is_left
 from launcher.training.saving import CheckpointWriter, save_result
 from launcher.training.stopping import StopRequest
-from launcher.training.trainer import FullLogitsTrainer, RunTrainer
+from launcher.training.trainer import SafeSaving
 from planner.run_plan import RunPlan
 
 
@@ -56,31 +49,33 @@ def _carry_out(
     plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest, resume_from: Path | None
 ) -> None:
     progress = Progress() if resume_from is None else Progress.load(resume_from)
-
-    # What is wrong with the data must show before gigabytes are loaded.
-    events.append("phase", phase="tokenizing")
-    tokenizer = load_tokenizer(plan)
-    rows = prepare_rows(plan, tokenizer, events)
-
-    events.append("phase", phase="loading weights")
-    trainer = _build_trainer(plan, run, tokenizer=tokenizer, rows=rows)
+    trainer, measurements = _parts(plan, run, events=events, stop=stop)
+    trainer.run = run
     _report_model(trainer, events)
-    pulse = Pulse(RunFolder(run).pulse)
-    measurements = Measurements(trainer, rows, plan=plan, events=events, stop=stop, pulse=pulse)
     if resume_from is None:
         progress.evaluation_before = measurements.evaluate("before")
         measurements.answer("before")
 
     events.append("phase", phase="training")
-    during = measurements.during
+    best = BestSoFar(plan, progress, events)
+
+    def during() -> bool:
+        measured = measurements.evaluate("during") is not None
+        events.append("phase", phase="training")
+        assert not measured or measurements.score is not None
+        return measured and best.take(trainer.state.global_step, measurements.score or 0.0)
+
     steps = StepEvents(plan=plan, events=events, progress=progress, stop=stop, evaluate=during)
     writer = CheckpointWriter(run=run, plan=plan, events=events, progress=progress)
-    trainer.add_callback(PulseEvents(pulse))
+    trainer.add_callback(PulseEvents(measurements.pulse))
     trainer.add_callback(steps)
     trainer.add_callback(CheckpointEvents(writer))
-    _take_steps(trainer, plan, stop, resume_from)
+    _take_steps(trainer, plan, stop, resume_from, stopped_early=best.is_over)
 
     evaluation_after = measurements.evaluate("after")
+    best_step = best.go_back(trainer, run, measurements.score)
+    if best_step is not None:
+        evaluation_after = measurements.evaluate("after")
     measurements.answer("after")
     stop.check()
     events.append("phase", phase="saving")
@@ -93,27 +88,20 @@ def _carry_out(
         loss_last=progress.loss_last,
         evaluation_before=progress.evaluation_before,
         evaluation_after=evaluation_after,
+        best_step=best_step,
         result=result,
     )
 
 
-def _build_trainer(
-    plan: RunPlan, run: Path, *, tokenizer: PreTrainedTokenizerBase, rows: PreparedRows
-) -> RunTrainer:
-    trainer_class = RunTrainer if plan.training.loss == "chunked" else FullLogitsTrainer
-    trainer = trainer_class(
-        model=load_model(plan),
-        args=sft_config(plan, writing_folder(run)),
-        train_dataset=as_dataset(rows.train),
-        processing_class=tokenizer,
-        peft_config=lora_config(plan),
-    )
-    cast_adapters(trainer.model, plan)
-    trainer.run = run
-    return trainer
+def _parts(
+    plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest
+) -> tuple[SafeSaving, Measurements | ClassifierMeasurements]:
+    if plan.training.task == "causal-lm":
+        return language_model_parts(plan, run, events=events, stop=stop)
+    return classifier_parts(plan, run, events=events, stop=stop)
 
 
-def _report_model(trainer: RunTrainer, events: EventLog) -> None:
+def _report_model(trainer: SafeSaving, events: EventLog) -> None:
     parameters, trainable = parameter_counts(trainer.model)
     events.append(
         "model",
@@ -124,10 +112,15 @@ def _report_model(trainer: RunTrainer, events: EventLog) -> None:
 
 
 def _take_steps(
-    trainer: RunTrainer, plan: RunPlan, stop: StopRequest, resume_from: Path | None
+    trainer: SafeSaving,
+    plan: RunPlan,
+    stop: StopRequest,
+    resume_from: Path | None,
+    *,
+    stopped_early: bool,
 ) -> None:
     """Take the optimizer steps that are left. Raises StopNow, after saving, when asked to."""
-    if resume_from is not None and no_step_is_left(resume_from):
+    if resume_from is not None and (stopped_early or no_step_is_left(resume_from)):
         trainer.take_up(resume_from)
         return
     # Whatever was measured before must not move the random numbers of training.

@@ -19,7 +19,7 @@ from launcher.runs.checkpoints import (
 from launcher.runs.disk import RESERVE_BYTES, require_free
 from launcher.runs.events import EventLog
 from launcher.training.progress import Progress
-from launcher.training.trainer import RunTrainer, refuse_broken_weights
+from launcher.training.trainer import SafeSaving, refuse_broken_weights
 from planner.run_plan import RunPlan
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class CheckpointWriter:
             path=str(checkpoint.relative_to(self._run)),
             bytes=folder_bytes(checkpoint),
         )
-        prune(self._run, self._keep)
+        prune(self._run, self._keep, best_step=self._progress.best_step)
 
 
-def save_result(trainer: RunTrainer, run: Path) -> ResultName:
+def save_result(trainer: SafeSaving, run: Path) -> ResultName:
     """Write RUN/adapter or RUN/model: safetensors, config and the tokenizer as it came.
 
     Raises Diverged when a trained weight is not finite.
@@ -66,9 +66,10 @@ def save_result(trainer: RunTrainer, run: Path) -> ResultName:
     if isinstance(trainer.model, PeftModel):
         trainer.model.save_pretrained(str(written), save_embedding_layers=False)
     else:
-        trainer.model.config.use_cache = True
+        if hasattr(trainer.model.config, "use_cache"):
+            trainer.model.config.use_cache = True
         trainer.model.save_pretrained(str(written))
-    trainer.processing_class.save_pretrained(str(written))
+    trainer.own_processing.save_pretrained(str(written))
     open_to_others(written)
     write_manifest(written)
     target = run / name

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer, without what would reach for the network or hide a broken model."""
+"""Trainers without what would reach for the network or hide a broken model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from launcher.training.resuming import fit_to_plan
 _OTHER_FILES_BYTES = 4 << 20
 
 
-class RunTrainer(SFTTrainer):
+class SafeSaving(Trainer):
     """Saves what resumes bit for bit, never a weight that is NaN or infinite."""
 
     run: Path | None = None
@@ -27,6 +27,11 @@ class RunTrainer(SFTTrainer):
     """A PreTrainedModel or a PeftModel around one; transformers allows more, and None."""
     processing_class: Any
     """The tokenizer."""
+
+    @property
+    def own_processing(self) -> Any:
+        """What is saved beside the weights, as it came with the model."""
+        return self.processing_class
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Write none: a checkpoint is for resuming, and the card asks the Hub."""
@@ -38,8 +43,12 @@ class RunTrainer(SFTTrainer):
 
     def take_up(self, checkpoint: Path) -> None:
         """Take weights and step count of a checkpoint, without going on training."""
-        self._load_from_checkpoint(str(checkpoint))
+        self.load_weights(checkpoint)
         self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """Take the weights of a checkpoint and nothing else."""
+        self._load_from_checkpoint(str(checkpoint))
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Write one. Raises NoDisk, before anything is written, when it would not fit."""
@@ -67,10 +76,16 @@ class RunTrainer(SFTTrainer):
     ) -> None:
         if output_dir is None or not isinstance(self.model, PeftModel):
             super()._save(output_dir, state_dict)
+            if output_dir is not None and self.processing_class is None:
+                self.own_processing.save_pretrained(output_dir)
             return
         # "auto", PEFT's default, asks the Hub for the base model's config on every save.
         self.model.save_pretrained(output_dir, state_dict=state_dict, save_embedding_layers=False)
-        self.processing_class.save_pretrained(output_dir)
+        self.own_processing.save_pretrained(output_dir)
+
+
+class RunTrainer(SafeSaving, SFTTrainer):
+    """TRL's trainer of language models, with the loss of its fused head."""
 
 
 class FullLogitsTrainer(RunTrainer):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.launcher.training.pictures import digit_folder, tiny_vit
 from tests.launcher.training.plans import ROWS, chat_row, write_rows
-from tests.models import smollm2, tiny_model
+from tests.models import minilm, smollm2, tiny_model
 
-__all__ = ["smollm2", "tiny_model"]
+__all__ = ["digit_folder", "minilm", "smollm2", "tiny_model", "tiny_vit"]
 
 _HERE = Path(__file__).parent
 

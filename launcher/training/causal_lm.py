@@ -1,0 +1,45 @@
+"""The parts of a run that trains a language model: its trainer and what it is measured by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from launcher.runs.checkpoints import writing_folder
+from launcher.runs.events import EventLog
+from launcher.runs.folder import RunFolder
+from launcher.training.arguments import sft_config
+from launcher.training.dataset import as_dataset
+from launcher.training.freezing import train_last
+from launcher.training.loading import cast_adapters, load_model, load_tokenizer, lora_config
+from launcher.training.measuring import Measurements
+from launcher.training.preparing import prepare_rows
+from launcher.training.pulse import Pulse
+from launcher.training.stopping import StopRequest
+from launcher.training.trainer import FullLogitsTrainer, RunTrainer
+from planner.run_plan import RunPlan
+
+
+def language_model_parts(
+    plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest
+) -> tuple[RunTrainer, Measurements]:
+    """Rows first, then weights: what is wrong with the data must show before gigabytes load."""
+    events.append("phase", phase="tokenizing")
+    tokenizer = load_tokenizer(plan)
+    rows = prepare_rows(plan, tokenizer, events)
+
+    events.append("phase", phase="loading weights")
+    model = load_model(plan)
+    if plan.training.trainable_layers is not None:
+        train_last(model, plan.training.trainable_layers, plan.training.task)
+    trainer_class = RunTrainer if plan.training.loss == "chunked" else FullLogitsTrainer
+    trainer = trainer_class(
+        model=model,
+        args=sft_config(plan, writing_folder(run)),
+        train_dataset=as_dataset(rows.train),
+        processing_class=tokenizer,
+        peft_config=lora_config(plan),
+    )
+    cast_adapters(trainer.model, plan)
+    pulse = Pulse(RunFolder(run).pulse)
+    measurements = Measurements(trainer, rows, plan=plan, events=events, stop=stop, pulse=pulse)
+    return trainer, measurements

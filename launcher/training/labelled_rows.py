@@ -1,0 +1,176 @@
+"""Rows of text or pictures with labels, ready for a classifier, on either side of the split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launcher.data.dataset import DataSet
+from launcher.data.rows import read_source, require_rows
+from launcher.data.sources import Source, source_of
+from launcher.data.split import hold_out
+from launcher.errors import DataError
+from launcher.runs.events import EventLog
+from planner.run_plan import DataSection, RunPlan
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from launcher.training.pictures import Prepare
+
+_LINES_NAMED = 5
+_LAYOUTS = {"text-classification": "text_label", "image-classification": "image_label"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledRow:
+    """One row as the model takes it, without its label's word."""
+
+    place: str
+    content: str
+    """The text, or the path of the picture."""
+    inputs: dict[str, Any]
+    """input_ids, or pixel_values."""
+    label: int
+    tokens: int
+    uncut_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledRows:
+    """What a classifier learns from and is measured on."""
+
+    classes: tuple[str, ...]
+    train: tuple[LabelledRow, ...]
+    held_out: tuple[LabelledRow, ...]
+
+
+def read_labelled(section: DataSection) -> tuple[DataSet, DataSet | None]:
+    """The training data, and the rows to measure on where a file of them is named."""
+    source = source_of(Path(section.train))
+    data = read_source(source)
+    held_out = Path(section.held_out) if section.held_out is not None else None
+    other = source_of(held_out) if held_out is not None else source.held_out
+    return data, None if other is None else _read_held_out(other)
+
+
+def _read_held_out(source: Source) -> DataSet:
+    try:
+        return read_source(source)
+    except DataError as failure:
+        raise DataError(f"held-out rows: {failure.message}", *failure.hints) from failure
+
+
+def prepare_labelled_rows(plan: RunPlan, prepare: Preparation, events: EventLog) -> LabelledRows:
+    """Read, prepare and split the plan's data, and write what was found as events.
+
+    Raises DataError naming the place of a row that cannot be used, or when there is one class.
+    """
+    data, other = read_labelled(plan.data)
+    wanted = _LAYOUTS[plan.training.task]
+    if data.layout != wanted:
+        raise DataError(
+            f"{data.path}: {plan.training.task} needs rows of {wanted.replace('_', ' and ')}, "
+            f"these are {data.layout.replace('_', ' and ')}",
+            "tlplan data shows what the file holds",
+        )
+    require_rows(data)
+    numbers = {label: index for index, label in enumerate(data.classes)}
+    rows = [prepare(data, index, numbers) for index in range(len(data.rows))]
+    if other is None:
+        split = hold_out(data.row_keys, plan.data.held_out_fraction)
+        train = tuple(rows[index] for index in split.train_indices)
+        held_out = tuple(rows[index] for index in split.held_out_indices)
+    else:
+        _require_known_labels(other, numbers)
+        train = tuple(rows)
+        held_out = tuple(prepare(other, index, numbers) for index in range(len(other.rows)))
+    _report(events, train, held_out, data.classes)
+    return LabelledRows(classes=data.classes, train=train, held_out=held_out)
+
+
+def _require_known_labels(other: DataSet, numbers: dict[str, int]) -> None:
+    for index, row in enumerate(other.rows):
+        if row["label"] not in numbers:
+            raise DataError(
+                f'{other.place(index)}: label: "{row["label"][:40]}" does not occur in training',
+                "correct it, or add rows of that class to train on",
+            )
+
+
+class Preparation:
+    """Makes a LabelledRow of a row of data."""
+
+    def __call__(self, data: DataSet, index: int, numbers: dict[str, int]) -> LabelledRow:
+        raise NotImplementedError
+
+
+class TextPreparation(Preparation):
+    """Texts as tokens, cut at the plan's length."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, sequence_tokens: int) -> None:
+        self._tokenizer = tokenizer
+        self._limit = sequence_tokens
+
+    def __call__(self, data: DataSet, index: int, numbers: dict[str, int]) -> LabelledRow:
+        text, label = data.rows[index]["text"], data.rows[index]["label"]
+        whole = len(self._tokenizer(text)["input_ids"])
+        ids: list[int] = self._tokenizer(text, truncation=True, max_length=self._limit)["input_ids"]
+        return LabelledRow(
+            place=data.place(index),
+            content=text,
+            inputs={"input_ids": ids},
+            label=numbers[label],
+            tokens=len(ids),
+            uncut_tokens=whole,
+        )
+
+
+class PicturePreparation(Preparation):
+    """Pictures as pixels; `tokens` is what the model makes of each."""
+
+    def __init__(self, prepare: Prepare, tokens: int) -> None:
+        self._prepare = prepare
+        self._tokens = tokens
+
+    def __call__(self, data: DataSet, index: int, numbers: dict[str, int]) -> LabelledRow:
+        row = data.rows[index]
+        return LabelledRow(
+            place=data.place(index),
+            content=row["image"],
+            inputs={"pixel_values": self._prepare(row["image"])},
+            label=numbers[row["label"]],
+            tokens=self._tokens,
+            uncut_tokens=self._tokens,
+        )
+
+
+def _report(
+    events: EventLog,
+    train: Sequence[LabelledRow],
+    held_out: Sequence[LabelledRow],
+    classes: Sequence[str],
+) -> None:
+    rows = (*train, *held_out)
+    events.append(
+        "data",
+        rows=len(train),
+        held_out_rows=len(held_out),
+        trained_token_fraction=1.0,
+        longest_row_tokens=max(row.uncut_tokens for row in rows),
+        truncated_rows=sum(row.uncut_tokens > row.tokens for row in rows),
+        classes=list(classes),
+    )
+    seen = Counter(row.label for row in train)
+    missing = [label for number, label in enumerate(classes) if not seen[number]]
+    if missing:
+        named = ", ".join(f'"{label}"' for label in missing[:_LINES_NAMED])
+        events.append(
+            "warning",
+            code="CLASS_HELD_OUT",
+            message=f"{len(missing)} classes have all their rows held out, and none to learn: "
+            f"{named}",
+        )
