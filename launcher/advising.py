@@ -7,17 +7,12 @@ from pathlib import Path
 import hwdb
 from launcher.data.checkup import Checkup
 from launcher.data.tokenizer_files import chat_template_source
+from planner.advice.settings import TASK_OF_LAYOUT
 from planner.advice.should_you import Advice, should_you
 from planner.advice.situation import AdviceItem, Offer, Situation
+from planner.loop import held_out_rows
 from planner.plan import Plan, PlannedModel
-from planner.request import Method, Task
-from planner.settle import held_out_rows
-
-TASKS: dict[str, Task] = {
-    "text_label": "text-classification",
-    "image_label": "image-classification",
-}
-"""What rows of a layout are for; all others are for a causal language model."""
+from planner.request import Method
 
 _INSTRUCT_WORDS = ("instruct", "-it", "chat")
 
@@ -50,7 +45,9 @@ def advice_on(
             model=plan.model.id,
             sibling=sibling,
             distance_nats=distance_nats,
-            held_out_rows=held_out_rows(data.rows),
+            held_out_rows=(
+                held_out_rows(data.rows) if data.held_out_rows is None else data.held_out_rows
+            ),
             class_counts=dict(data.class_counts) or None,
             offers=_offers(plan, seconds or {}, usd or {}),
         )
@@ -63,7 +60,7 @@ def advice_on_data(checkup: Checkup, model: PlannedModel | None) -> tuple[Advice
     instruct, sibling = (None, None) if model is None else _variant(model)
     return should_you(
         Situation(
-            task=TASKS.get(checkup.layout or "", "causal-lm"),
+            task=TASK_OF_LAYOUT.get(checkup.layout or "", "causal-lm"),
             layout=checkup.layout or "",
             examples=checkup.rows,
             mean_tokens=None if lengths is None else lengths.mean,

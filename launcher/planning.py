@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from launcher.errors import UsageError
 from launcher.hardware import Hardware, hardware_for
 from launcher.learned.estimating import learned
 from launcher.models import resolve_model
-from planner.advice.settings import Asked, DataFacts
+from planner.advice.settings import TASK_OF_LAYOUT, Asked, DataFacts
 from planner.memory.estimate import estimate_memory
 from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
 from planner.request import QUANTIZED_WEIGHTS
@@ -55,7 +56,9 @@ def plan_and_hardware(
     hardware = hardware_for(arguments.gpu, host_without_gpu=host_without_gpu)
     model = resolve_model(arguments.model)
     task_for(model, asked.task)
-    data = None if arguments.data is None else data_facts(arguments.data, model)
+    data = None
+    if arguments.data is not None:
+        data = data_facts(arguments.data, model, task=asked.task, held_out=arguments.held_out)
     if arguments.trace:
         return _traced_plan(model, hardware, asked, data), hardware
     estimate = learned(estimate_memory, hardware.budget)
@@ -112,30 +115,47 @@ def lightest(plan: Plan) -> MethodAnswer:
     return min(plan.answers, key=lambda answer: answer.memory.needed.expected_bytes)
 
 
-def data_facts(path: str, model: PlannedModel) -> DataFacts:
+def data_facts(
+    path: str, model: PlannedModel, *, task: str | None = None, held_out: str | None = None
+) -> DataFacts:
     """What the plan has to know of the training data. Raises DataError naming bad lines."""
-    data, lengths = measured_data(path, model)
-    return facts_of(path, data, lengths)
+    data, lengths = measured_data(path, model, task=task)
+    return facts_of(path, data, lengths, held_out=held_out)
 
 
-def measured_data(path: str, model: PlannedModel) -> tuple[DataSet, Lengths]:
+def measured_data(
+    path: str, model: PlannedModel, *, task: str | None = None
+) -> tuple[DataSet, Lengths]:
     """The rows of a file and how long each is for this model; raises what `data_facts` does."""
-    from launcher.data.lengths import measure_lengths
+    from launcher.data.lengths import Lengths, measure_lengths
     from launcher.data.rows import read_data
+    from launcher.data.suitable import require_suitable
 
-    data = read_data(Path(path).expanduser())
-    if data.layout.endswith("_label"):
-        raise UsageError(f"{path}: rows with labels cannot be trained on yet")
+    data = read_data(local_data(path), labels_aside=task == "causal-lm")
+    known = TASK_OF_LAYOUT.get(data.layout)
+    require_suitable(data, task_for(model, task or known), model.id)
+    if data.layout == "image_label":
+        patches = (model.shape.image_tokens or 1,) * len(data.rows)
+        return data, Lengths(per_row=patches, exact=True, how="patches of a picture")
     tokenizer = Path(model.folder, "tokenizer.json") if model.folder else None
     if tokenizer is not None and not tokenizer.is_file():
         tokenizer = None
     return data, measure_lengths(data, tokenizer)
 
 
-def facts_of(path: str, data: DataSet, lengths: Lengths) -> DataFacts:
-    """What a plan has to know of rows that were read and measured."""
+def facts_of(
+    path: str, data: DataSet, lengths: Lengths, *, held_out: str | None = None
+) -> DataFacts:
+    """What a plan has to know of rows that were read and measured.
+
+    `held_out` names a file of rows to measure on. Raises DataError when it cannot be used.
+    """
+    from launcher.data.rows import held_out_data
+
+    other = held_out_data(data, None if held_out is None else local_data(held_out))
+    labels = Counter(row["label"] for row in data.rows if "label" in row)
     return DataFacts(
-        path=str(Path(path).absolute()),
+        path=str(local_data(path).absolute()),
         layout=data.layout,
         rows=len(data.rows),
         longest_tokens=lengths.longest,
@@ -143,11 +163,21 @@ def facts_of(path: str, data: DataSet, lengths: Lengths) -> DataFacts:
         how=lengths.how,
         mean_tokens=lengths.mean,
         lengths=lengths.per_row,
+        class_counts=tuple(labels.most_common()),
+        held_out=None if held_out is None else str(local_data(held_out).absolute()),
+        held_out_rows=None if other is None else len(other.rows),
     )
+
+
+def local_data(name: str) -> Path:
+    """The path that --data names; a data set of the Hub is where its download lies."""
+    return Path(name).expanduser()
 
 
 def _refuse_idle_options(arguments: argparse.Namespace) -> None:
     method = arguments.method
+    if arguments.held_out is not None and arguments.data is None:
+        raise UsageError("--held-out goes with --data")
     if arguments.train_last is not None and method in ("lora", "qlora"):
         raise UsageError(f"--train-last goes with --method full, not {method}")
     if method == "full" and (arguments.rank is not None or arguments.targets is not None):

@@ -58,9 +58,13 @@ def _require_attention(run_plan: RunPlan) -> None:
 
 
 def _require_data(run_plan: RunPlan) -> None:
-    from launcher.data.rows import read_data
+    from launcher.data.rows import held_out_data, read_data
+    from launcher.data.suitable import require_suitable
 
-    read_data(Path(run_plan.data.train))
+    task, section = run_plan.training.task, run_plan.data
+    data = read_data(Path(section.train), labels_aside=task == "causal-lm")
+    require_suitable(data, task, run_plan.model.name)
+    held_out_data(data, None if section.held_out is None else Path(section.held_out))
 
 
 def _require_device(run_plan: RunPlan) -> Budget | None:

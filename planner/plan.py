@@ -11,7 +11,13 @@ from hwdb.find import find_card
 from planner.advice.fastest import fastest
 from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
 from planner.advice.method import Recommendation, recommend
-from planner.advice.settings import Asked, DataFacts, request_for
+from planner.advice.settings import (
+    FEWEST_ROWS_TO_HOLD_OUT,
+    TASK_OF_LAYOUT,
+    Asked,
+    DataFacts,
+    request_for,
+)
 from planner.budget import Budget
 from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
 from planner.request import METHODS, Method, TrainingRequest
@@ -127,7 +133,8 @@ def make_plan(
 
     Raises RequestError when what was asked for cannot be.
     """
-    asked = replace(asked, task=asked.task or model.shape.usual_task)
+    of_data = None if data is None else TASK_OF_LAYOUT.get(data.layout)
+    asked = replace(asked, task=asked.task or of_data or model.shape.usual_task)
     methods = METHODS if asked.method is None else (asked.method,)
     answers = tuple(
         _answer(
@@ -148,7 +155,7 @@ def make_plan(
         data=data,
         answers=answers,
         recommendation=recommend(answers),
-        warnings=tuple(_warnings(model, answers, budget)),
+        warnings=(*_warnings(model, answers, budget), *_data_warnings(answers, data)),
     )
 
 
@@ -208,6 +215,22 @@ def _answer(
         card_id=None if budget is None else budget.card_id,
         lengths=lengths,
     )
+
+
+def _data_warnings(answers: tuple[MethodAnswer, ...], data: DataFacts | None) -> list[PlanWarning]:
+    found: list[PlanWarning] = []
+    if data is None:
+        return found
+    limit = min(answer.request.sequence_tokens for answer in answers)
+    cut = sum(tokens > limit for tokens in data.lengths)
+    if cut:
+        which = "all rows" if cut == data.rows else f"{cut} of {data.rows} rows"
+        text = f"{which} have more than {limit} tokens and are cut there"
+        found.append(PlanWarning(code="ROWS_CUT", text=text))
+    if data.held_out_rows is None and data.rows < FEWEST_ROWS_TO_HOLD_OUT:
+        text = f"{data.rows} rows are too few to hold any out: whether it helped is not measured"
+        found.append(PlanWarning(code="NOTHING_HELD_OUT", text=text))
+    return found
 
 
 def _warnings(

@@ -103,7 +103,19 @@ def _refuse_both(arguments: argparse.Namespace) -> None:
 
 
 _SAID_BY_PLAN = (
-    *("model", "data", "gpu", "method", "train_last", "task", "rank", "targets", "seq", "batch"),
+    *(
+        "model",
+        "data",
+        "held_out",
+        "gpu",
+        "method",
+        "train_last",
+        "task",
+        "rank",
+        "targets",
+        "seq",
+        "batch",
+    ),
     *("accumulate", "optimizer", "weights", "checkpointing", "attention", "loss", "packing"),
     *("epochs", "max_steps", "learning_rate", "seed", "trace"),
 )

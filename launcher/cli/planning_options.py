@@ -84,7 +84,12 @@ def _add_job(what: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="short name or alias in hwdb, org/name[@revision] on the Hub, folder, or config.json",
     )
-    what.add_argument("--data", metavar="FILE", help="training rows, JSON Lines")
+    what.add_argument(
+        "--data", metavar="FILE", help="rows to learn from: a file, a folder or a pattern"
+    )
+    what.add_argument(
+        "--held-out", metavar="FILE", help="rows to measure on; else about a tenth of them is"
+    )
 
 
 def _add_settings(parser: argparse.ArgumentParser, what: argparse._ArgumentGroup) -> None:

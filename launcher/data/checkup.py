@@ -15,10 +15,11 @@ from launcher.data.near_duplicates import HeldOutIndex
 from launcher.data.problems import Problem, unusable_file
 from launcher.data.row_lengths import lengths_of_source
 from launcher.data.sources import Source, source_of
-from launcher.data.split import FEWEST_ROWS_TO_SPLIT, is_held_out
+from launcher.data.split import is_held_out
 from launcher.data.survey import Survey
 from launcher.data.surveying import Surveyed, near_repeats, survey_source
-from planner.settle import held_out_share
+from planner.advice.settings import FEWEST_ROWS_TO_HOLD_OUT
+from planner.loop import held_out_share
 
 Verdict = Literal["usable", "usable with warnings", "not usable as it is"]
 
@@ -129,8 +130,8 @@ def _held_out(survey: Survey, measured_on: Source | None) -> tuple[float, int, s
     if measured_on is not None:
         rows = survey_source(measured_on).survey.rows
         return 0.0, rows, f"the rows of {measured_on.path}"
-    if survey.rows < FEWEST_ROWS_TO_SPLIT:
-        return 0.0, 0, f"none: {survey.rows} rows are fewer than {FEWEST_ROWS_TO_SPLIT}"
+    if survey.rows < FEWEST_ROWS_TO_HOLD_OUT:
+        return 0.0, 0, f"none: {survey.rows} rows are fewer than {FEWEST_ROWS_TO_HOLD_OUT}"
     fraction = held_out_share(survey.rows)
     rows = sum(is_held_out(key, fraction) for key in survey.keys)
     return fraction, max(rows, 1), f"about {100 * fraction:.3g} %, by hash: fixed as rows are added"

@@ -27,6 +27,34 @@ def read_data(path: Path, *, labels_aside: bool = False) -> DataSet:
     return read_source(source_of(path), labels_aside=labels_aside)
 
 
+def held_out_data(data: DataSet, path: Path | None = None) -> DataSet | None:
+    """The rows to measure on, from `path` or what the folder of `data` sets aside; else None.
+
+    They must be of the same layout, with labels that occur in `data`. Raises DataError.
+    """
+    source = source_of(path) if path is not None else source_of(data.path).held_out
+    if source is None:
+        return None
+    try:
+        other = read_source(source, labels_aside=data.layout == "text")
+    except DataError as failure:
+        raise DataError(f"held-out rows: {failure.message}", *failure.hints) from failure
+    if other.layout != data.layout:
+        raise DataError(
+            f"held-out rows: {other.path}: its rows are {other.layout}, those of {data.path} are "
+            f"{data.layout}",
+            "measure on rows of the same layout",
+        )
+    known = set(data.classes)
+    for index, row in enumerate(other.rows):
+        if "label" in row and row["label"] not in known:
+            raise DataError(
+                f"{other.place(index)}: label: {row['label'][:40]!a} does not occur in {data.path}",
+                "correct it, or add rows of that class to learn from",
+            )
+    return other
+
+
 def read_source(source: Source, *, labels_aside: bool = False) -> DataSet:
     """Read and check the rows of one source; for errors see `read_data`."""
     digest = FileDigest()
@@ -97,16 +125,6 @@ class _Reading:
 def problem_at(file: Path, line: int, found: RowProblemError) -> Problem:
     """What is wrong with a row, with its place."""
     return Problem(file=file, line=line, field=found.field, reason=found.reason, fix=found.fix)
-
-
-def require_rows(data: DataSet) -> None:
-    """Raise DataError for a classification that has one class only."""
-    if data.classes and len(data.classes) == 1:
-        raise DataError(
-            f'{data.path}: every row has the label "{data.classes[0]}"; there is nothing to tell '
-            "apart",
-            "add rows of a second class",
-        )
 
 
 def _unused(candidate: Row, shape: Shape) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FEWEST_ROWS_TO_SPLIT = 10
-"""Below this a held-out row says too little and costs too much of what is learned."""
+from planner.advice.settings import FEWEST_ROWS_TO_HOLD_OUT
 
 _KEYS = 1 << 64
 
@@ -30,7 +29,7 @@ def hold_out(keys: Sequence[int], fraction: float) -> Split:
     """Hold out about a `fraction` of the rows with these keys (64-bit hashes of the rows).
 
     A row's side depends on its own key alone, so rows that are added, removed or moved change
-    nothing for the others, and equal rows are on one side. Of FEWEST_ROWS_TO_SPLIT rows or more
+    nothing for the others, and equal rows are on one side. Of FEWEST_ROWS_TO_HOLD_OUT rows or more
     one is always held out, the one with the smallest key if it must be, of fewer none.
     A fraction of 0 holds out none. Raises ValueError without rows or for a fraction outside
     0 to 1.
@@ -43,8 +42,8 @@ def hold_out(keys: Sequence[int], fraction: float) -> Split:
     held_out: set[int] = set()
     if fraction == 0:
         reason = "none held out, as asked"
-    elif count < FEWEST_ROWS_TO_SPLIT:
-        reason = f"none held out: {count} rows are fewer than {FEWEST_ROWS_TO_SPLIT}"
+    elif count < FEWEST_ROWS_TO_HOLD_OUT:
+        reason = f"none held out: {count} rows are fewer than {FEWEST_ROWS_TO_HOLD_OUT}"
     else:
         held_out = {index for index, key in enumerate(keys) if is_held_out(key, fraction)}
         held_out = held_out or _equal_to_smallest(keys)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher.data.dataset import DataSet
-from launcher.data.rows import read_source, require_rows
-from launcher.data.sources import Source, source_of
+from launcher.data.rows import held_out_data, read_data
 from launcher.data.split import hold_out
-from launcher.errors import DataError
+from launcher.data.suitable import require_suitable
 from launcher.runs.events import EventLog
-from planner.run_plan import DataSection, RunPlan
+from planner.run_plan import RunPlan
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from launcher.training.pictures import Prepare
 
 _LINES_NAMED = 5
-_LAYOUTS = {"text-classification": "text_label", "image-classification": "image_label"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,36 +46,14 @@ class LabelledRows:
     held_out: tuple[LabelledRow, ...]
 
 
-def read_labelled(section: DataSection) -> tuple[DataSet, DataSet | None]:
-    """The training data, and the rows to measure on where a file of them is named."""
-    source = source_of(Path(section.train))
-    data = read_source(source)
-    held_out = Path(section.held_out) if section.held_out is not None else None
-    other = source_of(held_out) if held_out is not None else source.held_out
-    return data, None if other is None else _read_held_out(other)
-
-
-def _read_held_out(source: Source) -> DataSet:
-    try:
-        return read_source(source)
-    except DataError as failure:
-        raise DataError(f"held-out rows: {failure.message}", *failure.hints) from failure
-
-
 def prepare_labelled_rows(plan: RunPlan, prepare: Preparation, events: EventLog) -> LabelledRows:
     """Read, prepare and split the plan's data, and write what was found as events.
 
     Raises DataError naming the place of a row that cannot be used, or when there is one class.
     """
-    data, other = read_labelled(plan.data)
-    wanted = _LAYOUTS[plan.training.task]
-    if data.layout != wanted:
-        raise DataError(
-            f"{data.path}: {plan.training.task} needs rows of {wanted.replace('_', ' and ')}, "
-            f"these are {data.layout.replace('_', ' and ')}",
-            "tlplan data shows what the file holds",
-        )
-    require_rows(data)
+    data = read_data(Path(plan.data.train))
+    require_suitable(data, plan.training.task, plan.model.name)
+    other = held_out_data(data, Path(plan.data.held_out) if plan.data.held_out else None)
     numbers = {label: index for index, label in enumerate(data.classes)}
     rows = [prepare(data, index, numbers) for index in range(len(data.rows))]
     if other is None:
@@ -85,20 +61,10 @@ def prepare_labelled_rows(plan: RunPlan, prepare: Preparation, events: EventLog)
         train = tuple(rows[index] for index in split.train_indices)
         held_out = tuple(rows[index] for index in split.held_out_indices)
     else:
-        _require_known_labels(other, numbers)
         train = tuple(rows)
         held_out = tuple(prepare(other, index, numbers) for index in range(len(other.rows)))
     _report(events, train, held_out, data.classes)
     return LabelledRows(classes=data.classes, train=train, held_out=held_out)
-
-
-def _require_known_labels(other: DataSet, numbers: dict[str, int]) -> None:
-    for index, row in enumerate(other.rows):
-        if row["label"] not in numbers:
-            raise DataError(
-                f'{other.place(index)}: label: "{row["label"][:40]}" does not occur in training',
-                "correct it, or add rows of that class to train on",
-            )
 
 
 class Preparation:

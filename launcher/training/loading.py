@@ -51,6 +51,7 @@ def load_model(plan: RunPlan) -> PreTrainedModel:
         **_loading_options(plan),
     )
     model.config.use_cache = False
+    _keep_unpacked(model)
     return model
 
 

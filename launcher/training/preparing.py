@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launcher.data.rows import read_data
+from launcher.data.dataset import Row
+from launcher.data.rows import held_out_data, read_data
 from launcher.data.split import hold_out
+from launcher.data.suitable import require_suitable
 from launcher.errors import DataError
 from launcher.runs.events import EventLog
 from launcher.training.answers import Question, question_of
@@ -38,25 +40,31 @@ def prepare_rows(
 
     Raises DataError naming the line of a row that cannot be used.
     """
-    data = read_data(Path(plan.data.train))
-    rows = RowTokenizer(
+    data = read_data(Path(plan.data.train), labels_aside=True)
+    require_suitable(data, plan.training.task, plan.model.name)
+    other = held_out_data(data, Path(plan.data.held_out) if plan.data.held_out else None)
+    tokenize = RowTokenizer(
         tokenizer,
         model_name=plan.model.name,
         loss_on=plan.data.loss_on,
         sequence_tokens=plan.training.sequence_tokens,
-    ).tokenize(data)
-    split = hold_out(data.row_keys, plan.data.held_out_fraction)
-    train = _with_something_to_learn([rows[index] for index in split.train_indices], data.path)
-    held_out = tuple(rows[i] for i in split.held_out_indices if rows[i].learned_tokens)
+    ).tokenize
+    rows = tokenize(data)
+    if other is not None:
+        kept, measured = rows, tokenize(other)
+        asked_of: Row | None = other.rows[0]
+    else:
+        split = hold_out(data.row_keys, plan.data.held_out_fraction)
+        kept = [rows[index] for index in split.train_indices]
+        measured = [rows[index] for index in split.held_out_indices]
+        asked_of = data.rows[split.held_out_indices[0]] if measured else None
+    train = _with_something_to_learn(kept, data.path)
+    held_out = tuple(row for row in measured if row.learned_tokens)
     _report(events, rows, train=train, held_out=held_out)
     return PreparedRows(
         train=train,
         held_out=held_out,
-        question=(
-            question_of(data.rows[split.held_out_indices[0]], data.layout, tokenizer)
-            if split.held_out_indices
-            else None
-        ),
+        question=None if asked_of is None else question_of(asked_of, data.layout, tokenizer),
     )
 
 

@@ -22,6 +22,8 @@ from planner.shape import ModelShape
 SEQUENCE_TOKENS = 2048
 EFFECTIVE_ROWS = 16
 RANK = 16
+FEWEST_ROWS_TO_HOLD_OUT = 10
+"""Below this a held-out row says too little and costs too much of what is learned."""
 ASKED = "as asked"
 
 
@@ -81,6 +83,17 @@ class DataFacts(NamedTuple):
     """Tokens of each row; empty when unknown."""
     class_counts: tuple[tuple[str, int], ...] = ()
     """Rows of each label, most first; empty where rows have no label."""
+    held_out: str | None = None
+    """File of rows to measure on; None holds out a share of the rows."""
+    held_out_rows: int | None = None
+    """How many rows a file or folder sets aside for measuring; None when it sets none aside."""
+
+
+TASK_OF_LAYOUT: dict[str, Task] = {
+    "text_label": "text-classification",
+    "image_label": "image-classification",
+}
+"""What rows with labels are for; what others are for depends on the model."""
 
 
 class Choice(NamedTuple):
@@ -109,10 +122,16 @@ def sequence_choice(asked: Asked, data: DataFacts | None, shape: ModelShape) -> 
     return Choice(value=needed, reason=f"the longest row has {data.longest_tokens}; {data.how}")
 
 
-def batch_choices(asked: Asked) -> tuple[Choice, Choice]:
+_SMALL_MODEL = 1_000_000_000
+
+
+def batch_choices(asked: Asked, shape: ModelShape | None = None) -> tuple[Choice, Choice]:
     """Rows at once and micro-batches a step."""
+    small = shape is not None and shape.parameters < _SMALL_MODEL
     if asked.micro_batch is not None:
         micro = Choice(value=asked.micro_batch, reason=ASKED)
+    elif small and task_of(asked) != "causal-lm":
+        micro = Choice(value=EFFECTIVE_ROWS, reason="a small model has room for a whole step")
     else:
         micro = Choice(value=1, reason="least memory; --batch raises it")
     if asked.accumulation is not None:
@@ -244,7 +263,7 @@ def request_for(
 
     Raises RequestError when what was asked for cannot be.
     """
-    micro, accumulation = batch_choices(asked)
+    micro, accumulation = batch_choices(asked, shape)
     weights = weights_choice(asked, method, budget).value
     return TrainingRequest(
         method=method,

@@ -13,9 +13,9 @@ from launcher.view.words import one_line
 from launcher.wizard.draft import ChosenData, Draft, plan_of
 from launcher.wizard.wording import without_options
 from planner.advice.should_you import Advice
+from planner.loop import held_out_rows
 from planner.memory.estimate import Fits
 from planner.request import Method, RequestError
-from planner.settle import held_out_rows
 
 _HISTOGRAM_COLUMNS = 36
 _BLOCKS = " ▁▂▃▄▅▆▇█"

@@ -14,8 +14,8 @@ from launcher.wizard.draft import Draft
 from launcher.wizard.head import memory_text, short_place
 from launcher.wizard.start.checks import Check
 from launcher.wizard.wording import without_options
+from planner.loop import held_out_rows
 from planner.plan import Plan
-from planner.settle import held_out_rows
 
 _SIGN: dict[str, tuple[str, Role]] = {
     "good": ("✓", "fits"),
