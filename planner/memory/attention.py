@@ -45,6 +45,9 @@ class AttentionWriter:
         table_bytes = 4 if self.family.rotary == "wide" else layers.numerics.embeddings
         queries, keys = rotated(layers, [queries, keys], rotary, table_bytes=table_bytes)
         out = self._attended(queries, keys, values)
+        if rotary == "partial" and self.request.attention == "sdpa":
+            # The kernel's result has the queries' layout: heads outside, since they were joined.
+            out = layers.unary(out, "attention.contiguous")
         for line in leaving:
             if layers.fuses_adapters:
                 (out,) = fused_linears(layers, out, [line])

@@ -76,8 +76,8 @@ def _saved(
         weight = library.weight(Size.of("hV"), numerics.head_weights)
         product(library, normed, weight, Size.of("V") * TOKENS, "head")
     else:
-        # Rows with a label are copied and kept in the dtype of products, as is the weight.
-        copies = elements * numerics.compute
+        # Rows with a label are copied and kept, and so is autocast's copy of the weight.
+        copies = normed.size
         if numerics.head_weights != numerics.compute:
             copies += Size.of("hV") * numerics.compute
         tape.run("labelled", [normed.tensor], TOKENS, saves_aside=copies)

@@ -73,7 +73,12 @@ def plain_products(layers: Layers, parts: Sequence[Value]) -> Value:
 
 def _spread(layers: Layers, value: Value) -> Value:
     """Keys or values copied for every query head; their gradient is summed back."""
-    made = layers.tape.run("attention.expand", [value.tensor], _OUT * value.bytes)
+    made = layers.tape.run(
+        "attention.expand",
+        [value.tensor],
+        _OUT * value.bytes,
+        wide_gradients={value.tensor: _OUT * value.bytes},
+    )
     return Value(made, _OUT, value.bytes)
 
 

@@ -93,15 +93,17 @@ class Layers:
         """
         bytes_ = max(left.bytes, right.bytes)
         out = left.elements * bytes_
-        scratch = NOTHING
-        for side in (left, right):
-            if side.tensor.needs_grad and side.size.terms != out.terms:
-                scratch += out
         saves = [
             mine.tensor for mine, other in ((left, right), (right, left)) if other.tensor.needs_grad
         ]
         made = self.tape.run(
-            name, [left.tensor, right.tensor], out, saves=saves, backward_scratch=scratch
+            name,
+            [left.tensor, right.tensor],
+            out,
+            saves=saves,
+            wide_gradients={
+                side.tensor: out for side in (left, right) if side.size.terms != out.terms
+            },
         )
         return Value(made, left.elements, bytes_)
 

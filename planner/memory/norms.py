@@ -64,7 +64,12 @@ def _row_means(layers: Layers, value: Value, rows: Size, name: str) -> Value:
 
 def _less(layers: Layers, value: Value, means: Value, name: str) -> Value:
     """Value - means: the gradient of the means is a negated copy before it is summed."""
-    out = layers.tape.run(name, [value.tensor, means.tensor], value.size)
+    out = layers.tape.run(
+        name,
+        [value.tensor, means.tensor],
+        value.size,
+        wide_gradients={means.tensor: value.size},
+    )
     return Value(out, value.elements, value.bytes)
 
 

@@ -179,6 +179,9 @@ class _Backward:
             made = self._run(operation, incoming)
             for gradient in incoming:
                 self._let_go(gradient)
+            for tensor, gradient in made:
+                if tensor in operation.wide_gradients:
+                    self._narrow(gradient, tensor.size, operation.name)
         self._saved -= self._savers.release(operation)
         if incoming:
             for tensor, gradient in made:
@@ -196,10 +199,18 @@ class _Backward:
                 incoming[0].dense = incoming[0].dense and not operation.passes_a_part_on
                 made.append((tensor, incoming[0]))
             else:
-                made.append((tensor, _Gradient(tensor.size)))
-                self._gradients += tensor.size
+                size = operation.wide_gradients.get(tensor, tensor.size)
+                made.append((tensor, _Gradient(size)))
+                self._gradients += size
         self._mark(operation.name, operation.backward_scratch)
         return made
+
+    def _narrow(self, gradient: _Gradient, size: Size, name: str) -> None:
+        """Cast or sum a gradient to the size of its tensor."""
+        self._gradients += size
+        self._mark(name, NOTHING)
+        self._gradients -= gradient.size
+        gradient.size = size
 
     def _hand_over(self, tensor: Tensor, gradient: _Gradient, name: str) -> None:
         if tensor.is_weight:

@@ -51,7 +51,7 @@ def _by_table(layers: Layers, value: Value, table_bytes: int, name: str) -> Valu
         [value.tensor],
         out,
         saves=[table],
-        backward_scratch=out if bytes_ > value.bytes else NOTHING,
+        wide_gradients={value.tensor: out} if bytes_ > value.bytes else {},
     )
     return Value(made, value.elements, bytes_)
 

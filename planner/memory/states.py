@@ -228,6 +228,8 @@ def _weights_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numeri
     vectors = layers * shape.other_block_parameters * numerics.norm_weights
     outside = shape.parameters - layers * shape.block_parameters
     tables = outside * numerics.head_weights
+    # Embeddings whose name is not among those that are cast back after k-bit preparation.
+    tables += shape.embedding_parameters * (numerics.embeddings - numerics.head_weights)
     if not numerics.quantized:
         return shape.parameters * numerics.weights
     if request.stack == "litgpt":

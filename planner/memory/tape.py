@@ -7,7 +7,8 @@ operation says what it saves. `planner.memory.replay` follows it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from planner.memory.replay import Pass, replay
@@ -39,6 +40,9 @@ class Tensor:
         self.is_weight = is_weight
 
 
+_NONE: Mapping[Tensor, Size] = MappingProxyType({})
+
+
 class Operation(NamedTuple):
     """One autograd node, with what it holds and what it needs while it runs."""
 
@@ -51,6 +55,9 @@ class Operation(NamedTuple):
     """Bytes kept for backward that no other operation sees: masks, statistics."""
     forward_scratch: Size = NOTHING
     backward_scratch: Size = NOTHING
+    wide_gradients: Mapping[Tensor, Size] = _NONE
+    """Inputs whose gradient is made in another size first, and summed or cast to its own when the
+    output's gradient is gone."""
     passes_gradient_on: bool = False
     """The gradient of the output is the gradient of the inputs: views and additions."""
     passes_a_part_on: bool = False
@@ -96,6 +103,7 @@ class Tape:
         saves_aside: Size = NOTHING,
         forward_scratch: Size = NOTHING,
         backward_scratch: Size = NOTHING,
+        wide_gradients: Mapping[Tensor, Size] = _NONE,
     ) -> Tensor:
         """An operation that makes a new tensor; backward makes a gradient for each input."""
         needs_grad = any(tensor.needs_grad for tensor in inputs)
@@ -110,6 +118,7 @@ class Tape:
                 saved_aside=saves_aside if needs_grad else NOTHING,
                 forward_scratch=forward_scratch,
                 backward_scratch=backward_scratch,
+                wide_gradients=wide_gradients,
             )
         )
         return made
