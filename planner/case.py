@@ -92,7 +92,7 @@ def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
         weights=case.get("weights") or ("nf4-dq" if method == "qlora" else "bf16"),
         autocast=case.get("autocast", "bf16"),
         lengths=lengths,
-        lengths_vary=lengths is None and version is not None and version < _BEFORE_PACKING,
+        lengths_vary=lengths is None and _rows_varied(version, case),
         transformers_version=version,
         bitsandbytes_version=_version(case.get("versions"), "bitsandbytes"),
         allocator=case.get("allocator") or _usual_allocator(case),
@@ -216,6 +216,12 @@ _TRANSFORMERS_OF_TORCH = {
     (2, 5): (4, 47), (2, 6): (4, 50), (2, 7): (4, 53), (2, 8): (4, 56), (2, 9): (4, 57),
 }  # fmt: skip
 """The Transformers that was new when that torch was, for a case that names only torch."""
+
+
+def _rows_varied(version: tuple[int, int] | None, case: Mapping[str, Any]) -> bool:
+    """Whether a run of that time had batches of unequal lengths, as far as anyone can tell."""
+    alone = case.get("gpus", 1) == 1 and case.get("stack", "transformers") == "transformers"
+    return alone and version is not None and version < _BEFORE_PACKING
 
 
 def _version_of_torch(versions: Mapping[str, Any] | None) -> tuple[int, int] | None:

@@ -52,7 +52,7 @@ to 20 % away from it, mostly below (bench/formula_against_trace.py)."""
 _FAR_FAMILIES = frozenset(("falcon", "gpt_oss"))
 """Families whose attention or experts the formula knows only roughly."""
 
-_Checked = Literal["close", "own stack", "known", "sharded", "stand-in"]
+_Checked = Literal["close", "own stack", "known", "sharded", "sharded adapters", "stand-in"]
 
 # Shares of the expected value: of residuals on third-party runs (bench/residuals.py: the 5th and
 # the 95th percentile, a little wider) and, for families that no such run covers, of the distance
@@ -82,6 +82,12 @@ _SPREADS: dict[_Checked, dict[str, _Spread]] = {
         "classic": _Spread(below=0.18, above=0.35),
         "host": _Spread(below=0.18, above=0.30),
     },
+    "sharded adapters": {
+        "allocated": _Spread(below=0.15, above=0.45),
+        "expandable": _Spread(below=0.15, above=0.45),
+        "classic": _Spread(below=0.15, above=0.50),
+        "host": _Spread(below=0.18, above=0.30),
+    },
     "stand-in": {
         "allocated": _Spread(below=0.20, above=0.35),
         "expandable": _Spread(below=0.20, above=0.40),
@@ -102,7 +108,7 @@ def _checked(shape: ModelShape, request: TrainingRequest) -> _Checked:
     if not shape.recognized or shape.family.model_type in _FAR_FAMILIES:
         return "stand-in"
     if request.gpus > 1 or request.sharding != "none":
-        return "sharded"
+        return "sharded" if request.method == "full" else "sharded adapters"
     usual = request.adapter is None or request.adapter.kind != "dora"
     if has_own_model(shape, request):
         return "own stack" if usual else "known"

@@ -36,6 +36,15 @@ class Sharding(NamedTuple):
     """Weights of other cards' shares, whole for a while; not during the optimizer's step."""
     standing_bytes: int
     """Buckets that are always there."""
+    loaded_whole_bytes: int = 0
+    """The whole model, which litgpt makes on every card to read its checkpoint into."""
+
+    def load(self) -> list[Candidate]:
+        """The moment at which a checkpoint is read, before there is optimizer state."""
+        beyond = self.loaded_whole_bytes - self.states.optimizer_bytes
+        if beyond <= 0:
+            return []
+        return [Candidate(phase="load", where="whole model", temporaries_bytes=beyond)]
 
     def on(self, candidate: Candidate) -> Candidate:
         """The moment with what sharding adds to it."""
@@ -66,6 +75,8 @@ def _fully_sharded(
 ) -> Sharding:
     cards = request.gpus
     whole_gradients = request.accumulation > 1
+    whole = states.weights_bytes if request.stack == "litgpt" else 0
+    states = _upcast(states, request, numerics)
     gradients = states.gradients_bytes if whole_gradients else _share(states.gradients_bytes, cards)
     block = states.block_gradients_bytes
     return Sharding(
@@ -79,6 +90,22 @@ def _fully_sharded(
         ),
         gathered_bytes=_gathered(states, shape, numerics),
         standing_bytes=0,
+        loaded_whole_bytes=whole,
+    )
+
+
+def _upcast(states: States, request: TrainingRequest, numerics: Numerics) -> States:
+    """Accelerate makes 16-bit trained weights fp32 under mixed precision."""
+    narrow = request.method == "full" and numerics.weights == 2
+    if not narrow or request.autocast is None or request.stack != "transformers":
+        return states
+    whole = {"adamw": 2, "adamw-fused": 2, "sgd": 1}.get(request.optimizer_name, 1)
+    return states._replace(
+        weights_bytes=2 * states.weights_bytes,
+        gradients_bytes=2 * states.gradients_bytes,
+        block_gradients_bytes=2 * states.block_gradients_bytes,
+        optimizer_bytes=whole * states.optimizer_bytes,
+        step_scratch_bytes=2 * states.step_scratch_bytes,
     )
 
 

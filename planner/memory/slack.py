@@ -43,8 +43,11 @@ _KEPT = _Shares(equal=0.0, unequal=0.15)
 _KEPT_AMONG_GRADIENTS = _Shares(equal=0.35, unequal=1.0)
 """Of those where all weights are trained: lasting gradients take their places."""
 
-_NEEDED = 0.20
+_NEEDED = 0.11
 """Share of the same that a budget must have beyond the allocated peak."""
+
+_NEEDED_KEPT = 0.05
+"""The same of activations that are kept."""
 
 _STANDING = 0.005
 """Share of all that is allocated: rounding to segments."""
@@ -77,7 +80,7 @@ def classic_needed(
     standing_bytes: int, candidates: Sequence[Candidate], request: TrainingRequest
 ) -> int:
     """The smallest budget with classic segments, which give back what is free as a whole."""
-    kept = 0.0 if request.checkpointing == "none" else _NEEDED
+    kept = _NEEDED_KEPT if request.checkpointing == "none" else _NEEDED
     return _with_shares(standing_bytes, candidates, _NEEDED, kept)
 
 

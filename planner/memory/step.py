@@ -47,7 +47,8 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
         *ledger.embeddings(),
         *ledger.optimizer(),
     ]
-    return Step(states=states, candidates=tuple(map(sharding.on, candidates)))
+    moments = (*sharding.load(), *map(sharding.on, candidates))
+    return Step(states=states, candidates=moments)
 
 
 def _head(

@@ -19,9 +19,27 @@ ONE = memory()
 @pytest.mark.parametrize("sharding", ["fsdp", "zero3"])
 def test_weights_are_shared(sharding: str):
     """Four cards hold a quarter each."""
-    parts = memory(gpus=4, sharding=sharding).parts
+    parts = memory(gpus=4, sharding=sharding, autocast=None).parts
 
     assert parts.weights_bytes == pytest.approx(ONE.parts.weights_bytes / 4, rel=0.01)
+
+
+def test_accelerate_trains_fp32_shares_under_mixed_precision():
+    """16-bit weights become fp32, and with them gradients and moments; frozen ones do not."""
+    pure, mixed = (memory(gpus=4, sharding="fsdp", autocast=cast) for cast in (None, "bf16"))
+    frozen = [memory("lora", gpus=4, sharding="fsdp", autocast=cast) for cast in (None, "bf16")]
+
+    assert mixed.parts.weights_bytes == pytest.approx(2 * pure.parts.weights_bytes, rel=0.01)
+    assert mixed.parts.optimizer_bytes == pytest.approx(2 * pure.parts.optimizer_bytes, rel=0.01)
+    assert frozen[0].parts.weights_bytes == frozen[1].parts.weights_bytes
+
+
+def test_litgpt_reads_its_checkpoint_into_a_whole_model_on_every_card():
+    """The load is the peak of a small step, whatever the share."""
+    request = {"stack": "litgpt", "autocast": None, "loss": "chunked", "sequence_tokens": 8}
+    adapters = memory("lora", gpus=8, sharding="fsdp", **request)
+
+    assert adapters.peak_phase == "load"
 
 
 def test_copies_of_the_model_add_buckets_for_their_gradients():
