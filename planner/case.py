@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from planner.budget import usable_bytes
+from planner.case_versions import rows_varied, transformers_version, version_of
 from planner.memory.estimate import (
     MemoryEstimate,
     Verdict,
@@ -79,11 +80,7 @@ def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
         sequence = min(sequence, max(lengths))
         unequal = case["micro_batch"] > 1 and len(set(lengths)) > 1
         given.setdefault("padded", unequal)
-    version = (
-        _version(case.get("versions"), "transformers")
-        or _version_of_patches(case)
-        or _version_of_torch(case.get("versions"))
-    )
+    version = transformers_version(case)
     return TrainingRequest(
         method=method,
         micro_batch=case["micro_batch"],
@@ -92,9 +89,9 @@ def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
         weights=case.get("weights") or ("nf4-dq" if method == "qlora" else "bf16"),
         autocast=case.get("autocast", "bf16"),
         lengths=lengths,
-        lengths_vary=lengths is None and _rows_varied(version, case),
+        lengths_vary=lengths is None and rows_varied(version, case),
         transformers_version=version,
-        bitsandbytes_version=_version(case.get("versions"), "bitsandbytes"),
+        bitsandbytes_version=version_of(case.get("versions"), "bitsandbytes"),
         allocator=case.get("allocator") or _usual_allocator(case),
         **given,
     )
@@ -189,44 +186,6 @@ def _lengths(given: list[Any] | None) -> tuple[int, ...] | None:
     if not given or not whole:
         raise RequestError("lengths", "lengths must be a list of whole numbers above 0")
     return tuple(given)
-
-
-def _version(versions: Mapping[str, Any] | None, library: str) -> tuple[int, int] | None:
-    if not versions or not versions.get(library):
-        return None
-    parts = str(versions[library]).split(".")
-    try:
-        return int(parts[0]), int(parts[1])
-    except (ValueError, IndexError):
-        text = f"versions.{library} must look like 4.48.1, got {versions[library]!r}"
-        raise RequestError("versions", text) from None
-
-
-def _version_of_patches(case: Mapping[str, Any]) -> tuple[int, int] | None:
-    """The Transformers that the Triton cross entropy was patched into, where a case names none."""
-    patched = case.get("loss") == "triton" and case.get("stack", "transformers") == "transformers"
-    return (4, 45) if patched else None
-
-
-_BEFORE_PACKING = (4, 40)
-"""Before it, Transformers could not keep packed rows apart: batches were as long as their rows."""
-
-_TRANSFORMERS_OF_TORCH = {
-    (2, 0): (4, 33), (2, 1): (4, 36), (2, 2): (4, 39), (2, 3): (4, 42), (2, 4): (4, 45),
-    (2, 5): (4, 47), (2, 6): (4, 50), (2, 7): (4, 53), (2, 8): (4, 56), (2, 9): (4, 57),
-}  # fmt: skip
-"""The Transformers that was new when that torch was, for a case that names only torch."""
-
-
-def _rows_varied(version: tuple[int, int] | None, case: Mapping[str, Any]) -> bool:
-    """Whether a run of that time had batches of unequal lengths, as far as anyone can tell."""
-    alone = case.get("gpus", 1) == 1 and case.get("stack", "transformers") == "transformers"
-    return alone and version is not None and version < _BEFORE_PACKING
-
-
-def _version_of_torch(versions: Mapping[str, Any] | None) -> tuple[int, int] | None:
-    torch = _version(versions, "torch")
-    return None if torch is None else _TRANSFORMERS_OF_TORCH.get(torch)
 
 
 def answer_case(
