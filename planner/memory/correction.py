@@ -59,7 +59,7 @@ def corrected(estimate: MemoryEstimate, runs: Sequence[Measured]) -> MemoryEstim
     used = _plausible(runs)
     if not used:
         return estimate
-    weight = len(used) / (len(used) + 1)
+    weight = _weight(used)
     shift = round(weight * _median(run.beyond_bytes for run in used))
     # Below its tensors no process can be.
     shift = max(shift, -estimate.parts.runtime_bytes)
@@ -83,6 +83,17 @@ def corrected(estimate: MemoryEstimate, runs: Sequence[Measured]) -> MemoryEstim
         uncorrected_bytes=estimate.device.expected_bytes,
         uncorrected_allocated_bytes=estimate.allocated.expected_bytes,
     )
+
+
+def learned_shift(runs: Sequence[Measured]) -> int:
+    """Bytes that these runs add to an estimate of the device."""
+    used = _plausible(runs)
+    return round(_weight(used) * _median(run.beyond_bytes for run in used)) if used else 0
+
+
+def _weight(used: Sequence[Measured]) -> float:
+    """The estimate itself counts like one run."""
+    return len(used) / (len(used) + 1)
 
 
 def corrected_by(basis: Basis) -> str:
