@@ -159,6 +159,14 @@ def make_plan(
     )
 
 
+def at_length(answer: MethodAnswer, sequence_tokens: int) -> MethodAnswer:
+    """The same step with rows of another length, all else as it is."""
+    request = replace(answer.request, sequence_tokens=sequence_tokens)
+    memory = estimate_memory(answer.shape, request)
+    verdict = verdict_of(memory.needed, answer.verdict.capacity_bytes)
+    return replace(answer, request=request, memory=memory, verdict=verdict)
+
+
 def _with_chosen_sped_up(
     answers: tuple[MethodAnswer, ...],
     budget: Budget | None,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from textual.binding import Binding, BindingType
 
-from launcher.wizard.draft import Draft
+from launcher.wizard.draft import Draft, plan_of
 from launcher.wizard.failing import TellingApp
 from launcher.wizard.look import DARK, MEANINGS_ON_DARK, STYLES, THEMES, meanings
 from launcher.wizard.world import World
+from planner.plan import Plan
 
 if TYPE_CHECKING:
     from launcher.wizard.model.verdicts import Verdicts
@@ -52,6 +53,7 @@ class WizardApp(TellingApp[Outcome]):
         self.ascii_only = _speaks_no_unicode() if ascii_only is None else ascii_only
         self._steps: dict[int, StepScreen] = {}
         self._verdicts: Verdicts | None = None
+        self._planned: tuple[Draft, Plan] | None = None
         for each in THEMES:
             self.register_theme(each)
         self.theme = theme if theme in self.available_themes else DARK
@@ -81,6 +83,17 @@ class WizardApp(TellingApp[Outcome]):
         if self._verdicts is None or self._verdicts.budget != self.draft.budget:
             self._verdicts = Verdicts(self.draft.budget)
         return self._verdicts
+
+    def plan_for(self, draft: Draft) -> Plan:
+        """The plan of a draft, made once; raises what `plan_of` does."""
+        if self._planned is None or self._planned[0] is not draft:
+            self._planned = (draft, plan_of(draft))
+        return self._planned[1]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of what was answered; there must be a model."""
+        return self.plan_for(self.draft)
 
     def go_to(self, number: int) -> None:
         """Show a step, as far as the answers before it are given."""

@@ -12,6 +12,7 @@ from planner.advice.settings import Asked, DataFacts
 from planner.budget import Budget
 from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
 from planner.request import Method
+from planner.settle import settle
 
 if TYPE_CHECKING:
     from launcher.data.lengths import Lengths
@@ -70,7 +71,18 @@ def plan_of(draft: Draft, *, model: PlannedModel | None = None) -> Plan:
     assert planned is not None, "a plan needs a model"
     facts = draft.data.facts if draft.data is not None else None
     asked = replace(draft.asked, method=None)
-    return make_plan(planned, draft.budget, asked, facts)
+    plan = make_plan(planned, draft.budget, asked, facts)
+    if facts is None:
+        return plan
+    # Each method as it would be run; the planner speeds up only the one that is chosen.
+    recommended = plan.recommendation and plan.recommendation.method
+    answers = tuple(
+        each
+        if each.method == recommended
+        else make_plan(planned, draft.budget, replace(asked, method=each.method), facts).answers[0]
+        for each in plan.answers
+    )
+    return replace(plan, answers=answers)
 
 
 def method_of(draft: Draft, plan: Plan) -> Method:
@@ -103,3 +115,12 @@ def applicable(draft: Draft) -> Asked:
     if asked.method == "full":
         return replace(asked, rank=None, targets=None)
     return asked
+
+
+def run_seconds(draft: Draft, answer: MethodAnswer) -> float | None:
+    """How long the whole run would take with this method; None where that is unknown."""
+    if draft.data is None:
+        return None
+    asked = replace(draft.asked, method=answer.method)
+    time = settle(final_plan(replace(draft, asked=asked)), folder="-").expectation.time
+    return None if time is None else time.on_card.expected

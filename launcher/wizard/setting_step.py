@@ -7,7 +7,7 @@ from collections.abc import Callable
 from textual import events, on
 
 from launcher.errors import UsageError
-from launcher.wizard.draft import Draft, plan_of
+from launcher.wizard.draft import Draft
 from launcher.wizard.settings import Situation, with_step, with_typed, without_choice
 from launcher.wizard.step import StepScreen
 from launcher.wizard.widgets.setting_list import SettingList
@@ -59,7 +59,7 @@ class SettingStep(StepScreen):
     def _try(self, change: Callable[[], Draft], before: Situation) -> bool:
         try:
             draft = change()
-            plan_of(draft)
+            self.app.plan_for(draft)
         except (UsageError, RequestError) as failure:
             self.tell(str(failure), kind="error")
             return False

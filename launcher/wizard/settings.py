@@ -103,7 +103,7 @@ def with_step(key: str, direction: int, at: Situation) -> Draft:
         above = [number for number, each in enumerate(choices) if each > now]
         first_above = above[0] if above else len(choices)
         index = first_above if direction > 0 else first_above - 1
-    return _with(at.draft, key, choices[max(0, min(index, len(choices) - 1))])
+    return _with(at, key, choices[max(0, min(index, len(choices) - 1))])
 
 
 def with_typed(key: str, text: str, at: Situation) -> Draft:
@@ -117,7 +117,7 @@ def with_typed(key: str, text: str, at: Situation) -> Draft:
         kind = "a whole number" if whole else "a number"
         raise UsageError(f'{label} takes {kind}, not "{text}"') from None
     try:
-        return _with(at.draft, key, value)
+        return _with(at, key, value)
     except (ValueError, OverflowError):
         raise UsageError(f"{label} must be above 0, not {text.strip()}") from None
 
@@ -127,9 +127,18 @@ def without_choice(key: str, draft: Draft) -> Draft:
     return replace(draft, asked=replace(draft.asked, **{key: None}))
 
 
-def _with(draft: Draft, key: str, value: Any) -> Draft:
-    asked: Asked = replace(draft.asked, **{key: value})
-    return replace(draft, asked=asked)
+def _with(at: Situation, key: str, value: Any) -> Draft:
+    """A batch or checkpointing that is asked for ends the planner's search for the fastest.
+
+    What it had found for the others then stays, so that one key changes one line.
+    """
+    asked: Asked = replace(at.draft.asked, **{key: value})
+    request = at.answer.request
+    if key in ("micro_batch", "accumulation") and asked.checkpointing is None:
+        asked = replace(asked, checkpointing=request.checkpointing)
+    if key in ("accumulation", "checkpointing") and asked.micro_batch is None:
+        asked = replace(asked, micro_batch=request.micro_batch)
+    return replace(at.draft, asked=asked)
 
 
 def _choices(key: str, at: Situation) -> Sequence[Any]:

@@ -76,9 +76,9 @@ class DataStep(SettingStep):
         """What a longer limit costs."""
         at = self.situation()
         if at is None:
-            return list(side_lines(self.draft, None, (), width))
+            return list(side_lines(None, None, (), width))
         lengths = lengths_that_matter(lengths_for(at), self.draft.data)
-        return list(side_lines(self.draft, at.answer.method, lengths, width))
+        return list(side_lines(self.draft.data, at.answer, lengths, width))
 
     def keys(self) -> Sequence[Key]:
         """Next, back, and what the focused field takes."""
@@ -157,14 +157,14 @@ class DataStep(SettingStep):
         if data is None:
             return []
         notes = [line(Span("   note     ", "dim"), note) for note in data.notes[:1]]
-        advice = advice_on(plan_of(self.draft))
+        advice = advice_on(self.app.plan)
         return [*notes, *advice_lines(advice, width), *example_lines(data, width)]
 
     def situation(self) -> Situation | None:
         """The method that will likely be taken, while it is not chosen."""
         if self.draft.data is None or self.draft.model is None:
             return None
-        plan = plan_of(self.draft)
+        plan = self.app.plan
         answer = plan.answer(method_of(self.draft, plan))
         return Situation(draft=self.draft, plan=plan, answer=answer)
 
@@ -202,6 +202,8 @@ class DataStep(SettingStep):
         assert self.draft.model is not None
         try:
             data = read_chosen(_expanded(path), self.draft.model.planned)
+            # The planner is slower the first time; here nobody waits for it.
+            plan_of(replace(self.draft, data=data))
         except TlplanError as failure:
             self.app.call_from_thread(self._take, path, None, failure)
         except (OSError, MemoryError) as failure:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from launcher.errors import TlplanError
 from launcher.output.lines import filled
 from launcher.output.numbers import count_text, gib
 from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.view.words import one_line
-from launcher.wizard.draft import ChosenData, Draft, plan_of
+from launcher.wizard.draft import ChosenData
 from launcher.wizard.wording import without_options
 from planner.advice.should_you import Advice
 from planner.loop import held_out_rows
 from planner.memory.estimate import Fits
-from planner.request import Method, RequestError
+from planner.plan import MethodAnswer, at_length
 
 _HISTOGRAM_COLUMNS = 36
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -158,14 +157,14 @@ def _turns(row: dict[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def side_lines(
-    draft: Draft, method: Method | None, lengths: Sequence[int], width: int
+    data: ChosenData | None, now: MethodAnswer | None, lengths: Sequence[int], width: int
 ) -> Iterator[Line]:
     """The explaining panel: what a longer limit costs, and what else can be read."""
-    if draft.data is not None and method is not None:
-        yield line(Span(f"What a longer limit costs ({method})", "strong"))
+    if data is not None and now is not None:
+        yield line(Span(f"What a longer limit costs ({now.method})", "strong"))
         yield EMPTY
         yield line(Span("   tokens    GiB            cut", "dim"))
-        yield from _limit_lines(draft, method, lengths)
+        yield from _limit_lines(data, now, lengths)
         yield EMPTY
         yield from _paragraph(
             "The limit is the largest lever after the method: activations and logits grow with it.",
@@ -193,16 +192,9 @@ def lengths_that_matter(lengths: Sequence[int], data: ChosenData | None) -> list
     return [*cutting[-5:], *whole[:2]]
 
 
-def _limit_lines(draft: Draft, method: Method, lengths: Sequence[int]) -> Iterator[Line]:
-    assert draft.data is not None
-    plan = plan_of(draft)
-    now = plan.answer(method).request.sequence_tokens
+def _limit_lines(data: ChosenData, now: MethodAnswer, lengths: Sequence[int]) -> Iterator[Line]:
     for tokens in lengths:
-        asked = replace(draft.asked, sequence_tokens=tokens)
-        try:
-            answer = plan_of(replace(draft, asked=asked)).answer(method)
-        except RequestError:
-            continue
+        answer = at_length(now, tokens)
         needed = answer.memory.needed.expected_bytes
         free = answer.verdict.capacity_bytes
         cells = 10
@@ -210,8 +202,8 @@ def _limit_lines(draft: Draft, method: Method, lengths: Sequence[int]) -> Iterat
         bar = "█" * full + "░" * (cells - full)
         if free and needed > free:
             bar = "█" * (cells - 1) + "▶"
-        cut = percent_text(draft.data.lengths.share_above(tokens))
-        pointer = "▸" if tokens == now else " "
+        cut = percent_text(data.lengths.share_above(tokens))
+        pointer = "▸" if tokens == now.request.sequence_tokens else " "
         yield line(
             Span(f" {pointer} ", "chosen"), f"{count_text(tokens):>6} {gib(needed):>6} ",
             Span(bar, _FIT_ROLE[answer.verdict.fits]), f" {cut:>8}",

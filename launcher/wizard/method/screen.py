@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from launcher.view.spans import EMPTY, Line, Span, line
-from launcher.wizard.draft import final_plan, method_of, plan_of
+from launcher.wizard.draft import Draft, final_plan, method_of, run_seconds
 from launcher.wizard.method.text import (
     HEAD,
     breakdown_lines,
@@ -67,10 +67,25 @@ class MethodStep(SettingStep):
         yield _Halves()
         yield LinesView(id="foot")
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._why: tuple[Draft | None, int, list[Line]] = (None, 0, [])
+
     def side(self, width: int) -> Sequence[Line]:
-        """Why."""
+        """Why: what was worked out last, until that of a new draft is."""
+        draft, known_width, lines = self._why
+        if draft is not self.draft or known_width != width:
+            self.call_after_refresh(self._explain, width)
+        return lines
+
+    def _explain(self, width: int) -> None:
+        """Look how far each setting could go; that takes longer than a key may."""
         at = self.situation()
-        return [] if at is None else list(why_lines(at, width))
+        draft, known_width, _ = self._why
+        if at is None or (draft is self.draft and known_width == width):
+            return
+        self._why = (self.draft, width, list(why_lines(at, width)))
+        self.query_one("#explained", LinesView).show(self.side)
 
     def keys(self) -> Sequence[Key]:
         """Next, back, settings, why."""
@@ -102,7 +117,7 @@ class MethodStep(SettingStep):
         """The current method."""
         if self.draft.model is None:
             return None
-        plan = plan_of(self.draft)
+        plan = self.app.plan
         return Situation(
             draft=self.draft, plan=plan, answer=plan.answer(method_of(self.draft, plan))
         )
@@ -116,7 +131,7 @@ class MethodStep(SettingStep):
         self.query_one("#title", LinesView).show(
             [line(Span(f" {title_text(plan)}", "strong")), EMPTY]
         )
-        rows = [method_row(each) for each in plan.answers]
+        rows = [method_row(each, run_seconds(self.draft, each)) for each in plan.answers]
         self.query_one(RowList).show(HEAD, rows, cursor=plan.answers.index(answer))
         self.query_one("#recommended", LinesView).show(recommended_lines(plan, self._ways(at)))
         self.query_one("#parts", LinesView).show(breakdown_lines(answer))

@@ -16,9 +16,11 @@ from launcher.wizard.wording import without_options
 from planner.memory.estimate import Fits
 from planner.memory.interval import Basis
 from planner.plan import MethodAnswer, Plan
+from planner.units import duration_text
 
-_BAR = 22
+_BAR = 19
 _PART_BAR = 12
+_VERDICT = 19
 _SIGN: dict[Fits | None, tuple[str, Role]] = {
     "yes": ("✓ ", "fits"),
     "tight": ("! ", "tight"),
@@ -34,11 +36,14 @@ def title_text(plan: Plan) -> str:
     return cut_text(f"How should it train?   {plan.model.id}{where}", 78)
 
 
-HEAD = line(Span(f"{'Method':9}{'Needs GiB':15}{'Of what is free':{_BAR + 3}}Verdict", "dim"))
+HEAD = line(
+    Span(f"{'Method':9}{'Needs GiB':15}{'Of what is free':{_BAR + 3}}", "dim"),
+    Span(f"{'Verdict':{_VERDICT}}Time", "dim"),
+)
 
 
-def method_row(answer: MethodAnswer) -> Line:
-    """One method: what it needs, how much of the memory that is, and whether it fits."""
+def method_row(answer: MethodAnswer, seconds: float | None) -> Line:
+    """One method: what it needs of the memory, whether it fits, and how long the run takes."""
     needed, verdict = answer.memory.needed, answer.verdict
     side = max(
         tenths(needed.high_bytes) - tenths(needed.expected_bytes),
@@ -48,7 +53,8 @@ def method_row(answer: MethodAnswer) -> Line:
     sign, role = _SIGN[verdict.fits]
     return line(
         f"{answer.method:9}{need:15}", Span(f"{_bar(answer):{_BAR}}   ", role),
-        Span(sign + verdict_text(answer), role),
+        Span(f"{sign + verdict_text(answer):{_VERDICT}}", role),
+        "unknown" if seconds is None else f"≈ {duration_text(seconds)}",
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from launcher.output.expected_text import step_text
 from launcher.output.lines import filled
 from launcher.output.numbers import count_text, gib, tenths, tenths_text
 from launcher.output.words import compute_dtype, method_text, optimizer_text
@@ -16,6 +17,7 @@ from launcher.wizard.start.checks import Check
 from launcher.wizard.wording import without_options
 from planner.loop import held_out_rows
 from planner.plan import Plan
+from planner.units import duration_text, size_text
 
 _SIGN: dict[str, tuple[str, Role]] = {
     "good": ("✓", "fits"),
@@ -34,7 +36,8 @@ def summary_lines(draft: Draft, plan: Plan, ready: ReadyPlan) -> list[Line]:
     rows_a_step = loop.micro_batch_rows * loop.accumulation_steps
     passes = "1 epoch" if loop.epochs == 1 else f"{loop.epochs:g} epochs"
     rate = f"{loop.learning_rate:.0e}".replace("e-0", "e-")
-    hub = plan.model.hub_id or plan.model.folder or ""
+    hub = plan.model.hub_id or (shown(Path(plan.model.folder)) if plan.model.folder else "")
+    checkpoint = size_text(ready.expectation.checkpoint_bytes)
     held_text = f", {count_text(held)} held out" if held else ", none held out"
     name = Path(draft.data.argument).name
     facts = {
@@ -45,8 +48,9 @@ def summary_lines(draft: Draft, plan: Plan, ready: ReadyPlan) -> list[Line]:
         "Steps": f"{count_text(ready.steps)} of {rows_a_step} rows of up to "
         f"{count_text(loop.sequence_tokens)} tokens",
         "Memory": _memory(plan, ready),
+        "Time": _time(ready),
         "Saves": f"{shown(Path(run_plan.output.folder))}, every {loop.checkpoint_every_steps} "
-        f"steps, {loop.keep_checkpoints} kept",
+        f"steps, {loop.keep_checkpoints} of {checkpoint} kept",
     }
     title = "Ready to start" if not draft.simulated else "Ready to be saved"
     lines = [line(Span(f" {title}", "strong")), EMPTY]
@@ -68,6 +72,15 @@ def _memory(plan: Plan, ready: ReadyPlan) -> str:
     return f"{told} of {memory_text(plan.budget)} on {short_place(plan.budget)}"
 
 
+def _time(ready: ReadyPlan) -> str:
+    time = ready.expectation.time
+    if time is None:
+        return "unknown for this hardware"
+    run = time.on_card
+    ends = f"{duration_text(run.low)} to {duration_text(run.high)}"
+    return f"≈ {duration_text(run.expected)} ({ends}), {step_text(time.step.expected)} a step"
+
+
 def shown(path: Path) -> str:
     """A path below the working folder without it."""
     try:
@@ -84,16 +97,20 @@ def check_lines(found: Sequence[Check], *, busy: bool, simulated: bool) -> list[
         return [*lines, line(Span("   ! ", "tight"), text)]
     for check in found:
         sign, role = _SIGN[check.state]
-        for number, part in enumerate(filled(without_options(check.text), 73)):
+        for number, part in enumerate(filled(_told(check.text), 73)):
             lines.append(line(Span(f"   {sign if number == 0 else ' '} ", role), part))
         for hint in check.hints:
             lines += [
-                line(Span("     ", "dim"), Span(part, "dim"))
-                for part in filled(without_options(hint), 73)
+                line(Span("     ", "dim"), Span(part, "dim")) for part in filled(_told(hint), 73)
             ]
     if busy:
         lines.append(line(Span("   … checking packages, data, model, memory and disk", "dim")))
     return lines
+
+
+def _told(text: str) -> str:
+    """A message without options, and without the folder the person stands in."""
+    return without_options(text).replace(f"{Path.cwd()}/", "")
 
 
 def command_lines(text: str, width: int) -> list[Line]:

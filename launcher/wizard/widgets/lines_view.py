@@ -35,12 +35,14 @@ class LinesView(Widget):
 
     def show(self, lines: Lines | Callable[[int], Lines]) -> None:
         """Show other lines; a function is asked for those of a width."""
-        width = self.size.width or 80
-        before = len(self.lines(width))
+        width = self.size.width
+        before = len(self._made.get(width, ()))
         self._source, self._made = lines, {}
-        if not self.is_attached:
-            return
-        self.refresh(layout=len(self.lines(width)) != before)
+        # What is not in sight is not worked out.
+        if self.is_attached and width:
+            self.refresh(layout=len(self.lines(width)) != before)
+        elif self.is_attached:
+            self.refresh(layout=True)
 
     def lines(self, width: int) -> Lines:
         """The lines at a width."""

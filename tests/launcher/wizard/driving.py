@@ -86,14 +86,16 @@ class Driver:
 
     async def settle(self) -> None:
         """Wait until events, workers and verdicts are done."""
-        await self.pilot.pause()
-        await self.app.workers.wait_for_complete()
+        for _ in range(2):
+            await self.pilot.pause()
+            await self.app.workers.wait_for_complete()
         await self.pilot.pause()
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something is so."""
         for _ in range(3000):
             if condition():
+                await self.settle()
                 return
             await self.pilot.pause(0.01)
         raise AssertionError(f"it never happened; the screen was\n{self.text}")

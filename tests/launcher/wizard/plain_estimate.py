@@ -1,0 +1,64 @@
+"""A stand-in for the estimator in tests of what a screen looks like.
+
+Its numbers have the size and the trends of real ones and never change; whether the real ones are
+right is held by the tests of the planner.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.memory.estimate import MemoryEstimate, Parts
+from planner.memory.interval import Band, Basis
+from planner.plan import make_plan
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+
+if TYPE_CHECKING:
+    import pytest
+
+_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.05, "nf4": 0.6, "nf4-dq": 0.56}
+_USERS = ("planner.plan", "planner.advice.growth", "planner.advice.fastest")
+
+
+def plain_estimate(shape: ModelShape, request: TrainingRequest) -> MemoryEstimate:
+    """A peak as a sum of plain terms."""
+    weights = int(shape.parameters * _BYTES[request.weights])
+    rank = request.adapter.rank if request.adapter else 0
+    adapters = 14 * shape.layers * shape.hidden_size * 2 * rank * 4
+    trained = adapters // 4 if rank else shape.parameters
+    tokens = request.micro_batch * request.sequence_tokens
+    kept = 2 if request.checkpointing == "full" else 34
+    parts = Parts(
+        weights_bytes=weights,
+        adapters_bytes=adapters,
+        gradients_bytes=trained * 2,
+        optimizer_bytes=trained * 8,
+        activations_bytes=kept * tokens * shape.layers * shape.hidden_size,
+        logits_bytes=tokens * shape.vocabulary_size,
+        temporaries_bytes=16 * tokens * shape.hidden_size,
+        runtime_bytes=500_000_000,
+    )
+    total = parts.total_bytes
+    band = Band(total, int(0.96 * total), int(1.05 * total))
+    return MemoryEstimate(
+        allocated=band,
+        reserved=band,
+        needed=band,
+        device=band,
+        rest_allocated_bytes=weights,
+        peak_phase="backward",
+        peak_where="the last block",
+        trained_parameters=trained,
+        parts=parts,
+        basis=Basis(tier="formula", runs=59, median_error_fraction=0.012),
+    )
+
+
+def use_plain_estimate(patch: pytest.MonkeyPatch) -> None:
+    """Let every plan of this test be made with the stand-in."""
+    for module in _USERS:
+        patch.setattr(f"{module}.estimate_memory", plain_estimate)
+    defaults = make_plan.__kwdefaults__
+    assert defaults is not None
+    patch.setitem(defaults, "estimate", plain_estimate)
