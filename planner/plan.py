@@ -20,6 +20,7 @@ from planner.advice.settings import (
 )
 from planner.budget import Budget
 from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
+from planner.memory.once import estimate_once
 from planner.request import METHODS, Method, TrainingRequest
 from planner.shape import ModelShape
 from planner.speed.step_time import TimeEstimate, estimate_time
@@ -162,7 +163,7 @@ def make_plan(
 def at_length(answer: MethodAnswer, sequence_tokens: int) -> MethodAnswer:
     """The same step with rows of another length, all else as it is."""
     request = replace(answer.request, sequence_tokens=sequence_tokens)
-    memory = estimate_memory(answer.shape, request)
+    memory = estimate_once(answer.shape, request)
     verdict = verdict_of(memory.needed, answer.verdict.capacity_bytes)
     return replace(answer, request=request, memory=memory, verdict=verdict)
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from launcher.learned.estimating import learned
 from planner.advice.settings import Asked, DataFacts
 from planner.budget import Budget
-from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
+from planner.memory.once import estimate_once
+from planner.plan import Estimate, MethodAnswer, Plan, PlannedModel, make_plan
 from planner.request import Method
 from planner.settle import settle
 
@@ -71,7 +73,8 @@ def plan_of(draft: Draft, *, model: PlannedModel | None = None) -> Plan:
     assert planned is not None, "a plan needs a model"
     facts = draft.data.facts if draft.data is not None else None
     asked = replace(draft.asked, method=None)
-    plan = make_plan(planned, draft.budget, asked, facts)
+    estimate = _estimate(draft)
+    plan = make_plan(planned, draft.budget, asked, facts, estimate=estimate)
     if facts is None:
         return plan
     # Each method as it would be run; the planner speeds up only the one that is chosen.
@@ -79,7 +82,9 @@ def plan_of(draft: Draft, *, model: PlannedModel | None = None) -> Plan:
     answers = tuple(
         each
         if each.method == recommended
-        else make_plan(planned, draft.budget, replace(asked, method=each.method), facts).answers[0]
+        else make_plan(
+            planned, draft.budget, replace(asked, method=each.method), facts, estimate=estimate
+        ).answers[0]
         for each in plan.answers
     )
     return replace(plan, answers=answers)
@@ -106,7 +111,14 @@ def final_plan(draft: Draft) -> Plan:
     """
     assert draft.model is not None, "a plan needs a model"
     facts = draft.data.facts if draft.data is not None else None
-    return make_plan(draft.model.planned, draft.budget, applicable(draft), facts)
+    return make_plan(
+        draft.model.planned, draft.budget, applicable(draft), facts, estimate=_estimate(draft)
+    )
+
+
+def _estimate(draft: Draft) -> Estimate:
+    """The formula, remembered, and corrected by what runs on this memory have measured."""
+    return learned(estimate_once, draft.budget)
 
 
 def applicable(draft: Draft) -> Asked:

@@ -63,31 +63,6 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
 
     Raises RequestError for a request that this model cannot have.
     """
-    known = _known_of(shape)
-    found = known.get(request)
-    if found is None:
-        found = known[request] = _estimated(shape, request)
-    return found
-
-
-_MOST_SHAPES, _MOST_REQUESTS = 256, 1024
-_known: dict[int, tuple[ModelShape, dict[TrainingRequest, MemoryEstimate]]] = {}
-"""By identity, the shape beside it so that no other can take its place."""
-
-
-def _known_of(shape: ModelShape) -> dict[TrainingRequest, MemoryEstimate]:
-    """Answers about this very shape: searches and screens ask the same over and over."""
-    kept = _known.get(id(shape))
-    if kept is None:
-        if len(_known) >= _MOST_SHAPES:
-            _known.clear()
-        kept = _known[id(shape)] = (shape, {})
-    if len(kept[1]) >= _MOST_REQUESTS:
-        kept[1].clear()
-    return kept[1]
-
-
-def _estimated(shape: ModelShape, request: TrainingRequest) -> MemoryEstimate:
     shape, request = for_task(*own_model(shape, request))
     _check(shape, request)
     step = step_of(shape, request)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from planner.memory.estimate import MemoryEstimate, Parts
 from planner.memory.interval import Band, Basis
-from planner.plan import make_plan
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     import pytest
 
 _BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.05, "nf4": 0.6, "nf4-dq": 0.56}
-_USERS = ("planner.plan", "planner.advice.growth", "planner.advice.fastest")
+_USERS = ("planner.plan", "planner.advice.fastest", "launcher.wizard.draft")
 
 
 def plain_estimate(shape: ModelShape, request: TrainingRequest) -> MemoryEstimate:
@@ -58,7 +57,5 @@ def plain_estimate(shape: ModelShape, request: TrainingRequest) -> MemoryEstimat
 def use_plain_estimate(patch: pytest.MonkeyPatch) -> None:
     """Let every plan of this test be made with the stand-in."""
     for module in _USERS:
-        patch.setattr(f"{module}.estimate_memory", plain_estimate)
-    defaults = make_plan.__kwdefaults__
-    assert defaults is not None
-    patch.setitem(defaults, "estimate", plain_estimate)
+        patch.setattr(f"{module}.estimate_once", plain_estimate)
+    patch.setattr("planner.advice.growth.estimate_memory", plain_estimate)
