@@ -8,7 +8,7 @@ from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
 from planner.memory.linears import product
 from planner.memory.numerics import Numerics
-from planner.memory.size import Dimensions, Size
+from planner.memory.size import NOTHING, Dimensions, Size
 from planner.memory.tape import Tape
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -55,6 +55,24 @@ def _saved(
     shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
 ) -> int:
     """What the final norm and the head's product keep."""
+    held = request.loss in ("torch", "triton")
+    key = (
+        numerics, stream_bytes, request.method, request.trainable_layers is None, held,
+        request.device, request.fused_kernels, shape.family.norm_style, shape.activation,
+    )  # fmt: skip
+    kept = _kept_by_kind.get(key)
+    if kept is None:
+        kept = _kept_by_kind[key] = _kept(shape, request, numerics, stream_bytes)
+    return round(kept.at(Dimensions(shape.sizes, N=request.tokens)))
+
+
+_kept_by_kind: dict[object, Size] = {}
+"""Written once for all heads that differ only in sizes."""
+
+
+def _kept(
+    shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
+) -> Size:
     tape = Tape()
     library = Library(
         tape=tape,
@@ -82,9 +100,7 @@ def _saved(
             copies += Size.of("hV") * numerics.compute
         tape.run("labelled", [normed.tensor], TOKENS, saves_aside=copies)
     moments = tape.replay()
-    sizes = Dimensions(shape.sizes, N=request.tokens)
-    saved = round(moments.saved.at(sizes))
-    return saved + (round(stream_bytes * elements.at(sizes)) if moments.saves_input else 0)
+    return moments.saved + (stream.size if moments.saves_input else NOTHING)
 
 
 def bytes_per_logit(

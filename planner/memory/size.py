@@ -61,7 +61,10 @@ class Size:
 
     def at(self, dimensions: Dimensions) -> float:
         """The number, once every dimension is known."""
-        return sum(count * dimensions[product] for product, count in self.terms.items())
+        total = 0.0
+        for product, count in self.terms.items():
+            total += count * dimensions[product]
+        return total
 
     def is_covered_by(self, other: Size) -> bool:
         """Whether `other` is at least as large whatever the dimensions are."""

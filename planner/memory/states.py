@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from hwdb.symbols import extent
@@ -194,12 +195,17 @@ def adapter_parameters(shape: ModelShape, request: TrainingRequest) -> int:
 
 def adapted_linears(shape: ModelShape, targets: tuple[str, ...]) -> frozenset[str]:
     """Names of the linears of a block that `targets` reach, as PEFT matches them: by suffix."""
+    return _reached(tuple(line.name for line in shape.linears), targets)
+
+
+@lru_cache(maxsize=512)
+def _reached(names: tuple[str, ...], targets: tuple[str, ...]) -> frozenset[str]:
     if targets == ("all-linear",):
-        return frozenset(line.name for line in shape.linears)
+        return frozenset(names)
     return frozenset(
-        line.name
-        for line in shape.linears
-        if any(line.name == target or line.name.endswith(f".{target}") for target in targets)
+        name
+        for name in names
+        if any(name == target or name.endswith(f".{target}") for target in targets)
     )
 
 
