@@ -43,7 +43,8 @@ def attend(
     """
     out = sys.stdout
     if shows_screen(options):
-        return last_word(on_screen(folder, may_stop=may_stop), folder, options, out)
+        folder, followed = on_screen(folder, may_stop=may_stop)
+        return last_word(followed, folder, options, out)
     display = display_for(folder, options, out)
     on_interrupt = stop_on_interrupt(folder, display) if may_stop else leave_on_interrupt
     try:
@@ -67,8 +68,11 @@ def shows_screen(options: ViewOptions) -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def on_screen(folder: RunFolder, *, may_stop: bool) -> Followed:
-    """Show the run on the whole terminal until it is left."""
+def on_screen(folder: RunFolder, *, may_stop: bool) -> tuple[RunFolder, Followed]:
+    """Show the run on the whole terminal until it is left.
+
+    Returns the run that was shown last: a person may have started another one from its end.
+    """
     from launcher.output.style import style_for
     from launcher.wizard.run.app import RunApp  # textual: about 300 ms
 
@@ -80,7 +84,7 @@ def on_screen(folder: RunFolder, *, may_stop: bool) -> Followed:
         stderr.note(f"the screen failed; the run goes on: tlplan watch {folder.name} | cat")
         raise
     reader = app.run_screen.reader
-    return Followed(progress=reader.progress, liveness=reader.liveness)
+    return reader.folder, Followed(progress=reader.progress, liveness=reader.liveness)
 
 
 def display_for(folder: RunFolder, options: ViewOptions, out: TextIO) -> Display:
@@ -145,6 +149,8 @@ def _exit_code(followed: Followed, folder: RunFolder) -> ExitCode:
     if followed.liveness == "running":
         return ExitCode.DONE
     state = read_state(folder)
+    if state is None and followed.progress.finished:  # the events alone, copied here
+        return ExitCode.DONE
     if followed.liveness == "lost" or state is None or state.exit_code not in set(ExitCode):
         return ExitCode.BUG
     return ExitCode(state.exit_code)

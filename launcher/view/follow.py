@@ -11,9 +11,10 @@ from typing import Self
 
 from launcher.runs.events import EventTail
 from launcher.runs.folder import RunFolder
-from launcher.runs.state import Liveness, liveness
+from launcher.runs.state import Liveness
 from launcher.view.display import Display
 from launcher.view.progress import RunProgress
+from launcher.view.reader import liveness_of
 
 POLL_SECONDS = 0.1
 
@@ -70,7 +71,7 @@ def follow(
     with Interrupts() as interrupts:
         while True:
             # Asked before reading: what was written before the end is then still read.
-            state = liveness(folder)
+            state = liveness_of(folder, progress)
             events = tail.poll()
             for event in events:
                 progress.apply(event)

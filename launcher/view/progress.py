@@ -185,7 +185,7 @@ def sentence(event: Event) -> str | None:
             return f"held-out loss {loss(event.get('loss'))} at step {event.get('step')}"
         case "warning":
             return f"warning: {event.get('message')}"
-        case "recovery":
+        case "recovery" | "rehearsal":
             return str(event.get("message"))
         case "failed":
             return str(event.get("reason"))

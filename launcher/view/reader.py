@@ -91,13 +91,17 @@ class RunReader:
         return seconds > self._until_seconds
 
     def _liveness(self) -> Liveness:
-        """As state.json says; without one, a log that was copied here says it itself."""
         if self._until_seconds is not None:
             return "running"
-        if self.folder.state.exists():
-            return liveness(self.folder)
-        if self.progress.finished:
-            return "finished"
-        if self.progress.failure is not None:
-            return "interrupted" if self.progress.failure.interrupted else "failed"
-        return "lost"
+        return liveness_of(self.folder, self.progress)
+
+
+def liveness_of(folder: RunFolder, progress: RunProgress) -> Liveness:
+    """As state.json says; without one, events that were copied here say it themselves."""
+    if folder.state.exists():
+        return liveness(folder)
+    if progress.finished:
+        return "finished"
+    if progress.failure is not None:
+        return "interrupted" if progress.failure.interrupted else "failed"
+    return "lost"

@@ -24,6 +24,7 @@ from tests.launcher.run_samples import (
     sample_state,
     wait_until,
 )
+from tests.launcher.view.recordings import finished, on_a_card, write
 
 
 @pytest.fixture
@@ -120,3 +121,16 @@ def test_watching_an_interrupted_run_returns_75(
     assert command(watch) == 75
 
     assert capsys.readouterr().out.endswith("  tlplan resume a-lora-01\n")
+
+
+def test_events_that_were_copied_here_can_be_watched(
+    tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log alone tells the run again, and how it ended."""
+    write(tmp_path / "events.jsonl", finished(on_a_card(steps=3)).events)
+
+    assert command(watch, str(tmp_path / "events.jsonl")) == 0
+
+    out = capsys.readouterr().out
+    assert "step 1 of 185" in out
+    assert "held out  3.610 -> 1.349" in out

@@ -7,14 +7,19 @@ import os
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from launcher.runs.folder import RunFolder
 from launcher.runs.state import liveness, read_state
+from tests.fake_nvml import no_driver_environment
 from tests.launcher.run_samples import ended_state, wait_until
+from tests.models import smollm2, tiny_model
 from tests.terminal import Terminal, needs_tmux
+
+__all__ = ["smollm2", "tiny_model"]
 
 pytestmark = needs_tmux
 
@@ -154,3 +159,38 @@ def test_lesser_terminals(
                 assert seen.isascii()
     os.kill(read_state(folder).supervisor_pid, signal.SIGTERM)  # type: ignore[union-attr]
     ended_state(folder)
+
+
+@pytest.mark.training
+@pytest.mark.timeout(600)
+def test_a_real_training_shows_nothing_but_the_screen(tmp_path: Path, tiny_model: Path) -> None:
+    """From the first to the last look: title on top, keys at the bottom, no library's word."""
+    rows = (REPOSITORY / "launcher" / "demo" / "tickets.jsonl").read_text().splitlines()[:24]
+    (tmp_path / "train.jsonl").write_text("\n".join(rows) + "\n")
+    words = ["launch", "--model", str(tiny_model), "--data", "train.jsonl", "--method", "lora"]
+    words += ["--max-steps", "6", "--batch", "2", "--accumulate", "1", "--yes"]
+    seen: set[str] = set()
+
+    with Terminal(
+        [sys.executable, "-m", "launcher", *words],
+        folder=tmp_path,
+        environment={"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+        | {name: no_driver_environment()[name] for name in ("LD_LIBRARY_PATH",)},
+    ) as terminal:
+        terminal.wait_for("d Leave it running")
+        while "Done. The adapter" not in (screen := terminal.text()):
+            seen.add(screen)
+            assert "exited with" not in screen, screen
+            time.sleep(0.1)
+        terminal.wait_for("enter Close", "peak")
+        terminal.press("Enter")
+        assert terminal.wait_for_exit() == 0
+
+    assert len(seen) >= 3
+    for screen in seen:
+        lines = screen.splitlines()
+        assert len(lines) <= 24
+        assert " · lora r16 · CPU" in lines[0] or lines[0].startswith(" tlplan"), screen
+        assert "Log" in lines[-1], screen
+        assert "it/s" not in screen
+    assert any(" of 6" in screen and "predicted" in screen for screen in seen)
