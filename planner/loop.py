@@ -14,6 +14,7 @@ from planner.advice.settings import (
     learning_rate_choice,
     sequence_choice,
 )
+from planner.advice.unequal import packing_reason
 from planner.expected import Pace
 from planner.plan import MethodAnswer, Plan
 from planner.run_plan import TrainingSection
@@ -36,6 +37,7 @@ class Loop:
         assert plan.data is not None
         self.asked, self.answer = plan.asked, answer
         self.data_rows = rows = plan.data.rows
+        self.lengths = plan.data.lengths
         self.sequence = sequence_choice(plan.asked, plan.data, plan.model.shape)
         self.micro, self.accumulation = _batch(plan, answer)
         self.epochs = epochs_choice(plan.asked, rows, self.micro.value * self.accumulation.value)
@@ -57,6 +59,13 @@ class Loop:
         if layers is None:
             return "N: with full, only the last N blocks and the head"
         return "the head alone, on frozen features" if layers == 0 else ASKED
+
+    def _packing_reason(self) -> str:
+        request = self.answer.request
+        if request.task != "causal-lm":
+            return "each row has a label of its own"
+        packing = bool(self.asked.packing)
+        return packing_reason(self.answer.shape, request, self.lengths, packing=packing)
 
     def _warmup(self) -> Choice:
         if self.steps < _LEAST_STEPS_FOR_WARMUP:
@@ -148,6 +157,7 @@ class Loop:
             "training.learning_rate": self.learning_rate.reason,
             "training.checkpoint_every_steps": self.checkpoint_every.reason,
             "training.evaluate_every_steps": self.evaluate_every.reason,
+            "training.packing": self._packing_reason(),
             "training.keep_checkpoints": "the newest and one to fall back on",
             "training.warmup_fraction": self.warmup.reason,
             "training.schedule": "down to zero at the end",

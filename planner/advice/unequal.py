@@ -1,0 +1,94 @@
+"""What rows of unequal lengths cost: padding, and what the allocator keeps; packed and not."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from planner.memory.once import estimate_once
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+from planner.units import gib_text
+
+_ROWS_LOOKED_AT = 1000
+_LITTLE = 0.05
+"""Up to this share of padding rows count as alike."""
+
+_MIXER = 2_654_435_761
+"""An odd number near 2**32 divided by the golden ratio: multiples of it are in no order."""
+
+
+class Filling(NamedTuple):
+    """Share of the tokens computed that belong to no row."""
+
+    as_they_come: float
+    """Batches in random order, each as long as its longest row."""
+    grouped: float
+    """Batches of rows of like length."""
+    packed: float
+    """Rows put together up to the longest length allowed."""
+
+
+def filling_of(lengths: Sequence[int], rows_at_once: int, longest: int) -> Filling:
+    """How full batches of these rows would be; longer rows are cut to `longest` tokens."""
+    step = max(1, len(lengths) // _ROWS_LOOKED_AT)
+    rows = [min(length, longest) for length in lengths[::step]]
+    mixed = [rows[at] for at in sorted(range(len(rows)), key=lambda at: at * _MIXER % 2**32)]
+    return Filling(
+        as_they_come=_padding(mixed, rows_at_once),
+        grouped=_padding(sorted(rows), rows_at_once),
+        packed=1 - sum(rows) / (_bins(rows, longest) * longest),
+    )
+
+
+def _padding(rows: Sequence[int], rows_at_once: int) -> float:
+    batches = [rows[at : at + rows_at_once] for at in range(0, len(rows), rows_at_once)]
+    return 1 - sum(rows) / sum(max(batch) * len(batch) for batch in batches)
+
+
+def _bins(rows: Sequence[int], size: int) -> int:
+    """Packed rows: the longest first, each where it leaves least room (TRL's bfd)."""
+    room: list[int] = []
+    for row in sorted(rows, reverse=True):
+        at = bisect_left(room, row)
+        left = size if at == len(room) else room.pop(at)
+        insort(room, left - row)
+    return len(room)
+
+
+def packing_reason(
+    shape: ModelShape, request: TrainingRequest, lengths: Sequence[int], *, packing: bool
+) -> str:
+    """What packing would change for these rows, and what unequal batches make the card keep."""
+    if not lengths:
+        return "the lengths of the rows are not known"
+    filling = filling_of(lengths, request.micro_batch, request.sequence_tokens)
+    if packing:
+        return f"{filling.packed:.0%} of a packed row is empty; kept apart by position"
+    if request.micro_batch == 1:
+        said = "one row at a time needs no padding"
+    elif filling.as_they_come <= _LITTLE:
+        said = f"rows are nearly alike: {filling.as_they_come:.0%} padding"
+    else:
+        said = (
+            f"{filling.as_they_come:.0%} is padding; {filling.grouped:.0%} with rows of like "
+            f"length together, {filling.packed:.0%} empty if packed"
+        )
+    return said + _kept(shape, request, lengths)
+
+
+def _kept(shape: ModelShape, request: TrainingRequest, lengths: Sequence[int]) -> str:
+    if request.device == "cpu" or len(set(lengths)) == 1:
+        return ""
+    step = max(1, len(lengths) // _ROWS_LOOKED_AT)
+    unequal = replace(request, lengths=tuple(lengths[::step]))
+    growing, classic = (
+        estimate_once(shape, replace(unequal, allocator=kind)).reserved.expected_bytes
+        for kind in ("expandable", "classic")
+    )
+    return (
+        f"; segments that grow keep {gib_text(growing)} GiB, "
+        f"PyTorch's usual ones would {gib_text(classic)}"
+    )

@@ -1,0 +1,53 @@
+"""What unequal rows cost, padded, grouped and packed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.advice.unequal import filling_of, packing_reason
+from tests.planner.samples import request_of, tiny_llama
+
+_LENGTHS = st.lists(st.integers(min_value=1, max_value=600), min_size=1, max_size=60)
+
+
+def test_rows_of_one_length_need_no_padding():
+    """Nothing is filled up, and a packed row of twice the length is full."""
+    filling = filling_of([100] * 8, rows_at_once=4, longest=200)
+
+    assert filling == (0.0, 0.0, 0.0)
+
+
+def test_a_batch_is_as_long_as_its_longest_row():
+    """Two rows of 100 and 300 tokens: a third of 600 computed ones is padding."""
+    filling = filling_of([100, 300], rows_at_once=2, longest=300)
+
+    assert filling.as_they_come == pytest.approx(1 / 3)
+
+
+def test_packing_puts_each_row_where_it_leaves_least_room():
+    """70 + 30 and 60 + 40 fill two rows of 100."""
+    assert filling_of([30, 40, 60, 70], rows_at_once=1, longest=100).packed == 0
+
+
+@given(_LENGTHS, st.integers(min_value=1, max_value=8))
+def test_grouping_never_pads_more(lengths: list[int], rows_at_once: int):
+    """Rows of like length beside each other are the least that padding can cost."""
+    whole_batches = lengths[: len(lengths) // rows_at_once * rows_at_once] or [1] * rows_at_once
+    filling = filling_of(whole_batches, rows_at_once, longest=512)
+
+    assert 0 <= filling.grouped <= filling.as_they_come + 1e-9 < 1
+    assert 0 <= filling.packed < 1
+
+
+def test_the_reason_says_what_padding_packing_and_segments_do():
+    """One line, with the figures of these rows."""
+    lengths = [40, 500, 90, 300, 60, 480, 120, 512] * 4
+    request = request_of(micro_batch=4, sequence_tokens=512, loss="torch")
+    text = packing_reason(tiny_llama(), request, lengths, packing=False)
+
+    assert "is padding" in text
+    assert "if packed" in text
+    assert "segments that grow keep" in text
+    assert packing_reason(tiny_llama(), request, [], packing=False).startswith("the lengths")
