@@ -25,7 +25,8 @@ def job_from(arguments: argparse.Namespace) -> Job:
     model = resolve_model(arguments.model)
     task_for(model, asked.task)
     if arguments.data is not None:
-        return Job(model, asked, data_facts(arguments.data, model))
+        facts = data_facts(arguments.data, model, task=asked.task, held_out=arguments.held_out)
+        return Job(model, asked, facts)
     return Job(model, asked, assumed_data(asked.sequence_tokens or ASSUMED_TOKENS))
 
 

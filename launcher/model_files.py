@@ -13,10 +13,10 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "
 _INDEX = "model.safetensors.index.json"
 
 
-def require_model(model: ModelSection) -> None:
+def require_model(model: ModelSection, *, reads_text: bool = True) -> None:
     """Raise UsageError for a folder that lacks a file, NoAccess for a Hub model out of reach."""
     if model.folder is not None:
-        _require_folder(Path(model.folder))
+        _require_folder(Path(model.folder), reads_text=reads_text)
     elif model.hub_id is not None:
         _require_access(model.hub_id, model.revision)
 
@@ -43,8 +43,8 @@ def _is_gated(hub_id: str) -> bool:
         return False
 
 
-def _require_folder(folder: Path) -> None:
-    if not any((folder / name).is_file() for name in _TOKENIZERS):
+def _require_folder(folder: Path, *, reads_text: bool) -> None:
+    if reads_text and not any((folder / name).is_file() for name in _TOKENIZERS):
         raise UsageError(
             f"{folder} has no tokenizer: none of {', '.join(_TOKENIZERS[:2])} is there",
             "copy the tokenizer's files from where the model comes from",

@@ -32,7 +32,7 @@ def check_launch(run_plan: RunPlan, *, force: bool) -> int:
     _require_data(run_plan)
     refuse_what_is_not_there(run_plan)
     _require_attention(run_plan)
-    require_model(run_plan.model)
+    require_model(run_plan.model, reads_text=run_plan.training.task != "image-classification")
     budget = _require_device(run_plan)
     if not force:
         _require_memory(run_plan, budget)

@@ -17,13 +17,18 @@ from planner.advice.settings import (
 from planner.advice.unequal import packing_reason
 from planner.expected import Pace
 from planner.plan import MethodAnswer, Plan
-from planner.run_plan import TrainingSection
+from planner.run_plan import EvaluationSection, TrainingSection
 
 _HELD_OUT_SHARE = 0.1
 _MOST_ROWS_HELD_OUT = 200
 _SET_ASIDE = Choice(value=0.0, reason="the rows to measure on stand apart from these")
 _FEWEST_EVALUATIONS_TO_STOP = 5
 _PATIENCE = 3
+_ANSWERS = 100
+_ANSWERS_ON_CPU = 24
+_ANSWER_SECONDS = 120
+_ANSWER_SECONDS_ON_CPU = 45
+_EXAMPLES = 5
 _CHECKPOINTS_A_RUN = 10
 _LEAST_STEPS_BETWEEN_CHECKPOINTS = 5
 _MOST_STEPS_BETWEEN_CHECKPOINTS = 100
@@ -117,6 +122,18 @@ class Loop:
             checkpoint_every=self.checkpoint_every.value,
         )
 
+    def evidence(self) -> EvaluationSection:
+        """What the run ends with; nothing where no row is held out."""
+        rows = self._rows_measured(self.data_rows)
+        on_cpu = self.answer.request.device == "cpu"
+        language = self.answer.request.task == "causal-lm"
+        return EvaluationSection(
+            answer_rows=min(rows, _ANSWERS_ON_CPU if on_cpu and language else _ANSWERS),
+            answer_seconds=_ANSWER_SECONDS_ON_CPU if on_cpu else _ANSWER_SECONDS,
+            few_shot_examples=_EXAMPLES if rows else 0,
+            forgetting=language and rows > 0,
+        )
+
     def section(self) -> TrainingSection:
         """As plan.yaml has it."""
         request = self.answer.request
@@ -164,6 +181,10 @@ class Loop:
             "training.trainable_layers": self._layers_reason(),
             "training.head_learning_rate": self.head_rate.reason,
             "training.stop_after_evaluations": self.stop_after.reason,
+            "evaluation.answer_rows": "base, base with examples and tuned answer them; 0: none",
+            "evaluation.answer_seconds": "a condition takes no more rows after this",
+            "evaluation.few_shot_examples": "training rows in the base model's prompt, if they fit",
+            "evaluation.forgetting": "60 general tasks and 12 texts before and after",
             "training.keep_best": "the result is the best checkpoint on held-out rows",
         }
 

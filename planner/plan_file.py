@@ -18,7 +18,7 @@ from planner.run_plan import RunPlan
 
 PLAN_VERSION = 1
 
-_OPTIONAL = ("recovery", "expected")
+_OPTIONAL = ("recovery", "evaluation", "expected")
 """Sections that a file may leave out: their keys then have their defaults."""
 
 _HEADER = """\

@@ -209,6 +209,26 @@ class RecoverySection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSection:
+    """The evidence a run ends with: base, base with examples and tuned, on held-out rows."""
+
+    answer_rows: int = 0
+    """Held-out rows that are answered under each condition; 0 compares nothing."""
+    answer_tokens: int = 64
+    """Longest answer."""
+    answer_seconds: int = 60
+    """After this a condition takes no further rows."""
+    few_shot_examples: int = 0
+    """Most training rows shown in the prompt of the base model; 0 leaves that condition out."""
+    forgetting: bool = False
+    """Whether the general suite is run before and after."""
+
+    def __post_init__(self) -> None:
+        for key in ("answer_tokens", "answer_seconds"):
+            at_least(f"evaluation.{key}", getattr(self, key), 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedSection:
     """How long the run will take and what it leaves on disk; times are None where unknown."""
 
@@ -240,6 +260,7 @@ class RunPlan:
     hardware: HardwareSection
     output: OutputSection
     recovery: RecoverySection = RecoverySection()
+    evaluation: EvaluationSection = EvaluationSection()
     expected: ExpectedSection = ExpectedSection()
 
     def __post_init__(self) -> None:

@@ -62,6 +62,7 @@ def settle(plan: Plan, *, folder: str) -> Settled:
         training=loop.section(),
         hardware=_hardware(plan, answer),
         output=OutputSection(folder=folder),
+        evaluation=loop.evidence(),
         expected=expectation.section(answer.memory),
     )
     told = expectation.reasons(adapter=answer.request.adapter is not None)

@@ -9,6 +9,7 @@ from launcher.runs.events import EventLog
 from launcher.runs.folder import RunFolder
 from launcher.training.arguments import sft_config
 from launcher.training.dataset import as_dataset
+from launcher.training.evidence import LanguageEvidence
 from launcher.training.freezing import train_last
 from launcher.training.loading import cast_adapters, load_model, load_tokenizer, lora_config
 from launcher.training.measuring import Measurements
@@ -21,7 +22,7 @@ from planner.run_plan import RunPlan
 
 def language_model_parts(
     plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest
-) -> tuple[RunTrainer, Measurements]:
+) -> tuple[RunTrainer, Measurements, LanguageEvidence]:
     """Rows first, then weights: what is wrong with the data must show before gigabytes load."""
     events.append("phase", phase="tokenizing")
     tokenizer = load_tokenizer(plan)
@@ -42,4 +43,5 @@ def language_model_parts(
     cast_adapters(trainer.model, plan)
     pulse = Pulse(RunFolder(run).pulse)
     measurements = Measurements(trainer, rows, plan=plan, events=events, stop=stop, pulse=pulse)
-    return trainer, measurements
+    evidence = LanguageEvidence(trainer, rows, plan=plan, run=run, stop=stop, pulse=pulse)
+    return trainer, measurements, evidence

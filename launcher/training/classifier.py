@@ -13,6 +13,7 @@ from launcher.runs.checkpoints import writing_folder
 from launcher.runs.events import EventLog
 from launcher.runs.folder import RunFolder
 from launcher.training.arguments import classifier_arguments
+from launcher.training.classifier_evidence import ClassifierEvidence
 from launcher.training.classifier_measuring import ClassifierMeasurements
 from launcher.training.freezing import head_parameters, train_last
 from launcher.training.labelled_rows import (
@@ -37,7 +38,7 @@ from planner.run_plan import RunPlan
 
 def classifier_parts(
     plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest
-) -> tuple[ClassifierTrainer, ClassifierMeasurements]:
+) -> tuple[ClassifierTrainer, ClassifierMeasurements, ClassifierEvidence]:
     """Rows first, then weights: what is wrong with the data must show before gigabytes load."""
     events.append("phase", phase="tokenizing")
     saved_beside, rows = _prepared(plan, events)
@@ -57,7 +58,8 @@ def classifier_parts(
     measurements = ClassifierMeasurements(
         trainer, rows, plan=plan, events=events, stop=stop, pulse=pulse
     )
-    return trainer, measurements
+    evidence = ClassifierEvidence(trainer, rows, measurements, plan=plan, run=run)
+    return trainer, measurements, evidence
 
 
 def _prepared(plan: RunPlan, events: EventLog) -> tuple[Any, LabelledRows]:

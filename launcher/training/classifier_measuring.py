@@ -95,7 +95,7 @@ class ClassifierMeasurements:
         """Rows x classes, on the CPU in fp32; None when a stop was asked for meanwhile."""
         found: list[torch.Tensor] = []
         with evaluation_mode(self._trainer.model), torch.no_grad(), autocast(self._plan):
-            for batch in self._batches(rows):
+            for batch in self.batches(rows):
                 if self._stop.requested:
                     return None
                 self.pulse.beat()
@@ -103,7 +103,13 @@ class ClassifierMeasurements:
                 found.append(torch.softmax(logits.float(), dim=-1).cpu())
         return torch.cat(found)
 
-    def _batches(self, rows: Sequence[LabelledRow]) -> Iterator[dict[str, torch.Tensor]]:
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._stop.requested
+
+    def batches(self, rows: Sequence[LabelledRow]) -> Iterator[dict[str, torch.Tensor]]:
+        """What the model takes of these rows, batch by batch, without labels."""
         size = self._plan.training.micro_batch_rows
         for start in range(0, len(rows), size):
             examples = [

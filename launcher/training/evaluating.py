@@ -37,6 +37,29 @@ def held_out_loss(
     return summed / max(tokens, 1)
 
 
+def row_losses(
+    trainer: RunTrainer,
+    rows: Sequence[TokenRow | None],
+    *,
+    plan: RunPlan,
+    stop: StopRequest,
+    pulse: Pulse,
+) -> list[float | None]:
+    """Mean loss of a learned token of each row; None for no row, and for all after a stop."""
+    found: list[float | None] = []
+    with evaluation_mode(trainer.model), torch.no_grad(), autocast(plan):
+        for row in rows:
+            if row is None or stop.requested:
+                found.append(None)
+                continue
+            pulse.beat()
+            (batch,) = _batches(trainer, [row], 1)
+            outputs = trainer.model(**batch, fused_lm_head=True)
+            tokens = max(int(outputs.label_mask.sum()), 1)
+            found.append(-float(outputs.log_probs.sum()) / tokens)
+    return found
+
+
 @contextmanager
 def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
     """Dropout off inside; the mode from before is back afterwards."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launcher.data.dataset import Row
+from launcher.data.dataset import DataSet, Row
 from launcher.data.rows import held_out_data, read_data
 from launcher.data.split import hold_out
 from launcher.data.suitable import require_suitable
@@ -31,6 +31,13 @@ class PreparedRows:
     held_out: tuple[TokenRow, ...]
     question: Question | None
     """Asked before and after; None when no row is held out."""
+    measured: DataSet
+    """What the held-out rows stand in."""
+    measured_indices: tuple[int, ...]
+    token_rows: Mapping[int, TokenRow]
+    """Held-out rows by their key, those with something to learn."""
+    examples: tuple[Row, ...]
+    """Training rows that can be shown in a prompt."""
 
 
 def prepare_rows(
@@ -51,20 +58,31 @@ def prepare_rows(
     ).tokenize
     rows = tokenize(data)
     if other is not None:
-        kept, measured = rows, tokenize(other)
-        asked_of: Row | None = other.rows[0]
+        train_indices = tuple(range(len(rows)))
+        measured, indices, tokens = other, tuple(range(len(other.rows))), tokenize(other)
     else:
         split = hold_out(data.row_keys, plan.data.held_out_fraction)
-        kept = [rows[index] for index in split.train_indices]
-        measured = [rows[index] for index in split.held_out_indices]
-        asked_of = data.rows[split.held_out_indices[0]] if measured else None
+        train_indices, indices = split.train_indices, split.held_out_indices
+        measured, tokens = data, rows
+    kept = [rows[index] for index in train_indices]
     train = _with_something_to_learn(kept, data.path)
-    held_out = tuple(row for row in measured if row.learned_tokens)
+    by_key = {
+        measured.row_keys[index]: tokens[index] for index in indices if tokens[index].learned_tokens
+    }
+    held_out = tuple(tokens[index] for index in indices if tokens[index].learned_tokens)
+    asked_of = measured.rows[indices[0]] if indices else None
+    shown = sorted(train_indices, key=data.row_keys.__getitem__)[
+        : plan.evaluation.few_shot_examples
+    ]
     _report(events, rows, train=train, held_out=held_out)
     return PreparedRows(
         train=train,
         held_out=held_out,
         question=None if asked_of is None else question_of(asked_of, data.layout, tokenizer),
+        measured=measured,
+        measured_indices=indices,
+        token_rows=by_key,
+        examples=tuple(data.rows[index] for index in shown),
     )
 
 

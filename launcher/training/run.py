@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from transformers import set_seed
 
@@ -14,6 +15,7 @@ from launcher.training.callbacks import CheckpointEvents, PulseEvents, StepEvent
 from launcher.training.causal_lm import language_model_parts
 from launcher.training.classifier import classifier_parts
 from launcher.training.classifier_measuring import ClassifierMeasurements
+from launcher.training.evidence import Evidence
 from launcher.training.loading import loaded_bytes, parameter_counts
 from launcher.training.measuring import Measurements
 from launcher.training.progress import Progress
@@ -49,12 +51,14 @@ def _carry_out(
     plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest, resume_from: Path | None
 ) -> None:
     progress = Progress() if resume_from is None else Progress.load(resume_from)
-    trainer, measurements = _parts(plan, run, events=events, stop=stop)
+    trainer, measurements, evidence = _parts(plan, run, events=events, stop=stop)
     trainer.run = run
     _report_model(trainer, events)
     if resume_from is None:
         progress.evaluation_before = measurements.evaluate("before")
         measurements.answer("before")
+        _gather(evidence, events, "before")
+    stop.check()
 
     events.append("phase", phase="training")
     best = BestSoFar(plan, progress, events)
@@ -77,6 +81,7 @@ def _carry_out(
     if best_step is not None:
         evaluation_after = measurements.evaluate("after")
     measurements.answer("after")
+    _gather(evidence, events, "after")
     stop.check()
     events.append("phase", phase="saving")
     result = save_result(trainer, run)
@@ -95,10 +100,23 @@ def _carry_out(
 
 def _parts(
     plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest
-) -> tuple[SafeSaving, Measurements | ClassifierMeasurements]:
+) -> tuple[SafeSaving, Measurements | ClassifierMeasurements, Evidence]:
     if plan.training.task == "causal-lm":
         return language_model_parts(plan, run, events=events, stop=stop)
     return classifier_parts(plan, run, events=events, stop=stop)
+
+
+def _gather(evidence: Evidence, events: EventLog, when: Literal["before", "after"]) -> None:
+    """Evidence that the run helped, as far as the plan asks for it."""
+    if not evidence.is_wanted:
+        return
+    events.append("phase", phase="comparing")
+    if when == "before":
+        evidence.before()
+        return
+    report = evidence.after()
+    if report is not None:
+        events.append("comparison", **report)
 
 
 def _report_model(trainer: SafeSaving, events: EventLog) -> None:

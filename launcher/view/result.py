@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from launcher.evaluation.text import evidence_lines, read_report
 from launcher.runs.folder import RunFolder
 from launcher.runs.measured import error_fraction
 from launcher.view.progress import PlannedRun, RunProgress
@@ -32,6 +33,9 @@ def result_lines(progress: RunProgress, folder: RunFolder) -> list[str]:
         lines += ["", *memory_table(progress, progress.plan)]
     if progress.answers:
         lines += ["", *answer_lines(progress)]
+    report = read_report(folder.path)
+    if report is not None:
+        lines += ["", *evidence_lines(report)]
     return [*lines, "", *next_steps(progress, folder)]
 
 

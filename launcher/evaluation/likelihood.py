@@ -1,0 +1,98 @@
+"""How likely a language model finds texts and the ways a sentence may go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import torch
+
+_ROWS_AT_ONCE = 16
+
+
+class Likely(NamedTuple):
+    """What a model makes of the general suite."""
+
+    tasks: tuple[float, ...]
+    """1.0 where the right way to go on is the likeliest, else 0.0; one a task."""
+    losses: tuple[float, ...]
+    """Mean loss of a token, one a text."""
+
+
+def general_suite() -> tuple[list[dict[str, Any]], list[str]]:
+    """(tasks, texts) of the bundled suite."""
+    folder = files("launcher.evaluation.general")
+    tasks = [json.loads(line) for line in folder.joinpath("tasks.jsonl").read_text().splitlines()]
+    texts = folder.joinpath("texts.jsonl").read_text().splitlines()
+    return tasks, [json.loads(line)["text"] for line in texts]
+
+
+def likely(
+    model: Any, tokenizer: Any, *, going_on: Callable[[], bool] = lambda: True
+) -> Likely | None:
+    """Run the suite; None when `going_on` fails meanwhile. The model must be in evaluation mode."""
+    tasks, texts = general_suite()
+    rows, starts = [], []
+    for task in tasks:
+        prompt = list(tokenizer(task["prompt"])["input_ids"])
+        for choice in task["choices"]:
+            rows.append(list(tokenizer(f"{task['prompt']} {choice}")["input_ids"]))
+            starts.append(_parting(prompt, rows[-1]))
+    scores = list(mean_losses(model, tokenizer, rows, starts, going_on=going_on))
+    text_rows = [list(tokenizer(text)["input_ids"]) for text in texts]
+    losses = list(mean_losses(model, tokenizer, text_rows, [1] * len(text_rows), going_on=going_on))
+    if len(scores) < len(rows) or len(losses) < len(texts):
+        return None
+    right, first = [], 0
+    for task in tasks:
+        group = scores[first : first + len(task["choices"])]
+        right.append(float(min(group) == group[0]))
+        first += len(group)
+    return Likely(tuple(right), tuple(losses))
+
+
+def text_losses(model: Any, tokenizer: Any, texts: Sequence[str], *, longest: int) -> list[float]:
+    """Mean loss of a token of each text, cut at `longest` tokens; texts of one token left out."""
+    rows = [list(tokenizer(text)["input_ids"])[:longest] for text in texts]
+    rows = [row for row in rows if len(row) > 1]
+    return list(mean_losses(model, tokenizer, rows, [1] * len(rows)))
+
+
+def mean_losses(
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[list[int]],
+    starts: Sequence[int],
+    *,
+    going_on: Callable[[], bool] = lambda: True,
+) -> Iterator[float]:
+    """Mean loss of the tokens from `starts` on, one a row, fewer when `going_on` fails."""
+    device = next(model.parameters()).device
+    pad = tokenizer.pad_token_id or 0
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        if not going_on():
+            return
+        batch = rows[first : first + _ROWS_AT_ONCE]
+        width = max(map(len, batch))
+        ids = torch.tensor([row + [pad] * (width - len(row)) for row in batch], device=device)
+        mask = torch.tensor(
+            [[1] * len(row) + [0] * (width - len(row)) for row in batch], device=device
+        )
+        with torch.no_grad():
+            logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+        losses = torch.nn.functional.cross_entropy(
+            logits[:, :-1].float().transpose(1, 2), ids[:, 1:], reduction="none"
+        )
+        for number, row in enumerate(batch):
+            start = max(1, starts[first + number])
+            yield float(losses[number, start - 1 : len(row) - 1].mean())
+
+
+def _parting(prompt: list[int], whole: list[int]) -> int:
+    """The first token that is not the prompt's; tokens can merge across the border."""
+    start = 0
+    while start < min(len(prompt), len(whole) - 1) and prompt[start] == whole[start]:
+        start += 1
+    return start
