@@ -9,8 +9,8 @@ from typing import NamedTuple
 from hwdb.find import find_card
 from planner.disk import checkpoint_bytes, download_bytes, result_bytes
 from planner.memory.estimate import MemoryEstimate
+from planner.optional_sections import ExpectedSection
 from planner.plan import MethodAnswer, Plan
-from planner.run_plan import ExpectedSection
 from planner.speed.hours import RunLoop, RunTime, estimate_hours
 from planner.units import duration_text, size_text
 

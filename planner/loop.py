@@ -16,8 +16,9 @@ from planner.advice.settings import (
 )
 from planner.advice.unequal import packing_reason
 from planner.expected import Pace
+from planner.optional_sections import EvaluationSection
 from planner.plan import MethodAnswer, Plan
-from planner.run_plan import EvaluationSection, TrainingSection
+from planner.run_plan import TrainingSection
 
 _HELD_OUT_SHARE = 0.1
 _MOST_ROWS_HELD_OUT = 200

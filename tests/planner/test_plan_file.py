@@ -69,7 +69,7 @@ def test_the_text_is_plain_yaml() -> None:
     assert values["plan_version"] == 1
     assert set(values) == {
         "plan_version", "model", "data", "method", "training", "hardware", "output",
-            "recovery", "expected",
+            "recovery", "evaluation", "expected",
     }  # fmt: skip
     assert values["training"]["micro_batch_rows"] == 1
 

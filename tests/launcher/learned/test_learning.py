@@ -13,7 +13,8 @@ import pytest
 from launcher.learned.keeping import keep_measured
 from launcher.learned.stack import stack_text
 from launcher.learned.store import Kind, runs_like, store_path
-from planner.run_plan import ExpectedSection, RunPlan
+from planner.optional_sections import ExpectedSection
+from planner.run_plan import RunPlan
 from planner.units import MIB
 from tests.fake_nvml import machines
 from tests.launcher.cli.program import tlplan
