@@ -60,6 +60,13 @@ def test_the_quick_check_is_shown_as_it_is(tmp_path: Path) -> None:
     assert _run(command, tmp_path, tmp_path) == _shown("quick check")
 
 
+def test_the_run_screen_is_shown_as_it_was_recorded() -> None:
+    """The block in the README is the screen of the recorded demo, sign by sign."""
+    golden = REPOSITORY / "tests" / "golden" / "run_screen" / "demo-training-80x24.txt"
+
+    assert golden.read_text(encoding="utf-8") == _shown("run screen")
+
+
 @pytest.mark.training
 @pytest.mark.timeout(900)
 def test_every_command_of_the_readme_runs(tmp_path: Path, tiny_model: Path) -> None:

@@ -11,6 +11,7 @@ from launcher.view.progress import RunProgress
 from launcher.view.screen.charts import shown_memory
 from launcher.view.series import mean
 from launcher.view.spans import Line, Span, line
+from launcher.view.time_left import STEPS_KEPT, STEPS_NEEDED, STEPS_NEEDED_OF_A_SHORT_RUN
 from launcher.view.words import duration, loss, rough_duration, thousands
 
 CURVE_COLUMNS = 14
@@ -50,7 +51,10 @@ def time_left(progress: RunProgress) -> str:
     left = progress.seconds_left()
     if left is None:
         total = progress.numbers.total_steps
-        return f"after {3 if total is not None and total <= 50 else 10} steps"
+        if total is None:
+            return "after some steps"
+        needed = STEPS_NEEDED_OF_A_SHORT_RUN if total <= STEPS_KEPT else STEPS_NEEDED
+        return f"after {needed} steps"
     return f"≈ {rough_duration(left)}"
 
 
