@@ -116,6 +116,8 @@ def bytes_per_logit(
     version = request.transformers_version
     half = float(numerics.compute)
     wide = 4.0 if numerics.compute == 2 else 0.0  # float() copies nothing that is fp32 already
+    if request.stack == "unsloth":
+        return half, half  # its kernel reads them as they are and writes the gradient over them
     if request.loss == "triton":
         # fp32 logits and their shifted copy; later callers hold the 16-bit ones as well.
         return (8.0 + half if version is not None and version >= (4, 46) else 8.0), 0.0

@@ -22,6 +22,7 @@ GATE = Linear("gate_proj", "h", "i", "mlp_in")
 UP = Linear("up_proj", "h", "i", "mlp_in")
 DOWN = Linear("down_proj", "i", "h", "mlp_out")
 
+_FUSED = ("qkv_proj", "gate_up_proj")
 _ATTENTION_IN = ("q_proj", "k_proj", "v_proj")
 _MLP = ("gate_proj", "up_proj", "down_proj")
 
@@ -51,11 +52,13 @@ def has_own_model(shape: ModelShape, request: TrainingRequest) -> bool:
 
 def own_model(shape: ModelShape, request: TrainingRequest) -> tuple[ModelShape, TrainingRequest]:
     """The shape and the request in the library's terms; unchanged where it uses Transformers."""
+    if request.stack == "unsloth" and _is_fused(shape):
+        # Unsloth splits what a checkpoint fuses before it trains.
+        return _split(shape), _translated(request, {line.name for line in _mlp(shape)}, whole=False)
     if not has_own_model(shape, request):
         return shape, request
-    gated = shape.family.mlp == "gated"
-    mlp = (GATE, UP, DOWN) if gated else (UP, DOWN)
-    shape = replace(shape, linears=(QUERIES, KEYS, VALUES, ATTENTION_OUT, *mlp))
+    mlp = _mlp(shape)
+    shape = _split(shape)
     if request.stack == "litgpt" and shape.tied:
         # litgpt's checkpoints hold the table twice.
         table = shape.vocabulary_size * shape.hidden_size
@@ -71,6 +74,19 @@ def own_model(shape: ModelShape, request: TrainingRequest) -> tuple[ModelShape, 
         step = {"adamw": "adamw-fused", "adamw-in-backward": "adamw-fused-in-backward"}
         request = replace(request, optimizer=step.get(request.optimizer, request.optimizer))
     return shape, _translated(request, {line.name for line in mlp}, whole=request.stack == "litgpt")
+
+
+def _is_fused(shape: ModelShape) -> bool:
+    return any(line.name.split(".")[-1] in _FUSED for line in shape.linears)
+
+
+def _mlp(shape: ModelShape) -> tuple[Linear, ...]:
+    return (GATE, UP, DOWN) if shape.family.mlp == "gated" else (UP, DOWN)
+
+
+def _split(shape: ModelShape) -> ModelShape:
+    """With every matrix on its own."""
+    return replace(shape, linears=(QUERIES, KEYS, VALUES, ATTENTION_OUT, *_mlp(shape)))
 
 
 def _translated(request: TrainingRequest, mlp: set[str], *, whole: bool) -> TrainingRequest:

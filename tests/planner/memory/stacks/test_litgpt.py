@@ -12,7 +12,7 @@ from planner.memory.states import adapter_parameters
 from planner.request import AdapterSettings, RequestError, TrainingRequest
 from tests.planner.samples import request_of, shape_of_config, tiny_llama
 
-_PHI3 = {
+PHI3 = {
     "model_type": "phi3", "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 3,
     "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 2000, "pad_token_id": 0,
 }  # fmt: skip
@@ -44,7 +44,7 @@ def test_it_never_ties_the_output_layer():
 def test_names_of_a_fused_matrix_mean_its_parts(targets: tuple[str, ...]):
     """However a checkpoint names them, adapters on queries, keys and values are the same ones."""
     request = litgpt(adapter=AdapterSettings(rank=4, targets=targets, dtype="bf16"))
-    shape, translated = own_model(shape_of_config(_PHI3), request)
+    shape, translated = own_model(shape_of_config(PHI3), request)
 
     assert adapter_parameters(shape, translated) == 3 * 4 * 3 * (256 + 256)
 
