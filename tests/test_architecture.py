@@ -30,6 +30,8 @@ _OWNERS: dict[str, tuple[str, ...]] = {
     "huggingface_hub": ("launcher/hub.py",),
     "rich": ("launcher/wizard/",),
     "textual": ("launcher/wizard/",),
+    "textual_serve": ("launcher/wizard/serving/",),
+    "aiohttp": ("launcher/wizard/serving/",),
     "tokenizers": (*_TRAINING, "launcher/data/token_count.py"),
     "pyarrow": ("launcher/data/arrow.py",),
     "PIL": (*_TRAINING, "launcher/data/images.py"),

@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "demo": "launcher.cli.demo",
     "doctor": "launcher.cli.doctor",
     "explain": "launcher.cli.explain",
+    "serve": "launcher.cli.serve",
     "schema": "launcher.cli.schema",
     "help": "launcher.cli.help",
 }

@@ -28,7 +28,8 @@ def open_wizard() -> ExitCode:
 
     app = WizardApp()
     outcome = app.run_and_tell()
-    return ExitCode.DONE if outcome is None else conclude(outcome)
+    in_browser = bool(os.environ.get("TEXTUAL_DRIVER"))  # where nobody reads a terminal
+    return ExitCode.DONE if outcome is None or in_browser else conclude(outcome)
 
 
 def conclude(outcome: Outcome) -> ExitCode:
