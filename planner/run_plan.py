@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from planner.optional_sections import EvaluationSection, ExpectedSection, RecoverySection
@@ -209,9 +209,9 @@ class RunPlan:
     training: TrainingSection
     hardware: HardwareSection
     output: OutputSection
-    recovery: RecoverySection = RecoverySection()
-    evaluation: EvaluationSection = EvaluationSection()
-    expected: ExpectedSection = ExpectedSection()
+    recovery: RecoverySection = field(default_factory=RecoverySection)
+    evaluation: EvaluationSection = field(default_factory=EvaluationSection)
+    expected: ExpectedSection = field(default_factory=ExpectedSection)
 
     def __post_init__(self) -> None:
         if self.training.trainable_layers is not None and self.method.name != "full":
