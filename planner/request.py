@@ -11,7 +11,13 @@ from typing import Literal, get_args
 
 Task = Literal["causal-lm", "text-classification", "image-classification"]
 Method = Literal["full", "lora", "qlora"]
-AdapterKind = Literal["lora", "dora", "rslora"]
+LoraKind = Literal["lora", "dora", "rslora"]
+"""Adapters that the formula knows and a launch can train."""
+_LORA_KINDS: tuple[LoraKind, ...] = get_args(LoraKind)
+AdapterKind = Literal[
+    "lora", "dora", "rslora", "adalora", "ia3", "vera", "loha", "lokr", "oft", "boft"
+]
+"""All that can be estimated; those beyond LoraKind by trace alone."""
 AdapterDtype = Literal["fp32", "bf16"]
 Weights = Literal["fp32", "bf16", "fp16", "int8", "nf4", "nf4-dq"]
 Autocast = Literal["bf16", "fp16"]
@@ -78,13 +84,22 @@ class AdapterSettings:
     kind: AdapterKind = "lora"
     """rslora scales by alpha / sqrt(rank); dora adds a magnitude vector per target."""
     rank: int = 16
-    """Width of the two adapter matrices; their memory grows linearly with it."""
+    """Width of the two adapter matrices; their memory grows linearly with it. For oft and boft
+    the width of a rotated block; ia3 has none."""
     targets: tuple[str, ...] = ("all-linear",)
     """Names of the linear layers that get adapters; ("all-linear",) is every one but the head."""
     dropout: float = 0.0
     """Above 0, every target keeps a dropped-out copy of its input and a mask."""
     dtype: AdapterDtype = "fp32"
     """PEFT keeps adapters in fp32; TRL casts them to bf16 over a quantized base."""
+
+    @property
+    def lora_kind(self) -> LoraKind:
+        """The kind, of adapters that a launch can train. Raises RequestError for others."""
+        for kind in _LORA_KINDS:
+            if self.kind == kind:
+                return kind
+        raise RequestError("adapter.kind", f"adapter.kind {self.kind} cannot be trained yet")
 
     def __post_init__(self) -> None:
         one_of("adapter.kind", self.kind, get_args(AdapterKind))

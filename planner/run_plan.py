@@ -9,12 +9,12 @@ from planner.optional_sections import EvaluationSection, ExpectedSection, Recove
 from planner.request import (
     QUANTIZED_WEIGHTS,
     AdapterDtype,
-    AdapterKind,
     AdapterSettings,
     Attention,
     Autocast,
     Checkpointing,
     Device,
+    LoraKind,
     Loss,
     Method,
     RequestError,
@@ -73,7 +73,7 @@ class MethodSection:
     name: Method
     weights: Weights
     autocast: Autocast | None
-    adapter: AdapterKind | None
+    adapter: LoraKind | None
     rank: int | None
     alpha: int | None
     dropout: float | None

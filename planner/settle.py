@@ -81,7 +81,7 @@ def _method(answer: MethodAnswer) -> MethodSection:
         name=answer.method,
         weights=request.weights,
         autocast=request.autocast,
-        adapter=adapter.kind if adapter else None,
+        adapter=adapter.lora_kind if adapter else None,
         rank=adapter.rank if adapter else None,
         alpha=2 * adapter.rank if adapter else None,
         dropout=adapter.dropout if adapter else None,

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from launcher.tracing.adapters import adapter_config, without_values
 from launcher.tracing.offloading import offload_checkpoints
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 
@@ -88,11 +89,8 @@ def compute_dtype(request: TrainingRequest) -> torch.dtype:
     return DTYPES[request.autocast or "bf16"]
 
 
-_PEFT_TASKS = {"causal-lm": "CAUSAL_LM", "text-classification": "SEQ_CLS"}
-
-
 def _with_adapters(model: Any, request: TrainingRequest) -> nn.Module:
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
 
     adapter = request.adapter
     assert adapter is not None
@@ -101,24 +99,8 @@ def _with_adapters(model: Any, request: TrainingRequest) -> nn.Module:
         _widen(model, request)
     if request.checkpointing != "none":
         model.enable_input_require_grads()
-    image = request.task == "image-classification"
-    all_linear = adapter.targets == ("all-linear",)
-    with torch.device("meta"):
-        adapted: nn.Module = get_peft_model(
-            model,
-            LoraConfig(
-                r=adapter.rank,
-                lora_alpha=2 * adapter.rank,
-                lora_dropout=adapter.dropout,
-                target_modules="all-linear" if all_linear else list(adapter.targets),
-                use_rslora=adapter.kind == "rslora",
-                use_dora=adapter.kind == "dora",
-                task_type=_PEFT_TASKS.get(request.task),
-                modules_to_save=["classifier"] if image else None,
-                exclude_modules=["classifier"] if image else None,
-            ),
-            low_cpu_mem_usage=True,
-        )
+    with torch.device("meta"), without_values():
+        adapted: nn.Module = get_peft_model(model, adapter_config(request), low_cpu_mem_usage=True)
     # On meta PEFT leaves adapters as they are, whatever autocast_adapter_dtype says.
     for name, parameter in adapted.named_parameters():
         if parameter.requires_grad and "lora_magnitude_vector" not in name:

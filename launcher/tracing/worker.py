@@ -79,10 +79,18 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
     )
 
 
+_WHOLE_WEIGHTS_ONLY = ("loha", "lokr", "boft")
+
+
 def _check(request: TrainingRequest) -> None:
     """Raise RequestError for what has no real classes here to trace."""
     if request.stack != "transformers":
         raise RequestError("stack", f"stack {request.stack} cannot be traced, only transformers")
+    adapter = request.adapter
+    if request.method == "qlora" and adapter is not None and adapter.kind in _WHOLE_WEIGHTS_ONLY:
+        raise RequestError(
+            "adapter.kind", f"PEFT has no {adapter.kind} adapters over quantized weights"
+        )
     if request.sharding not in ("none", "ddp"):
         raise RequestError("sharding", f"sharding {request.sharding} cannot be traced, only none")
 

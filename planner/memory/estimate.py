@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from planner.memory.candidate import Phase
 from planner.memory.classifying import for_task
@@ -11,7 +11,7 @@ from planner.memory.runtime import CUDA_CONTEXT_BYTES, footprint_of
 from planner.memory.stacks.own_model import own_model
 from planner.memory.states import HEAD_NAME
 from planner.memory.step import step_of
-from planner.request import RequestError, TrainingRequest
+from planner.request import LoraKind, RequestError, TrainingRequest
 from planner.shape import ModelShape
 
 
@@ -103,6 +103,12 @@ def _check(shape: ModelShape, request: TrainingRequest) -> None:
         )
     if request.adapter is None:
         return
+    if request.adapter.kind not in get_args(LoraKind):
+        raise RequestError(
+            "adapter.kind",
+            f"adapter.kind {request.adapter.kind} is not known to the formula; "
+            "--trace estimates it with PEFT's own layers",
+        )
     widest = max(shape.hidden_size, shape.sizes.get("i", 0))
     if request.adapter.rank > widest:
         raise RequestError(

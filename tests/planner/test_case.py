@@ -129,7 +129,7 @@ def test_other_stacks_kept_the_classic_allocator(fields: dict[str, Any], allocat
         ({"adapter": {"rank": "8"}}, "adapter.rank"),
         ({"adapter": {"dropout": 1}}, "adapter.dropout"),
         ({"adapter": {"targets": []}}, "adapter.targets"),
-        ({"adapter": {"kind": "oft"}}, "adapter.kind"),
+        ({"adapter": {"kind": "prefix"}}, "adapter.kind"),
         ({"optimizer": "lion"}, "optimizer"),
         ({"loss": "cut"}, "loss"),
         ({"autocast": "fp32"}, "autocast"),
@@ -156,6 +156,14 @@ def test_a_task_the_model_has_no_head_for_is_refused() -> None:
         _answer(task="image-classification")
 
     assert caught.value.field_name == "task"
+
+
+def test_an_adapter_the_formula_does_not_know_is_sent_to_the_trace() -> None:
+    """By its name, with the option that estimates it."""
+    with pytest.raises(RequestError, match=r"adapter.kind vera .* --trace") as caught:
+        _answer(adapter={"kind": "vera"})
+
+    assert caught.value.field_name == "adapter.kind"
 
 
 def test_an_answer_has_the_contracts_keys() -> None:

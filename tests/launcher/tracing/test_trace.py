@@ -134,6 +134,17 @@ def test_other_adapters_are_traced_over_quantized_weights_too(kind):
     assert other > plain if kind == "dora" else other == plain
 
 
+@pytest.mark.parametrize("kind", ["adalora", "ia3", "vera", "loha", "lokr", "oft", "boft"])
+def test_adapters_beyond_lora_are_traced(kind):
+    """PEFT builds them; each trains a share of the model and needs more than the model alone."""
+    deep = config("llama", num_hidden_layers=6)
+    traced = trace(config=deep, adapter={"kind": kind, "rank": 16})
+    weights_bytes = traced.peak_parts["weights"]
+
+    assert 0 < 2 * traced.trained_parameters < weights_bytes / 2
+    assert traced.peak_bytes > traced.rest_bytes > weights_bytes
+
+
 def test_small_paged_state_stays_on_the_card():
     """The paging of bitsandbytes leaves tensors below 100 000 elements alone."""
     paged = trace(method="lora", optimizer="paged-adamw").rest_bytes
