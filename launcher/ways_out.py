@@ -106,6 +106,7 @@ def _smaller_siblings(model_id: str, parameters: int) -> Sequence[hwdb.Model]:
         for row in hwdb.all_models()
         if _leading_letters(row.id) == word and row.parameters < parameters
     ]
+    rows.sort(key=lambda row: row.release_date, reverse=True)  # of equal sizes the newest
     return sorted(rows, key=lambda row: (row.id.rpartition("-")[0] != series, -row.parameters))
 
 

@@ -16,6 +16,7 @@ from launcher.output.numbers import gib
 from launcher.output.words import method_text
 from launcher.planning import add_planning_options, plan_from_arguments
 from launcher.settling import ReadyPlan, ready_plan
+from planner.plan import Plan
 
 HELP = "write the whole plan as a file, each choice with its reason"
 
@@ -29,6 +30,11 @@ def add_arguments(parser: Parser) -> None:
         "-o", "--output", metavar="FILE", help="write the plan there; without it, to stdout"
     )
     where.add_argument("--out", metavar="DIR", help="run folder that the plan names")
+    where.add_argument(
+        "--explain",
+        action="store_true",
+        help="instead of a plan, say what every other setting would cost and why it lost",
+    )
     where.add_argument("--force", action="store_true", help="plan even if nothing fits")
     where.add_argument("--json", action="store_true", help="one JSON document instead of text")
 
@@ -38,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     plan = plan_from_arguments(arguments)
     for warning in plan.warnings:
         stderr.warning(warning.text)
+    if arguments.explain:
+        return _explain(plan, as_json=arguments.json)
     ready = ready_plan(plan, out=arguments.out, force=arguments.force)
     file = None if arguments.output == "-" else arguments.output
     if file is not None:
@@ -48,6 +56,18 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(ready.text)
     else:
         sys.stdout.write(_summary(ready, file))
+    return ExitCode.DONE
+
+
+def _explain(plan: Plan, *, as_json: bool) -> int:
+    from launcher.exploring import explored_plan
+    from launcher.output.explain_text import explain_document, explain_text
+
+    explored, chosen = explored_plan(plan)
+    if as_json:
+        sys.stdout.write(json_text(explain_document(explored, chosen)))
+    else:
+        sys.stdout.write(explain_text(explored, chosen))
     return ExitCode.DONE
 
 

@@ -1,0 +1,151 @@
+"""What a search answers: the best, the front of time against memory, the price of every toggle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from planner.search.explore import SETTINGS, Configuration, Explored
+
+_USUAL_OPTIMIZER = "adamw-fused"
+_EQUAL = 1.005
+"""Times this close are one."""
+
+
+class Priced(NamedTuple):
+    """A change of one setting, all else as in the best configuration."""
+
+    setting: str
+    value: str
+    time_fraction: float
+    """Of the best's time: -0.21 is 21 % less."""
+    memory_bytes: int
+    """More (+) or less (-) than the best needs."""
+    fits: bool
+    runnable: bool
+    """Whether a plain launch takes it."""
+
+
+class Rejected(NamedTuple):
+    """A value that the best configuration does not have, and why the best with it lost."""
+
+    setting: str
+    value: str
+    reason: str
+
+
+def best(explored: Explored, *, runnable: bool, method: str | None = None) -> Configuration | None:
+    """The fastest that fits; among equals the usual optimizer, then the one that needs least.
+
+    `method` keeps to one method; `runnable` to what a plain launch runs. None where nothing fits.
+    """
+    equal: list[Configuration] = []
+    for one in _fitting(explored, runnable=runnable):
+        if method is not None and one.structure.method != method:
+            continue
+        if equal and one.seconds_per_row > _EQUAL * equal[0].seconds_per_row:
+            break
+        equal.append(one)
+    if not equal:
+        return None
+    return min(
+        equal,
+        key=lambda one: (
+            one.structure.optimizer != _USUAL_OPTIMIZER,
+            explored.needed_bytes(one),
+        ),
+    )
+
+
+def _fitting(explored: Explored, *, runnable: bool) -> Iterator[Configuration]:
+    for one in explored.by_time:
+        if (one.runnable or not runnable) and explored.fits(one):
+            yield one
+
+
+def front(explored: Explored, *, runnable: bool = False) -> list[tuple[Configuration, int]]:
+    """Fastest first, each one slower than the last and lighter: nothing beats it in both."""
+    found: list[tuple[Configuration, int]] = []
+    lightest: int | None = None
+    for one in explored.by_time:
+        if runnable and not one.runnable:
+            continue
+        if lightest is not None and explored.least_bytes(one) >= lightest:
+            continue
+        if not explored.fits(one):
+            continue
+        needed = explored.needed_bytes(one)
+        if lightest is None or needed < lightest:
+            lightest = needed
+            slower = found and one.seconds_per_row > _EQUAL * found[-1][0].seconds_per_row
+            if found and not slower:
+                found.pop()
+            found.append((one, needed))
+    return found
+
+
+def toggles(explored: Explored, chosen: Configuration) -> list[Priced]:
+    """Every configuration that differs from the chosen one in a single setting."""
+    here, needed = chosen.words, explored.needed_bytes(chosen)
+    found = []
+    for one in explored.configurations:
+        name = _single_change(here, one.words)
+        if name is not None:
+            found.append(
+                Priced(
+                    setting=name,
+                    value=one.words[SETTINGS.index(name)],
+                    time_fraction=one.seconds_per_row / chosen.seconds_per_row - 1,
+                    memory_bytes=explored.needed_bytes(one) - needed,
+                    fits=explored.fits(one),
+                    runnable=one.runnable,
+                )
+            )
+    return sorted(found, key=lambda one: SETTINGS.index(one.setting))
+
+
+def _single_change(here: Sequence[str], there: Sequence[str]) -> str | None:
+    """The setting that differs, None for none or several; a method brings its weights along."""
+    changed = [at for at in range(len(SETTINGS)) if here[at] != there[at]]
+    if len(changed) == 1:
+        return SETTINGS[changed[0]]
+    with_method = changed == [0, 1] and there[1] in ("bf16", "fp16", "nf4-dq")
+    return "method" if with_method else None
+
+
+def rejected(explored: Explored, chosen: Configuration) -> list[Rejected]:
+    """Every other value of every setting, with the reason its best configuration lost."""
+    here = chosen.words
+    groups: dict[tuple[int, str], list[Configuration]] = {}
+    for one in explored.by_time:
+        for at, value in enumerate(one.words):
+            if value != here[at]:
+                groups.setdefault((at, value), []).append(one)
+    return [
+        Rejected(SETTINGS[at], value, _reason(explored, chosen, ordered))
+        for (at, value), ordered in sorted(groups.items())
+    ]
+
+
+def _reason(explored: Explored, chosen: Configuration, ordered: Sequence[Configuration]) -> str:
+    plain = [one for one in ordered if one.runnable]
+    other = next((one for one in plain or ordered if explored.fits(one)), None)
+    if other is None:
+        return "does not fit, whatever the other settings"
+    percent = 100 * (other.seconds_per_row / chosen.seconds_per_row - 1)
+    if not plain and percent <= -0.5:
+        return f"{-percent:.0f} % faster, but a plain launch does not run it"
+    if percent >= 0.5:
+        return f"at best {percent:.0f} % slower"
+    return "no faster, and no lighter or less usual"
+
+
+def smallest_change(explored: Explored, wanted: Configuration) -> Configuration | None:
+    """The configuration with the fewest changes from `wanted` that fits, the fastest of those."""
+    here = wanted.words
+
+    def changes(one: Configuration) -> int:
+        return sum(value != other for value, other in zip(one.words, here, strict=True))
+
+    ordered = sorted(explored.by_time, key=changes)
+    return next((one for one in ordered if explored.fits(one)), None)

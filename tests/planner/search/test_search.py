@@ -1,0 +1,132 @@
+"""The search: exact about what fits, its front undominated, its best really the fastest."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+import hwdb
+from planner.advice.settings import Asked
+from planner.budget import budget_of_card
+from planner.memory.estimate import estimate_memory
+from planner.search.answers import best, front, rejected, smallest_change, toggles
+from planner.search.explore import SETTINGS, Configuration, Explored, explore
+from planner.search.space import structures
+from planner.units import GIB
+from tests.planner.samples import known_model
+
+_SHAPE = known_model("llama-3.2-1b")
+_CARD = hwdb.find_card("rtx-4090")
+_LENGTHS = tuple(range(60, 500, 3))
+_FEW = Asked(sequence_tokens=512, loss="chunked", attention="sdpa")
+
+
+def _explored(gib: float, asked: Asked = _FEW) -> Explored:
+    every = list(structures(_SHAPE, asked, budget_of_card(_CARD), None))
+    return explore(_SHAPE, every, _CARD, round(gib * GIB), _LENGTHS, 16)
+
+
+@pytest.fixture(scope="module")
+def explored() -> Explored:
+    """A few hundred configurations in 6 GiB."""
+    return _explored(6.0)
+
+
+def test_everything_asked_for_is_more_than_ten_thousand() -> None:
+    """The whole space, timed without a single memory estimate."""
+    whole = _explored(6.0, Asked(sequence_tokens=512))
+
+    assert len(whole.configurations) >= 10_000
+    assert whole.estimates == 0
+
+
+def test_whether_one_fits_is_what_the_estimate_says(explored: Explored) -> None:
+    """The short cuts of the search change no verdict."""
+    for one in explored.configurations[::17]:
+        needed = estimate_memory(_SHAPE, one.request).needed.high_bytes
+        assert explored.fits(one) == (needed <= explored.capacity_bytes), one.words
+
+
+def test_the_best_is_the_fastest_that_fits(explored: Explored) -> None:
+    """No configuration that fits is more than half a percent faster."""
+    for runnable in (True, False):
+        chosen = best(explored, runnable=runnable)
+        assert chosen is not None
+        faster = [
+            one
+            for one in explored.configurations
+            if one.seconds_per_row < chosen.seconds_per_row / 1.006
+            and (one.runnable or not runnable)
+        ]
+        assert not any(explored.fits(one) for one in faster)
+
+
+def test_nothing_on_the_front_is_beaten_in_both(explored: Explored) -> None:
+    """Slower means lighter, and no other configuration that fits is faster and lighter."""
+    found = front(explored)
+    assert len(found) > 2
+
+    for (one, needed), (other, less) in pairwise(found):
+        assert one.seconds_per_row < other.seconds_per_row
+        assert needed > less
+    for one in explored.configurations[::11]:
+        if explored.fits(one):
+            needed = explored.needed_bytes(one)
+            assert not all(
+                one.seconds_per_row < 0.99 * known.seconds_per_row and needed < least
+                for known, least in found
+            )
+
+
+def test_toggles_change_one_setting_and_say_its_price(explored: Explored) -> None:
+    """Checkpoints back on: slower and lighter."""
+    chosen = best(explored, runnable=True)
+    assert chosen is not None
+    assert chosen.structure.checkpointing == "none"
+
+    priced = {(one.setting, one.value): one for one in toggles(explored, chosen)}
+
+    assert priced["checkpointing", "full"].time_fraction > 0.2
+    assert priced["checkpointing", "full"].memory_bytes < 0
+    assert ("compile", "yes") in priced
+    assert {setting for setting, _ in priced} <= set(SETTINGS)
+
+
+def test_every_other_value_has_a_reason(explored: Explored) -> None:
+    """What was not chosen lost for something."""
+    chosen = best(explored, runnable=True)
+    assert chosen is not None
+
+    reasons = {(one.setting, one.value): one.reason for one in rejected(explored, chosen)}
+
+    assert reasons["checkpointing", "full"].endswith("% slower")
+    assert "a plain launch does not run it" in reasons["compile", "yes"]
+    assert all(reasons.values())
+
+
+def test_the_smallest_change_that_fits(explored: Explored) -> None:
+    """From a batch of 16 with all activations kept, one setting away."""
+    wanted = max(
+        explored.configurations,
+        key=lambda one: (one.micro_batch, one.structure.checkpointing == "none", one.runnable),
+    )
+    change = smallest_change(explored, wanted)
+
+    assert change is not None
+    assert explored.fits(change)
+    assert _changes(change, wanted) == min(
+        _changes(one, wanted) for one in explored.configurations if explored.fits(one)
+    )
+
+
+def test_nothing_fits_into_too_little() -> None:
+    """None, for each question."""
+    tight = _explored(1.5, Asked(method="full", sequence_tokens=512, attention="sdpa"))
+
+    assert best(tight, runnable=False) is None
+    assert front(tight) == []
+
+
+def _changes(one: Configuration, other: Configuration) -> int:
+    return sum(a != b for a, b in zip(one.words, other.words, strict=True))
