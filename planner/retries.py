@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
 from planner.memory.estimate import estimate_memory
-from planner.recovery import replanned, smaller_step
+from planner.recovery import Replanned, replanned, smaller_step
 from planner.request import RequestError
 from planner.run_plan import MethodSection, RunPlan
 from planner.shape import ModelShape
@@ -79,7 +79,7 @@ def _changes(
 ) -> Iterator[tuple[str, RunPlan, str]]:
     smaller = smaller_step(run_plan, shape)
     if smaller is not None:
-        yield smaller.change, smaller.run_plan, "slower steps"
+        yield _in_short(run_plan, smaller), smaller.run_plan, "slower steps"
     tokens = largest_sequence_tokens(shape, run_plan.request(), capacity_bytes) or 0
     training = run_plan.training
     if _LEAST_TOKENS <= tokens < training.sequence_tokens:
@@ -90,6 +90,16 @@ def _changes(
     if run_plan.method.name != "qlora":
         quantized = replace(_adapters(run_plan.method), name="qlora", weights="nf4-dq")
         yield "qlora", replace(run_plan, method=quantized), "4-bit weights, slower steps"
+
+
+def _in_short(before: RunPlan, smaller: Replanned) -> str:
+    """What a smaller step changes, in a few words where it is only the batch."""
+    after = smaller.run_plan.training
+    rows, batches = after.micro_batch_rows, after.accumulation_steps
+    only_batch = replace(before.training, micro_batch_rows=rows, accumulation_steps=batches)
+    if only_batch == after and smaller.run_plan.method == before.method:
+        return f"batch {rows} x {batches}"
+    return smaller.change
 
 
 def _adapters(method: MethodSection) -> MethodSection:

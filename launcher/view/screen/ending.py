@@ -25,6 +25,7 @@ from launcher.view.screen.stopped_page import (
 from launcher.view.spans import EMPTY, Line, Span, beside, between, cut, fitted, line
 from launcher.view.words import duration, gib_as, one_line
 
+CHANGE_COLUMNS = 30
 Page = Callable[[RunProgress, Ended, RunFolder, int], Iterator[Line]]
 
 _PAGES: dict[EndKind, Page] = {
@@ -126,9 +127,9 @@ def choices_title(ended: Ended) -> str:
 def choice_lines(ended: Ended, looking: EndLooking, columns: int) -> Iterator[Line]:
     """One line a choice, with what it needs and costs where that is known."""
     if _has_columns(ended):
-        yield line(Span(f"    {'Change':<34} {'Needs':>6} {'Spare':>6}  Cost", "dim"))
+        yield line(Span(f"    {'Change':<{CHANGE_COLUMNS}} {'Needs':>6} {'Spare':>6}  Cost", "dim"))
     for number, choice in enumerate(ended.choices):
-        text = f"{choice.text:<34}"
+        text = f"{choice.text:<{CHANGE_COLUMNS}}"
         if choice.retry is not None and choice.retry.needed_bytes is not None:
             retry = choice.retry
             needed = gib_as(retry.needed_bytes, retry.run_plan.hardware.predicted_peak_bytes)

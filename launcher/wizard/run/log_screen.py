@@ -31,10 +31,10 @@ _KEYS_WHILE_TYPING = (Key("enter", "Find", "screen.none"), Key("esc", "Leave it"
 class LogScreen(Screen[None]):
     """Reads the file; Esc goes back."""
 
+    AUTO_FOCUS = ""  # Nothing: keys belong to the page until somebody wants to find.
     CSS = """
-    LogScreen Input { height: 1; border: none; padding: 0; display: none; }
+    LogScreen Input { height: 1; border: none; padding: 0; }
     LogScreen Input:focus { border: none; }
-    LogScreen.typing Input { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,l,q", "back", show=False),
@@ -58,6 +58,7 @@ class LogScreen(Screen[None]):
         self._picture = Picture()
         self._keys = KeyBar(_KEYS)
         self._input = Input(placeholder="text to find", select_on_focus=True)
+        self._input.display = False
 
     def compose(self) -> ComposeResult:
         """The page, the line to type in, the keys."""
@@ -67,7 +68,6 @@ class LogScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Follow the file."""
-        self._picture.focus()
         self.set_interval(REFRESH_SECONDS, self._read)
         self.call_after_refresh(self._read)
 
@@ -95,16 +95,17 @@ class LogScreen(Screen[None]):
 
     def action_back(self) -> None:
         """Leave the line to type in, or the log."""
-        if self.has_class("typing"):
+        if self._input.display:
             self._stop_typing()
         else:
             self.dismiss()
 
     def action_find(self) -> None:
         """Type what to look for."""
-        self.add_class("typing")
+        self._input.display = True
         self._keys.show(_KEYS_WHILE_TYPING)
-        self._input.focus()
+        # At once: the next key may be pressed already.
+        self.set_focus(self._input)
 
     def on_input_submitted(self) -> None:
         """Look for it, from the newest line back."""
@@ -127,7 +128,7 @@ class LogScreen(Screen[None]):
         self._draw()
 
     def _stop_typing(self) -> None:
-        self.remove_class("typing")
+        self._input.display = False
         self._keys.show(_KEYS)
         self.set_focus(None)
 

@@ -47,7 +47,7 @@ class EndApp(App[NextStep]):
 def _retries(folder: Path) -> tuple[Choice, ...]:
     plan = sample_plan(folder)
     rows = [
-        ("micro_batch_rows 2 -> 1", 21.0, 1.0, "slower steps, and tight"),
+        ("batch 1 x 16", 21.0, 1.0, "slower steps, and tight"),
         ("longest 1536 tokens", 20.4, 1.6, "longer rows are cut"),
         ("qlora", 12.0, 10.0, "4-bit weights, slower steps"),
     ]
