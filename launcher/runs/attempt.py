@@ -95,9 +95,10 @@ class Attempt:
             if now < next_sample:
                 continue
             next_sample = now + SAMPLE_SECONDS
-            memory.sample(worker.pid, now)
             if self._record.catch_up():
                 pulse.sign(now)
+            if self._record.last_word is None:  # the end of a run is its last event
+                memory.sample(worker.pid, now)
             self._beat(now)
             if pressure.critical(now) and self._record.phase == "training":
                 worker.ask_to_save()

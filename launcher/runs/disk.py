@@ -27,7 +27,7 @@ def require_free(folder: Path, needed_bytes: int, what: str) -> None:
         raise NoDisk(
             f"the disk of {folder} is nearly full: {what} needs {_size(needed_bytes)}, "
             f"{_size(free)} are free",
-            "free some space, then tlplan resume goes on from the last checkpoint",
+            "free some space; tlplan resume RUN goes on from the last checkpoint",
         )
 
 
