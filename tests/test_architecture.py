@@ -54,7 +54,7 @@ _NEVER_IN_PLANNER = frozenset(
 )
 _WRITES_STDOUT = (
     *("launcher/cli/", "launcher/view/", "launcher/output/", "launcher/__main__.py"),
-    *("launcher/training/", "hwdb/check.py"),
+    *("launcher/training/", "launcher/evaluation/worker.py", "hwdb/check.py"),
 )
 _EMPTY_NAMES = ("util", "utils", "helper", "helpers", "common", "misc", "manager", "managers")
 _LONGEST_FILE = 300

@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "resume": "launcher.cli.resume",
     "runs": "launcher.cli.runs",
     "verify": "launcher.cli.verify",
+    "eval": "launcher.cli.eval",
+    "chat": "launcher.cli.chat",
     "data": "launcher.cli.data",
     "compare": "launcher.cli.compare",
     "choose": "launcher.cli.choose",

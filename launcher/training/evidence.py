@@ -33,6 +33,7 @@ from launcher.training.stopping import StopRequest
 from launcher.training.trainer import RunTrainer
 from planner.run_plan import RunPlan
 
+_SPARE_TOKENS = 8
 _GENERAL_BEFORE = "general-before.json"
 _LONGEST_PROMPT = {"cpu": 1024, "cuda": 4096}
 """Tokens; a prompt full of examples is what a few-shot question costs."""
@@ -147,7 +148,7 @@ class LanguageEvidence:
                 self._trainer.model,
                 self._trainer.processing_class,
                 [each.prompt for each in questions],
-                longest_tokens=settings.answer_tokens,
+                longest_tokens=self._longest_answer(questions),
                 deadline=time.monotonic() + settings.answer_seconds,
                 going_on=self._going_on,
             )
@@ -162,6 +163,12 @@ class LanguageEvidence:
             )
             for each, answer in zip(questions, answers, strict=False)
         ]
+
+    def _longest_answer(self, questions: Sequence[Question]) -> int:
+        """Twice what any row answers is enough to see whether an answer ends."""
+        tokenizer = self._trainer.processing_class
+        longest = max(len(tokenizer(each.expected)["input_ids"]) for each in questions)
+        return min(self._plan.evaluation.answer_tokens, 2 * longest + _SPARE_TOKENS)
 
     def _general(self) -> Likely | None:
         with evaluation_mode(self._trainer.model), autocast(self._plan):

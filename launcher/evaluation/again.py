@@ -1,0 +1,125 @@
+"""The evidence of a finished run measured again, on its own held-out rows or on another file."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from launcher.data.dataset import DataSet
+from launcher.data.rows import held_out_data, read_data
+from launcher.data.split import hold_out
+from launcher.data.suitable import require_suitable
+from launcher.errors import DataError
+from launcher.evaluation.comparison import compare
+from launcher.evaluation.generating import answers_to
+from launcher.evaluation.outcomes import Condition, Outcome
+from launcher.evaluation.questions import Question, questions_of, with_examples
+from launcher.evaluation.run_models import RunModels
+from launcher.evaluation.scores import exact_match, rouge_l
+from planner.run_plan import RunPlan
+
+_LONGEST_PROMPT = 2048
+
+
+def evaluate_again(run: Path, *, data: Path | None, rows: int, seconds: int) -> dict[str, Any]:
+    """The same document as evaluation.json. Raises DataError when no row can be measured on."""
+    models = RunModels(run)
+    measured, indices, examples = _rows(models.plan, data)
+    indices = sorted(indices, key=measured.row_keys.__getitem__)[:rows]
+    if models.is_classifier:
+        outcomes = _classified(models, measured, indices, examples)
+    else:
+        outcomes = _answered(models, measured, indices, examples, seconds)
+    found = compare(outcomes, classes=models.is_classifier)
+    if found is None:
+        raise DataError(f"{measured.path}: no row could be compared")
+    return found.document()
+
+
+def _rows(plan: RunPlan, other: Path | None) -> tuple[DataSet, list[int], list[Any]]:
+    """(data, rows of it to measure on, training rows as examples)."""
+    train = read_data(Path(plan.data.train), labels_aside=plan.training.task == "causal-lm")
+    require_suitable(train, plan.training.task, plan.model.name)
+    named = other or (Path(plan.data.held_out) if plan.data.held_out else None)
+    apart = held_out_data(train, named)
+    split = hold_out(train.row_keys, plan.data.held_out_fraction)
+    learned = split.train_indices if apart is None else range(len(train.rows))
+    shown = sorted(learned, key=train.row_keys.__getitem__)
+    if apart is not None:
+        return apart, list(range(len(apart.rows))), [train.rows[index] for index in shown]
+    if not split.held_out_indices:
+        raise DataError(
+            f"{train.path}: no row was held out of training ({split.reason})",
+            "tlplan eval RUN --data FILE measures on rows of another file",
+        )
+    return train, list(split.held_out_indices), [train.rows[index] for index in shown]
+
+
+def _answered(
+    models: RunModels, data: DataSet, indices: Sequence[int], examples: Sequence[Any], seconds: int
+) -> dict[Condition, list[Outcome]]:
+    tokenizer, settings = models.preparation, models.plan.evaluation
+    if data.layout == "text":
+        raise DataError(
+            f"{data.path}: plain text asks nothing that could be answered",
+            "measured.json has its loss before and after",
+        )
+    questions = questions_of(data, indices, tokenizer, limit=len(indices))
+    longest = max(len(tokenizer(each.expected)["input_ids"]) for each in questions)
+    limit = min(max(settings.answer_tokens, 64), 2 * longest + 8)
+    shown, _ = with_examples(
+        questions, examples[: settings.few_shot_examples or 5], tokenizer,
+        room_tokens=_LONGEST_PROMPT,
+    )  # fmt: skip
+    asked: list[tuple[Condition, list[Question]]] = [
+        ("base", questions), ("few-shot", shown), ("tuned", questions),
+    ]  # fmt: skip
+    found: dict[Condition, list[Outcome]] = {}
+    for condition, some in asked:
+        if not some:
+            continue
+        with models.model("tuned" if condition == "tuned" else "base") as model:
+            answers = answers_to(
+                model,
+                tokenizer,
+                [each.prompt for each in some],
+                longest_tokens=limit,
+                deadline=time.monotonic() + seconds,
+            )
+        found[condition] = [
+            Outcome(
+                key=each.key,
+                expected=each.expected,
+                answer=answer.text,
+                ended=answer.ended,
+                exact=exact_match(each.expected, answer.text),
+                rouge=rouge_l(each.expected, answer.text),
+            )
+            for each, answer in zip(some, answers, strict=False)
+        ]
+    return found
+
+
+def _classified(
+    models: RunModels, data: DataSet, indices: Sequence[int], examples: Sequence[Any]
+) -> dict[Condition, list[Outcome]]:
+    """Against the largest class of training; features were compared when the run ended."""
+    largest = Counter(row["label"] for row in examples).most_common(1)[0][0]
+    found: dict[Condition, list[Outcome]] = {"base": [], "tuned": []}
+    field = "text" if data.layout == "text_label" else "image"
+    for index in indices:
+        row = data.rows[index]
+        guessed = models.chances(row[field])[0][0]
+        for condition, guess in (("base", largest), ("tuned", guessed)):
+            found[condition].append(  # type: ignore[index]
+                Outcome(
+                    key=index,
+                    expected=row["label"],
+                    answer=guess,
+                    exact=float(guess == row["label"]),
+                )
+            )
+    return found
