@@ -67,7 +67,7 @@ def _checked_message(
         raise RowProblemError(
             where, f"must be an object, not {json_type(message)}", "give it a role and a content"
         )
-    shared = "from" in message and "role" not in message
+    shared = "role" not in message and ("from" in message or "value" in message)
     role = _checked_role(message, where, "from" if shared else "role")
     content_key = "value" if "value" in message and "content" not in message else "content"
     if role == "system" and position > 0:

@@ -134,9 +134,8 @@ def _label(value: Any, field: str) -> str:
         raise RowProblemError(
             field, "must be one class, not a list", "one row for each class, or keep the main one"
         )
-    raise RowProblemError(
-        field, f"must be a word or a whole number, not {json_type(value)}", "name the class"
-    )
+    kind = "a fraction" if isinstance(value, float) else json_type(value)
+    raise RowProblemError(field, f"must be a word or a whole number, not {kind}", "name the class")
 
 
 def _image(value: Any, field: str, folder: Path) -> str:

@@ -65,7 +65,7 @@ def _wrong_width(found: int, expected: int, separator: str) -> RowProblemError:
     shown = "tab" if separator == "\t" else f'"{separator}"'
     return RowProblemError(
         None,
-        f"has {found} columns, the header has {expected}",
+        f"has {found} {'column' if found == 1 else 'columns'}, the header has {expected}",
         f"quote a field that holds {shown}, or remove the row",
     )
 
