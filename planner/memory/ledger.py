@@ -118,6 +118,10 @@ class Ledger:
             temporaries_bytes=temporaries,
         )
 
+    def largest_forward(self) -> int:
+        """Most bytes one block holds in forward."""
+        return self._at(self._largest(self.block.forward).total)
+
     def forward(self) -> list[Candidate]:
         """The last block's forward, everything before it kept."""
         blocks = (self._kept_blocks() - 1) * self.kept_a_block + self.kept_once

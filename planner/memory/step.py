@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from planner.memory import classifying
+from planner.memory import classifying, outside
 from planner.memory.block import BlockPass, block_pass
 from planner.memory.candidate import Candidate
 from planner.memory.head import HeadBytes, head_bytes
@@ -46,8 +46,14 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
         *ledger.backward(),
         *ledger.embeddings(),
         *ledger.optimizer(),
+        *outside.evaluate(ledger.largest_forward(), head),
+        *outside.save(shape, request, numerics),
     ]
-    moments = (*sharding.load(), *map(sharding.on, candidates))
+    moments = (
+        *sharding.load(),
+        *outside.load(shape, request, states),
+        *map(sharding.on, candidates),
+    )
     return Step(states=states, candidates=moments)
 
 

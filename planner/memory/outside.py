@@ -1,0 +1,72 @@
+"""What happens outside the training step: the model is loaded, measured and saved.
+
+Each is a moment like those of the step, beyond the states that are there then. While weights are
+loaded there is neither adapter nor optimizer state yet, so their bytes are taken off.
+"""
+
+from __future__ import annotations
+
+from hwdb.symbols import extent
+from planner.memory.candidate import Candidate
+from planner.memory.head import HeadBytes
+from planner.memory.numerics import Numerics
+from planner.memory.states import States
+from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
+from planner.shape import ModelShape
+
+_FILE_BYTES = 2
+"""Bytes of a weight as published models store it."""
+_SCALE_GROUP = 64
+"""Weights that share an fp32 scale until scales are quantized too (bitsandbytes)."""
+_CHECK_BYTES = 2
+"""Two masks a weight while it is looked through for NaN before it is saved."""
+
+
+def load(shape: ModelShape, request: TrainingRequest, states: States) -> list[Candidate]:
+    """The last and largest tensor comes in: as the file has it, beside what becomes of it."""
+    if request.device == "cpu":
+        return []  # weights are mapped from the file
+    largest = _largest_linear(shape)
+    if request.weights in QUANTIZED_WEIGHTS:
+        in_flight = largest * _FILE_BYTES + 4 * largest // _SCALE_GROUP
+    elif request.weights == "fp32":
+        in_flight = max(largest, _table(shape)) * _FILE_BYTES
+    else:
+        return []  # copied from the file to where they stay
+    beyond = in_flight - states.adapters_bytes - states.optimizer_bytes
+    if beyond <= 0:
+        return []
+    return [Candidate(phase="load", where="largest tensor", temporaries_bytes=beyond)]
+
+
+def evaluate(forward_bytes: int, head: HeadBytes) -> list[Candidate]:
+    """A held-out batch as large as one that is trained on; nothing is kept for backward.
+
+    `forward_bytes` is the most that one block holds on the way.
+    """
+    return [
+        Candidate(phase="evaluate", where="block", temporaries_bytes=forward_bytes),
+        Candidate(phase="evaluate", where="loss", logits_bytes=head.forward),
+    ]
+
+
+def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> list[Candidate]:
+    """The largest trained tensor is looked through; files are written from host memory."""
+    if request.adapter is None:
+        largest, width = max(_largest_linear(shape), _table(shape)), numerics.weights
+    else:
+        widest = max(shape.hidden_size, shape.sizes.get("i", 0))
+        largest, width = request.adapter.rank * widest, numerics.adapters or 4
+    taken = largest * (width + _CHECK_BYTES)
+    return [Candidate(phase="save", where="largest tensor", temporaries_bytes=taken)]
+
+
+def _table(shape: ModelShape) -> int:
+    return shape.vocabulary_size * shape.hidden_size
+
+
+def _largest_linear(shape: ModelShape) -> int:
+    return max(
+        extent(line.inputs, shape.sizes) * extent(line.outputs, shape.sizes)
+        for line in shape.linears
+    )
