@@ -76,6 +76,7 @@ def _fully_sharded(
     cards = request.gpus
     whole_gradients = request.accumulation > 1
     whole = states.weights_bytes if request.stack == "litgpt" else 0
+    states = _with_frozen_gradients(states, shape, request, numerics)
     states = _upcast(states, request, numerics)
     gradients = states.gradients_bytes if whole_gradients else _share(states.gradients_bytes, cards)
     block = states.block_gradients_bytes
@@ -92,6 +93,19 @@ def _fully_sharded(
         standing_bytes=0,
         loaded_whole_bytes=whole,
     )
+
+
+def _with_frozen_gradients(
+    states: States, shape: ModelShape, request: TrainingRequest, numerics: Numerics
+) -> States:
+    """Gradients as large as whole blocks, where litgpt flattens adapters with what is frozen.
+
+    A block is one flat parameter; autograd fills the gradient of its frozen share with zeros.
+    """
+    if request.stack != "litgpt" or request.adapter is None:
+        return states
+    block = shape.block_parameters * numerics.weights
+    return states._replace(gradients_bytes=block * shape.stored_layers, block_gradients_bytes=block)
 
 
 def _upcast(states: States, request: TrainingRequest, numerics: Numerics) -> States:

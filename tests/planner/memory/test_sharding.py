@@ -106,3 +106,15 @@ def test_more_cards_never_need_more_each(sharding: str):
     peaks = [memory(gpus=cards, sharding=sharding).allocated.expected_bytes for cards in (2, 4, 8)]
 
     assert peaks == sorted(peaks, reverse=True)
+
+
+def test_litgpt_flattens_adapters_with_frozen_blocks():
+    """Gradients are as large as the blocks: whole while they accumulate, else a share of it."""
+    request = {"stack": "litgpt", "autocast": None, "loss": "chunked", "sharding": "fsdp"}
+    once, often = (
+        memory("lora", gpus=4, micro_batch=16, accumulation=rounds, **request) for rounds in (1, 8)
+    )
+    blocks = 2 * tiny_llama().block_parameters * tiny_llama().layers
+
+    assert often.parts.gradients_bytes >= blocks
+    assert once.parts.gradients_bytes < blocks
