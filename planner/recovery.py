@@ -79,9 +79,15 @@ def lower_rate(run_plan: RunPlan) -> Replanned | None:
 
 def replanned(run_plan: RunPlan, shape: ModelShape) -> RunPlan:
     """The plan with the memory that its step is predicted to need now."""
+    times = ("step_seconds", "run_seconds")
+    no_longer = dict.fromkeys(
+        [f"{name}{end}" for name in times for end in ("", "_low", "_high")]
+        + ["uncorrected_peak_bytes", "uncorrected_allocated_bytes"]
+    )
     return replace(
         run_plan,
         hardware=with_prediction(run_plan.hardware, estimate_memory(shape, run_plan.request())),
+        expected=replace(run_plan.expected, **no_longer),
     )
 
 

@@ -9,17 +9,19 @@ import shutil
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 from launcher import stderr
 from launcher.cli.command_line import Parser
 from launcher.errors import NoDisk, UsageError
 from launcher.exit_codes import ExitCode
+from launcher.planned_time import is_worth_rehearsing
 from launcher.planning import add_planning_options, plan_from_arguments
 from launcher.preflight import check_launch
 from launcher.runs.folder import RunFolder, check_free, create
 from launcher.runs.starting import start_run
 from launcher.runs.stored_plan import read_plan
-from launcher.runs.supervisor import Supervision
+from launcher.runs.supervisor import Rehearse, Supervision
 from launcher.settling import ready_plan
 from launcher.view.attend import ViewOptions, attend
 from launcher.view.result import shown_path
@@ -41,6 +43,8 @@ class LaunchOptions:
     """Do not ask when the fit is tight."""
     json: bool = False
     quiet: bool = False
+    rehearse: Rehearse | None = None
+    """None: when the plan takes longer than ten minutes."""
     needed_disk_bytes: int = 0
     """What checkpoints and the result will take."""
     supervision: Supervision = field(default_factory=Supervision)
@@ -125,6 +129,11 @@ def add_launch_arguments(parser: argparse._ArgumentGroup) -> None:
     """The options of launching itself; what is planned has its own."""
     parser.add_argument("--detach", action="store_true", help="start it and return at once")
     parser.add_argument("--dry-run", action="store_true", help="show the plan, touch nothing")
+    parser.add_argument(
+        "--rehearse",
+        choices=get_args(Rehearse),
+        help="first run it in small; default: yes if it takes more than ten minutes",
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask when the fit is tight")
     parser.add_argument("--quiet", action="store_true", help="print only how it ended")
 
@@ -135,6 +144,7 @@ def launch_options(arguments: argparse.Namespace, *, needed_disk_bytes: int) -> 
         detach=arguments.detach,
         dry_run=arguments.dry_run,
         yes=arguments.yes,
+        rehearse=arguments.rehearse,
         json=arguments.json,
         quiet=arguments.quiet,
         needed_disk_bytes=needed_disk_bytes,
@@ -156,12 +166,19 @@ def launch_run(plan_text: str, run_plan: RunPlan, options: LaunchOptions) -> Exi
     if not _tight_is_fine(run_plan.hardware, options):
         return ExitCode.DONE
     folder = _create(path, plan_text)
-    pid = start_run(folder, settings=options.supervision)
+    pid = start_run(folder, settings=_supervision(run_plan, options))
     if options.detach:
         say_detached(folder, pid, options)
         return ExitCode.DONE
     view = ViewOptions(json=options.json, quiet=options.quiet)
     return attend(folder, view, may_stop=True)
+
+
+def _supervision(run_plan: RunPlan, options: LaunchOptions) -> Supervision:
+    rehearse = options.rehearse
+    if rehearse is None:
+        rehearse = "yes" if is_worth_rehearsing(run_plan) else "no"
+    return replace(options.supervision, rehearse=rehearse)
 
 
 def say_detached(folder: RunFolder, pid: int, options: LaunchOptions) -> None:

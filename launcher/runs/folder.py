@@ -46,6 +46,11 @@ class RunFolder:
         return self.path / ".reserve"
 
     @property
+    def rehearsal(self) -> Path:
+        """What a rehearsal writes; there only while it goes on."""
+        return self.path / ".rehearsal"
+
+    @property
     def events(self) -> Path:
         """Everything that happened, one event a line."""
         return self.path / "events.jsonl"

@@ -24,6 +24,8 @@ class RunEnd:
     hints: tuple[str, ...] = ()
     crashed: bool = False
     """The worker went without a word of its own; a fresh one may well get through."""
+    rehearsed: bool = False
+    """Only the rehearsal is done, as asked; the training can still be started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class WorkerEnd:
 def understand(end: WorkerEnd, folder: RunFolder) -> RunEnd:
     """The run's end as its worker's end shows it."""
     word = end.last_word["type"] if end.last_word is not None else None
-    if end.status == 0 and word == "finished":
+    if end.status == 0 and word in ("finished", "rehearsal"):
         return RunEnd(code=ExitCode.DONE, reason=None)
     if end.status == ExitCode.INTERRUPTED or (end.status < 0 and end.stop != "not asked"):
         return _stopped(end, folder)

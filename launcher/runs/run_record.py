@@ -15,7 +15,7 @@ from launcher.runs.measured import measured_report
 from launcher.runs.numbers import RunNumbers
 from launcher.runs.process_identity import this_process
 from launcher.runs.run_end import RunEnd
-from launcher.runs.state import RunState, read_state, write_state
+from launcher.runs.state import REHEARSED, RunState, read_state, write_state
 from planner.run_plan import RunPlan
 
 _OF_SUPERVISOR = ("plan", "memory", "warning", "recovery")
@@ -87,7 +87,7 @@ class RunRecord:
                 self.numbers.apply(event)
                 if event["type"] == "phase":
                     self.phase = str(event.get("phase", self.phase))
-                elif event["type"] in ("finished", "setback"):
+                elif event["type"] in ("finished", "setback", "rehearsal"):
                     self.last_word = event
                 elif event["type"] == "checkpoint":
                     self.checkpoints_written += 1
@@ -117,6 +117,8 @@ class RunRecord:
         """Write the state with the exit code: from now on the run is over for everybody."""
         self.worker_pid = None
         self.phase = "finished" if end.reason is None else "stopped"
+        if end.rehearsed:
+            self.phase = REHEARSED
         with suppress(OSError):
             write_state(self.folder, self._state(end))
 

@@ -69,6 +69,7 @@ def _command(folder: RunFolder, settings: Supervision) -> list[str]:
     if settings.resume:
         command.append("--resume")
     command += ["--grace", str(settings.grace_seconds)]
+    command += ["--rehearse", settings.rehearse]
     command += ["--patience", str(settings.patience_seconds)]
     return [*command, "--worker", shlex.join(settings.worker_command)]
 

@@ -13,6 +13,9 @@ from launcher.runs.process_identity import ProcessIdentity
 
 Liveness = Literal["running", "finished", "failed", "interrupted", "lost"]
 
+REHEARSED = "rehearsed"
+"""The phase of a run that was only rehearsed: `tlplan resume` starts its training."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
@@ -67,6 +70,8 @@ def liveness(folder: RunFolder) -> Liveness:
         return "lost"
     if state.exit_code is None:
         return "running" if state.supervisor().alive() else "lost"
+    if state.exit_code == ExitCode.DONE and state.phase == REHEARSED:
+        return "interrupted"
     if state.exit_code == ExitCode.DONE:
         return "finished"
     if state.exit_code in (ExitCode.INTERRUPTED, ExitCode.STOPPED):

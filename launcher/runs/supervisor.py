@@ -15,13 +15,20 @@ import shlex
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 from launcher.errors import NoDisk, TlplanError
 from launcher.exit_codes import ExitCode
 from launcher.runs.attempt import Attempt, StopRequests
-from launcher.runs.checkpoints import newest_bytes, newest_verified, remove_leftovers, set_aside
+from launcher.runs.checkpoints import (
+    list_checkpoints,
+    newest_bytes,
+    newest_verified,
+    remove_leftovers,
+    set_aside,
+)
 from launcher.runs.disk import RESERVE_BYTES, is_full, require_free
 from launcher.runs.folder import RunFolder
 from launcher.runs.gpu_choice import gpu_for
@@ -29,6 +36,7 @@ from launcher.runs.lock import RunLock
 from launcher.runs.provenance import record_provenance
 from launcher.runs.pulse import PATIENCE_SECONDS
 from launcher.runs.recovery import Recoveries
+from launcher.runs.rehearsed import verdict, with_what_was_seen
 from launcher.runs.run_end import RunEnd, WorkerEnd, understand
 from launcher.runs.run_record import RunRecord
 from launcher.runs.signal_inbox import SignalInbox
@@ -39,6 +47,9 @@ GRACE_SECONDS = 30.0
 """What a worker gets to save and end."""
 
 
+Rehearse = Literal["only", "yes", "no"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supervision:
     """How a run is looked after."""
@@ -47,6 +58,8 @@ class Supervision:
     grace_seconds: float = GRACE_SECONDS
     patience_seconds: float = PATIENCE_SECONDS
     """Without a sign of life for that long, a worker hangs."""
+    rehearse: Rehearse = "no"
+    """Whether the run is rehearsed before its first step, and whether that is all."""
     worker_command: tuple[str, ...] = WORKER_COMMAND
 
 
@@ -62,9 +75,26 @@ class Supervisor:
     def run(self, lock: RunLock) -> RunEnd:
         """Train and say how it ended; no child is left when this returns or raises."""
         resume = self._settings.resume
+        if self._settings.rehearse != "no" and not list_checkpoints(self._record.folder.path):
+            end = self._through(lock, what=("--rehearse",))
+            if end.code != ExitCode.DONE:
+                return end
+            self._take_rehearsal()
+            if self._settings.rehearse == "only":
+                return replace(end, rehearsed=True)
+            # Its peaks were those of the worst batch, and of two models one after the other.
+            told = "the rehearsal is over: starting at step 0"
+            self._record.tell("recovery", message=told, replanned=True)
+        return self._through(lock, resume=resume)
+
+    def _through(
+        self, lock: RunLock, *, resume: bool = False, what: tuple[str, ...] = ()
+    ) -> RunEnd:
+        """Start workers that do `what` until one is through or none will be."""
         while True:
             self._record.begin_attempt()
-            end = understand(self._attempt(lock, resume=resume), self._record.folder)
+            worker_end = self._attempt(lock, resume=resume and not what, what=what)
+            end = understand(worker_end, self._record.folder)
             then = self._recoveries.after(end)
             if isinstance(then, RunEnd):
                 return then
@@ -75,7 +105,21 @@ class Supervisor:
             self._record.catch_up()
             resume = True
 
-    def _attempt(self, lock: RunLock, *, resume: bool) -> WorkerEnd:
+    def _take_rehearsal(self) -> None:
+        """Put what was seen in the place of what was predicted, and say the verdict again."""
+        record = self._record
+        seen = record.last_word
+        assert seen is not None
+        peak_bytes = record.numbers.peak_bytes(record.plan.hardware.device)
+        record.tell(
+            "rehearsal",
+            **{key: value for key, value in seen.items() if key not in ("at", "seconds", "type")}
+            | {"message": verdict(record.plan, seen, peak_bytes), "peak_bytes": peak_bytes},
+        )
+        record.amend(with_what_was_seen(record.plan, seen, peak_bytes))
+        record.catch_up()
+
+    def _attempt(self, lock: RunLock, *, resume: bool, what: tuple[str, ...]) -> WorkerEnd:
         record, settings = self._record, self._settings
         changed = record_provenance(record.folder, record.plan)
         if changed:
@@ -98,7 +142,8 @@ class Supervisor:
             grace_seconds=settings.grace_seconds,
             patience_seconds=settings.patience_seconds,
         )
-        return attempt.run([*settings.worker_command, str(record.folder.path), *resume_from], lock)
+        command = [*settings.worker_command, str(record.folder.path), *what, *resume_from]
+        return attempt.run(command, lock)
 
     def _resume_from(self) -> list[str]:
         checkpoint, skipped = newest_verified(self._record.folder.path)
@@ -151,6 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--grace", type=float, default=GRACE_SECONDS, metavar="SECONDS")
     parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS, metavar="SECONDS")
+    parser.add_argument("--rehearse", choices=get_args(Rehearse), default="no")
     parser.add_argument("--worker", type=shlex.split, default=WORKER_COMMAND, metavar="COMMAND")
     options = parser.parse_args(arguments)
     with suppress(PermissionError):  # it leads a session already
@@ -159,6 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         resume=options.resume,
         grace_seconds=options.grace,
         patience_seconds=options.patience,
+        rehearse=options.rehearse,
         worker_command=tuple(options.worker),
     )
     try:

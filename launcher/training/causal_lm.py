@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from launcher.runs.checkpoints import writing_folder
@@ -13,7 +14,7 @@ from launcher.training.evidence import LanguageEvidence
 from launcher.training.freezing import train_last
 from launcher.training.loading import cast_adapters, load_model, load_tokenizer, lora_config
 from launcher.training.measuring import Measurements
-from launcher.training.preparing import prepare_rows
+from launcher.training.preparing import PreparedRows, prepare_rows
 from launcher.training.pulse import Pulse
 from launcher.training.stopping import StopRequest
 from launcher.training.trainer import FullLogitsTrainer, RunTrainer
@@ -21,12 +22,19 @@ from planner.run_plan import RunPlan
 
 
 def language_model_parts(
-    plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest
+    plan: RunPlan,
+    run: Path,
+    *,
+    events: EventLog,
+    stop: StopRequest,
+    pick: Callable[[PreparedRows], PreparedRows] | None = None,
 ) -> tuple[RunTrainer, Measurements, LanguageEvidence]:
     """Rows first, then weights: what is wrong with the data must show before gigabytes load."""
     events.append("phase", phase="tokenizing")
     tokenizer = load_tokenizer(plan)
     rows = prepare_rows(plan, tokenizer, events)
+    if pick is not None:
+        rows = pick(rows)
 
     events.append("phase", phase="loading weights")
     model = load_model(plan)

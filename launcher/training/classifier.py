@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,18 @@ from planner.run_plan import RunPlan
 
 
 def classifier_parts(
-    plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest
+    plan: RunPlan,
+    run: Path,
+    *,
+    events: EventLog,
+    stop: StopRequest,
+    pick: Callable[[LabelledRows], LabelledRows] | None = None,
 ) -> tuple[ClassifierTrainer, ClassifierMeasurements, ClassifierEvidence]:
     """Rows first, then weights: what is wrong with the data must show before gigabytes load."""
     events.append("phase", phase="tokenizing")
     saved_beside, rows = _prepared(plan, events)
+    if pick is not None:
+        rows = pick(rows)
 
     events.append("phase", phase="loading weights")
     model = _model(plan, rows, saved_beside)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from transformers import set_seed
 
@@ -51,8 +52,7 @@ def _carry_out(
     plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest, resume_from: Path | None
 ) -> None:
     progress = Progress() if resume_from is None else Progress.load(resume_from)
-    trainer, measurements, evidence = _parts(plan, run, events=events, stop=stop)
-    trainer.run = run
+    trainer, measurements, evidence = parts_of(plan, run, events=events, stop=stop)
     _report_model(trainer, events)
     if resume_from is None:
         progress.evaluation_before = measurements.evaluate("before")
@@ -98,12 +98,19 @@ def _carry_out(
     )
 
 
-def _parts(
-    plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest
+def parts_of(
+    plan: RunPlan,
+    run: Path,
+    *,
+    events: EventLog,
+    stop: StopRequest,
+    pick: Callable[[Any], Any] | None = None,
 ) -> tuple[SafeSaving, Measurements | ClassifierMeasurements, Evidence]:
-    if plan.training.task == "causal-lm":
-        return language_model_parts(plan, run, events=events, stop=stop)
-    return classifier_parts(plan, run, events=events, stop=stop)
+    """The trainer of a plan and what measures it; `pick` chooses among the prepared rows."""
+    make = language_model_parts if plan.training.task == "causal-lm" else classifier_parts
+    trainer, measurements, evidence = make(plan, run, events=events, stop=stop, pick=pick)
+    trainer.run = run
+    return trainer, measurements, evidence
 
 
 def _gather(evidence: Evidence, events: EventLog, when: Literal["before", "after"]) -> None:

@@ -1,6 +1,6 @@
 """The process that trains: arguments, signals and exit codes around one attempt at a run.
 
-    python -m launcher.training.worker RUN_DIR [--resume-from CHECKPOINT_DIR]
+    python -m launcher.training.worker RUN_DIR [--resume-from CHECKPOINT_DIR | --rehearse]
 
 It reads RUN_DIR/plan.yaml, appends to RUN_DIR/events.jsonl and ends with an exit code of
 `launcher.exit_codes`. Whatever it prints is for log.txt.
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop.listen()
     events = EventLog(RunFolder(options.run).events)
     try:
-        _attempt(options.run, options.resume_from, events, stop)
+        _attempt(options, events, stop)
     except StopNow:
         stop.ignore()
         with suppress(OSError):
@@ -50,15 +50,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
-def _attempt(run: Path, resume_from: Path | None, events: EventLog, stop: StopRequest) -> None:
+def _attempt(options: argparse.Namespace, events: EventLog, stop: StopRequest) -> None:
+    run: Path = options.run
     plan = plan_in_force(RunFolder(run))
     prepare_environment(plan)
     require_packages(plan)
     set_up_libraries(plan)
     # Imports torch, transformers, peft and trl: some ten seconds.
+    if options.rehearse:
+        from launcher.training.rehearsal import rehearse
+
+        rehearse(plan, run, events=events, stop=stop)
+        return
     from launcher.training.run import train
 
-    train(plan, run, events=events, stop=stop, resume_from=resume_from)
+    train(plan, run, events=events, stop=stop, resume_from=options.resume_from)
 
 
 def _report(error: Exception, events: EventLog) -> int:
@@ -77,6 +83,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m launcher.training.worker")
     parser.add_argument("run", type=Path, metavar="RUN_DIR")
     parser.add_argument("--resume-from", type=Path, metavar="CHECKPOINT_DIR")
+    parser.add_argument("--rehearse", action="store_true")
     options = parser.parse_args(arguments)
     options.run = options.run.resolve()
     return options

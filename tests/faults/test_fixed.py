@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import random
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import MEMORY_DISK
 from tests.faults.kinds import NotHere, all_kinds
 from tests.faults.laboratory import Laboratory
 
@@ -42,17 +38,6 @@ FIXED = (
     ("the clock jumps", 24),
     ("the data file changes between two attempts", 25),
 )
-
-
-@pytest.fixture(scope="module")
-def laboratory() -> Iterator[Laboratory]:
-    """Torch is imported once for all of them."""
-    where = MEMORY_DISK if MEMORY_DISK.is_dir() else None
-    with (
-        tempfile.TemporaryDirectory(dir=where) as folder,
-        Laboratory.open(Path(folder)) as laboratory,
-    ):
-        yield laboratory
 
 
 @pytest.mark.parametrize(("name", "seed"), FIXED, ids=str)

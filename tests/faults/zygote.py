@@ -102,6 +102,7 @@ def _supervise(order: dict[str, Any]) -> None:
 
     arguments = [str(run), "--grace", str(order.get("grace", 30.0))]
     arguments += ["--patience", str(order.get("patience", 600.0))]
+    arguments += ["--rehearse", order.get("rehearse", "no")]
     if order.get("resume"):
         arguments.append("--resume")
     os._exit(supervisor.main(arguments))

@@ -1,0 +1,185 @@
+"""A run in small, before hours are spent: worst batch, evaluation, save, resume, export.
+
+Everything is written below RUN/.rehearsal and removed at the end. Running out of memory, NaN or a
+full disk end it as they would end the run, only minutes after its start.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import TrainerCallback
+
+from launcher.runs.checkpoints import folder_bytes, list_checkpoints
+from launcher.runs.events import EventLog
+from launcher.runs.folder import RunFolder
+from launcher.training.callbacks import CheckpointEvents, PulseEvents
+from launcher.training.progress import Progress
+from launcher.training.pulse import Pulse
+from launcher.training.run import parts_of
+from launcher.training.saving import CheckpointWriter, save_result
+from launcher.training.stopping import StopRequest
+from launcher.training.trainer import SafeSaving
+from planner.run_plan import RunPlan
+
+if TYPE_CHECKING:
+    from launcher.training.classifier_measuring import ClassifierMeasurements
+    from launcher.training.measuring import Measurements
+
+_STEPS = 2
+_PACKED_TOGETHER = 4
+"""Of so many of the longest rows there are enough to fill packed batches."""
+
+
+def rehearse(plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest) -> None:
+    """Rehearse `plan` and write what was seen as one `rehearsal` event."""
+    scratch = RunFolder(run).rehearsal
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        _Rehearsal(plan, scratch, pulse=Pulse(RunFolder(run).pulse), stop=stop).carry_out(events)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class _Rehearsal:
+    def __init__(self, plan: RunPlan, scratch: Path, *, pulse: Pulse, stop: StopRequest) -> None:
+        self._plan, self._scratch = plan, scratch
+        self._pulse, self._stop = pulse, stop
+        self._silent = EventLog(Path(os.devnull))
+        self._steps = _StepSeconds()
+        self._seconds: dict[str, float] = {}
+        self._planned_steps = 0
+        self._usual_share = 1.0
+
+    def carry_out(self, events: EventLog) -> None:
+        events.append("phase", phase="rehearsing")
+        self._train_evaluate_and_save()
+        checkpoint = list_checkpoints(self._scratch)[0]
+        checkpoint_bytes = folder_bytes(checkpoint)
+        _give_back_memory()
+        self._resume_and_export(checkpoint)
+        on_card = self._plan.hardware.device == "cuda"
+        events.append(
+            "rehearsal",
+            message="two steps, an evaluation, a save, a resume and the export went well",
+            allocated_bytes=torch.cuda.max_memory_allocated() if on_card else None,
+            reserved_bytes=torch.cuda.max_memory_reserved() if on_card else None,
+            step_seconds=round(self._steps.last, 4),
+            evaluation_seconds=round(self._seconds["evaluate"], 4),
+            checkpoint_seconds=round(self._seconds["save"], 4),
+            export_seconds=round(self._seconds["export"], 4),
+            checkpoint_bytes=checkpoint_bytes,
+            planned_steps=self._planned_steps,
+            usual_share=round(self._usual_share, 4),
+        )
+
+    def _train_evaluate_and_save(self) -> None:
+        trainer, measurements = self._parts(_STEPS)
+        trainer.add_callback(self._steps)
+        with self._stop.noticed_by_loop():
+            trainer.train()
+        self._stop.check()
+        # The trainer saves behind its last step.
+        self._seconds["save"] = time.monotonic() - self._steps.ended
+        self._timed("evaluate", lambda: measurements.evaluate("before"))
+
+    def _resume_and_export(self, checkpoint: Path) -> None:
+        trainer, _ = self._parts(_STEPS + 1)
+        with self._stop.noticed_by_loop():
+            trainer.train(resume_from_checkpoint=str(checkpoint))
+        self._stop.check()
+        self._timed("export", lambda: save_result(trainer, self._scratch))
+
+    def _parts(self, steps: int) -> tuple[SafeSaving, Measurements | ClassifierMeasurements]:
+        training = replace(
+            self._plan.training,
+            max_steps=steps,
+            epochs=float(steps + 1),
+            checkpoint_every_steps=_STEPS,
+        )
+        plan = replace(self._plan, training=training)
+        trainer, measurements, _ = parts_of(
+            plan, self._scratch, events=self._silent, stop=self._stop, pick=self._worst
+        )
+        writer = CheckpointWriter(
+            run=self._scratch, plan=plan, events=self._silent, progress=Progress()
+        )
+        trainer.add_callback(PulseEvents(self._pulse))
+        trainer.add_callback(CheckpointEvents(writer))
+        return trainer, measurements
+
+    def _worst(self, rows: Any) -> Any:
+        """The longest rows for every step, and one batch of the longest to measure on."""
+        training = self._plan.training
+        in_step = training.micro_batch_rows * training.accumulation_steps
+        # Packing fills each row of a batch with as many as fit.
+        count = in_step * _STEPS * (_PACKED_TOGETHER if training.packing else 1)
+        worst = _longest(rows.train, count)
+        self._planned_steps = _steps_of(self._plan, rows.train)
+        if not training.packing:
+            self._usual_share = _mean_tokens(rows.train) / _mean_tokens(worst)
+        held_out = _longest(rows.held_out, training.micro_batch_rows)
+        return replace(rows, train=worst, held_out=held_out)
+
+    def _timed(self, name: str, act: Callable[[], object]) -> None:
+        started = time.monotonic()
+        act()
+        self._stop.check()
+        self._seconds[name] = time.monotonic() - started
+
+
+def _steps_of(plan: RunPlan, rows: Sequence[Any]) -> int:
+    training = plan.training
+    units = float(len(rows))
+    if training.packing:
+        units = sum(_tokens(row) for row in rows) / training.sequence_tokens
+    in_step = training.micro_batch_rows * training.accumulation_steps
+    steps = max(1, ceil(ceil(units / in_step) * training.epochs))
+    return steps if training.max_steps is None else min(steps, training.max_steps)
+
+
+class _StepSeconds(TrainerCallback):
+    """How long the last step took: the first one also pays for warming up."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+        self.ended = 0.0
+        self._started = 0.0
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        self._started = time.monotonic()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.ended = time.monotonic()
+        self.last = self.ended - self._started
+
+
+def _longest(rows: Sequence[Any], count: int) -> tuple[Any, ...]:
+    return tuple(sorted(rows, key=_tokens, reverse=True)[:count])
+
+
+def _mean_tokens(rows: Sequence[Any]) -> float:
+    return sum(_tokens(row) for row in rows) / len(rows)
+
+
+def _tokens(row: Any) -> int:
+    return int(row.tokens) if hasattr(row, "tokens") else len(row.input_ids)
+
+
+def _give_back_memory() -> None:
+    """The first model must be gone before the second is loaded."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
