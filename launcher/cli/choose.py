@@ -10,8 +10,9 @@ from typing import NamedTuple
 import hwdb
 from launcher import stderr
 from launcher.cli.command_line import Parser, positive_number
-from launcher.cli.market_options import add_market_options, usd
+from launcher.cli.market_options import add_market_options, add_picture_option, usd
 from launcher.exit_codes import ExitCode
+from launcher.html_file import write_page
 from launcher.jobs import job_from, job_text
 from launcher.output.check_json import json_text
 from launcher.output.market_json import owned_document, picks_document, rented_document
@@ -38,6 +39,7 @@ def add_arguments(parser: Parser) -> None:
     """The job, the limits, and whether to rent or to buy."""
     parser.usage = "tlplan choose --model NAME [--data FILE] [--budget USD] [options]"
     add_market_options(parser)
+    add_picture_option(parser)
     limits = parser.add_argument_group("limits")
     limits.add_argument(
         "--budget", metavar="USD", type=usd("--budget"), help="of one run; with --buy of the card"
@@ -64,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     prices = prices_from(arguments.prices)
     market = market_of(job, prices, arguments.kwh_price or USD_PER_KWH)
     chosen = _Choice(arguments, market)
+    if arguments.html is not None:
+        write_page(arguments.html, _page(job, prices, chosen))
     if arguments.json:
         sys.stdout.write(json_text(_document(job, prices, chosen)))
     else:
@@ -176,6 +180,17 @@ def _nothing_to_buy(chosen: _Choice) -> list[str]:
         f"  the cheapest is {priced[0].answer.card.id}, {money(priced[0].purchase)}",
         f"  the fastest is {fastest.answer.card.id}, {hours}, {money(fastest.purchase)}",
     ]
+
+
+def _page(job: Job, prices: Prices, chosen: _Choice) -> str:
+    from launcher.output.market_html import market_page
+
+    options = best_per_card(chosen.rent)
+    rented_ids = [one.answer.card.id for one in options]
+    answers = [a for a in chosen.market.answers if a.card.id in rented_ids]
+    answers.sort(key=lambda answer: rented_ids.index(answer.card.id))
+    note = f"Prices of {prices.origin}, each with its own date; {_notes().replace(chr(10), ' ')}"
+    return market_page(job_text(job), answers, options, note)
 
 
 def _notes() -> str:

@@ -7,9 +7,10 @@ import sys
 
 import hwdb
 from launcher.cli.command_line import Parser
-from launcher.cli.market_options import add_market_options
+from launcher.cli.market_options import add_market_options, add_picture_option
 from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
+from launcher.html_file import write_page
 from launcher.jobs import job_from, job_text
 from launcher.output.check_json import json_text
 from launcher.output.market_json import card_document, rented_document
@@ -21,12 +22,15 @@ from planner.market.rent import Rented, rented
 
 HELP = "one job on several cards, side by side"
 
+_LADDER = "Comfortably: 16 bit, with room; trade-offs: quantized, tight or almost full."
+
 
 def add_arguments(parser: Parser) -> None:
     """The cards, the job and the prices."""
     parser.usage = "tlplan compare CARD CARD ... --model NAME [--data FILE] [options]"
     parser.add_argument("cards", metavar="CARD", nargs="+", help="cards of hwdb")
     add_market_options(parser)
+    add_picture_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,6 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
         for one in rented(answer, offer, is_old(offer))
     ]
     rents = {one.answer.card.id: one for one in best_per_card(offers)}
+    if arguments.html is not None:
+        from launcher.output.market_html import market_page
+
+        note = f"Prices of {prices.origin}, each with its own date. {_LADDER}"
+        write_page(arguments.html, market_page(job_text(job), answers, list(rents.values()), note))
     if arguments.json:
         sys.stdout.write(json_text(_document(job, answers, rents)))
     else:
@@ -54,10 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(job: Job, answers: list[CardAnswer], rents: dict[str, Rented]) -> str:
     if not answers:
         raise UsageError("no card is named", "tlplan gpus lists them")
-    words = "Comfortably: 16 bit, with room; trade-offs: quantized, tight or almost full."
     return (
         f"{job_text(job)}\n\n{compare_table(answers, rents)}\n"
-        f"{words}\n"
+        f"{_LADDER}\n"
         "Rent: the cheapest offer for one run, its download included.\n"
     )
 

@@ -32,6 +32,11 @@ def add_price_options(parser: argparse.ArgumentParser) -> None:
     look.add_argument("--json", action="store_true", help="one JSON document instead of text")
 
 
+def add_picture_option(parser: argparse.ArgumentParser) -> None:
+    """--html."""
+    parser.add_argument("--html", metavar="FILE", help="write the answer as a page with pictures")
+
+
 def usd(option: str) -> Callable[[str], float]:
     """A type for argparse: an amount above 0, such as 20, $20 or "20 USD"."""
     number = positive_number(option)

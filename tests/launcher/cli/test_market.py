@@ -160,3 +160,24 @@ def test_cost_without_a_plan_says_so(tmp_path: Path) -> None:
 
     assert answer.code == 2
     assert "tlplan plan writes one" in answer.err
+
+
+@pytest.mark.parametrize(
+    "words", [("compare", "rtx-4090", "t4", "rtx-2060", "rx-7900-xtx"), ("choose", "--rent")]
+)
+def test_the_picture_is_one_file_that_loads_nothing(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Bars, points and the map of what fits, without script or address; never over a file."""
+    file = tmp_path / "cards.html"
+    made = tlplan(*words, *_MODEL, "--html", str(file))
+    assert made.code == 0, made.err
+
+    page = file.read_text()
+
+    for mark in ("<script", "http:", "https:", "src=", "url(", "@import"):
+        assert mark not in page
+    assert page.count("<svg") >= 2
+    assert "runs comfortably, lora" in page
+    assert "What fits where on" in page
+    again = tlplan(*words, *_MODEL, "--html", str(file))
+    assert again.code == 2
+    assert "exists already" in again.err
