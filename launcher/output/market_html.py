@@ -28,7 +28,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; } td, th { padding: .25rem .6rem; text-align: left; }
 td { white-space: nowrap; }
-td.number, th.number { text-align: right; } .note { color: #555; font-size: .9rem; }
+td.number, th.number { text-align: right; } .note { color: dimgray; font-size: .9rem; }
 table.heat td { text-align: center; border: 1px solid #fff; min-width: 5rem; }
 svg text { font: 12px system-ui, sans-serif; fill: #1a1a1a; }
 """
