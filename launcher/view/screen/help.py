@@ -24,7 +24,7 @@ _HOST_NAMES = (
 )
 _KEYS = (
     ("d", "leave it running and close this view; tlplan watch comes back"),
-    ("s", "save and stop; asks first. tlplan resume goes on from there"),
+    ("s", "save and stop; asks first. tlplan resume RUN goes on"),
     ("l", "the log on the whole screen, / finds"),
     ("c", "chart: memory, loss, tokens/s"),
     ("left right", "look at a moment of the chart, esc returns to now"),
