@@ -58,9 +58,7 @@ async def run_picture(folder: Path) -> str:
     text = "".join(f"{json.dumps(event)}\n" for event in events[: upto + 1])
     run.events.write_text(text)
     me = this_process()
-    write_state(
-        run, replace(sample_state(), supervisor_pid=me.pid, supervisor_started=me.started)
-    )
+    write_state(run, replace(sample_state(), supervisor_pid=me.pid, supervisor_started=me.started))
     app = RunApp(run.path)
     async with app.run_test(size=LARGE) as pilot:
         for _ in range(50):
@@ -105,8 +103,6 @@ def main() -> None:
             draw(svg, target / f"{name}.png")
             os.chdir(REPOSITORY)
         print(f"{target / name}.png")
-
-
 
 
 if __name__ == "__main__":
