@@ -52,7 +52,7 @@ _NEEDED_KEPT = 0.05
 _STANDING = 0.005
 """Share of all that is allocated: rounding to segments."""
 
-_UNFILLED_LOGITS = 0.17
+_UNFILLED_LOGITS = {"torch": 0.17, "triton": 0.15}
 """Share of the logits' bytes that no later tensor fits into, in expandable segments too: between
 the 16-bit logits and the fp32 ones."""
 
@@ -106,7 +106,7 @@ def expandable_reserved(
     standing_bytes: int, candidates: Sequence[Candidate], request: TrainingRequest
 ) -> int:
     """Reserved bytes with expandable segments."""
-    unfilled = _UNFILLED_LOGITS if request.loss == "torch" else 0.0
+    unfilled = _UNFILLED_LOGITS.get(request.loss, 0.0)
     most = max(
         candidate.total_bytes + int(unfilled * candidate.logits_bytes) for candidate in candidates
     )
