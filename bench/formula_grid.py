@@ -103,7 +103,7 @@ def grid_cases(
         attention = config.pop("attention", None)
         for name in variants:
             case = {**VARIANTS[name], "config": {"model_type": family, **config}}
-            if attention is not None and "padded" not in case:
+            if attention is not None:
                 case["attention"] = attention
             if case["method"] != "full":
                 case["adapter"] = _with_targets(case, family)

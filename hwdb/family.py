@@ -147,6 +147,15 @@ class Family(NamedTuple):
     fused_queries: Literal["split", "sliced", "indexed"] = "split"
     """How one linear for queries, keys and values is cut: in views whose gradients are joined, in
     slices whose gradients are laid out apart, or by lists, which copy."""
+    own_linears: bool = False
+    """Whether its linears are a class of their own, which Transformers 5 does not quantize."""
+    embeddings_change: bool = False
+    """Whether embeddings become another tensor before the first block: positions are added, or
+    they are multiplied outside of their module."""
+    masks: int = 1
+    """How many attention masks a model has: another one where some blocks look back less far."""
+    holds_first_half: bool = False
+    """Whether a block's forward holds the input and the result of attention to its end."""
     scales_residual: bool = False
     """Whether what a half of a block adds to the stream is multiplied by a constant."""
     softcaps_attention: bool = False

@@ -53,8 +53,6 @@ class ModelShape:
     """Name of the activation function, as in config.json."""
     parallel_residual: bool
     """Whether attention and MLP read the same input."""
-    scales_embeddings: bool
-    """Whether embeddings are multiplied by a constant, which makes a second tensor of them."""
     norms: tuple[Norm, ...]
     """Norms of one block that exist in this model."""
     dropouts: Mapping[str, float]
@@ -212,7 +210,6 @@ def _built(
         experts_per_token=int(read_key(config, family, "num_experts_per_tok") or 0),
         activation=str(_activation(config, family)),
         parallel_residual=_parallel(config, family),
-        scales_embeddings=family.model_type.startswith(("gemma", "granite")),
         norms=tuple(norm for norm in family.norms if holds(norm.when, config, family)),
         dropouts={
             place: float(read_key(config, family, key) or 0.0)

@@ -111,11 +111,16 @@ def _with_adapters(model: Any, request: TrainingRequest) -> nn.Module:
 def _widen(model: Any, request: TrainingRequest) -> None:
     """prepare_model_for_kbit_training's fp32 casts, and TRL's of embeddings and head back."""
     halves = (torch.bfloat16, torch.float16)
-    for path, module in model.named_modules():
-        if request.autocast == "bf16" and any(name in path for name in _CAST_BACK):
-            continue
+    # A head that is tied is one parameter with the embeddings, whatever those are called.
+    kept = {
+        id(parameter)
+        for path, module in model.named_modules()
+        if request.autocast == "bf16" and any(name in path for name in _CAST_BACK)
+        for parameter in module.parameters()
+    }
+    for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
-            if parameter.dtype in halves:
+            if parameter.dtype in halves and id(parameter) not in kept:
                 wide = nn.Parameter(parameter.data.float(), requires_grad=False)
                 setattr(module, name, wide)
 

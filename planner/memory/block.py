@@ -17,7 +17,7 @@ from planner.memory.size import Size
 from planner.memory.stacks.litgpt import LitgptAttention, LitgptLayers, keeps_inputs
 from planner.memory.stacks.own_model import has_own_model
 from planner.memory.stacks.torchtune import TorchtuneAttention, TorchtuneLayers, is_compiled
-from planner.memory.tape import Tape
+from planner.memory.tape import Tape, Tensor
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -32,6 +32,8 @@ class BlockPass(NamedTuple):
     """Bytes an element of the residual stream, once it went through a block."""
     first: Pass
     """The first block's, where nothing before it is trained."""
+    frozen: Pass | None
+    """That of a frozen block below trained ones, where checkpoints ask for its gradients."""
 
 
 def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]) -> BlockPass:
@@ -44,7 +46,18 @@ def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[s
         moments=tape.replay(keeps_weight_gradients=keeps),
         stream_bytes=stream_bytes,
         first=first.replay(keeps_weight_gradients=keeps),
+        frozen=_frozen(shape, request, adapted, stream_bytes),
     )
+
+
+def _frozen(
+    shape: ModelShape, request: TrainingRequest, adapted: frozenset[str], stream_bytes: int
+) -> Pass | None:
+    layers = request.trainable_layers
+    if layers is None or layers >= shape.layers or request.checkpointing == "none":
+        return None
+    tape, _ = _written(shape, request, adapted, stream_bytes, needs_grad=True, trained=False)
+    return tape.replay()
 
 
 def block_tape(
@@ -70,11 +83,12 @@ def _written(
     stream_bytes: int,
     *,
     needs_grad: bool,
+    trained: bool = True,
 ) -> tuple[Tape, int]:
     fields: dict[str, Any] = {
         "tape": Tape(),
         "numerics": numerics_of(request, shape.family),
-        "trained": request.method == "full",
+        "trained": trained and request.method == "full",
         "adapted": adapted,
         "dropout": bool(request.adapter and request.adapter.dropout),
         "dora": bool(request.adapter and request.adapter.kind == "dora"),
@@ -136,11 +150,15 @@ class _Block:
         return self._sequential(stream)
 
     def _sequential(self, stream: Value) -> Value:
+        held: list[Tensor] = []
         for half in (self._attention, self._feed_forward):
-            branch = self._norm_after(half(self._norm_before(stream)))
+            normed = self._norm_before(stream)
+            branch = self._norm_after(half(normed))
+            held += [normed.tensor, branch.tensor] if self.family.holds_first_half else []
             if self.family.scales_residual:
                 branch = self.library.unary(branch, "residual.scale")
             stream = self.library.add(stream, branch)
+        self.library.tape.keep(*held)
         return stream
 
     def _norms_the_sum(self, stream: Value) -> Value:

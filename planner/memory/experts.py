@@ -26,12 +26,11 @@ def mixture(library: Library, normed: Value, experts: Experts) -> Value:
     both = _grouped(layers, rows, "h", "2e", "experts.gate_up", experts)
     inner = _gate_of_gpt_oss(layers, both) if experts.clamped else _gate(library, both)
     back = _grouped(layers, inner, "e", "h", "experts.down", experts)
-    tape.keep(normed.tensor, rows.tensor)
     weighted = layers.multiply(back, sorted_weights, "experts.weigh")
     ordered = _picked(layers, weighted, weighted.elements, "experts.reorder")
     elements = Size.of("h") * TOKENS
     summed = tape.run("experts.sum", [ordered.tensor], elements * ordered.bytes)
-    tape.keep(normed.tensor)
+    tape.keep(normed.tensor, rows.tensor, sorted_weights.tensor)  # the frame of the forward
     return layers.cast(Value(summed, elements, ordered.bytes), normed.bytes, "experts.back")
 
 
@@ -59,11 +58,12 @@ def _top(layers: Layers, values: Value) -> Value:
 
 def _picked(layers: Layers, value: Value, elements: Size, name: str) -> Value:
     """Rows by their numbers, which are kept; backward sorts them."""
+    numbers = layers.tape.run(f"{name}.numbers", [], ROWS * _INDEX_BYTES)
     made = layers.tape.run(
         name,
-        [value.tensor],
+        [value.tensor, numbers],
         elements * value.bytes,
-        saves_aside=ROWS * _INDEX_BYTES,
+        saves=[numbers],
         backward_scratch=ROWS * (4 * _INDEX_BYTES),
     )
     return Value(made, elements, value.bytes)
@@ -91,7 +91,8 @@ def _grouped(
 
 def _gate(library: Library, both: Value) -> Value:
     half = both.elements * 0.5
-    return library.gate(*library.split(both, [half, half], "experts.split"))
+    gate, up = library.split(both, [half, half], "experts.split")
+    return library.gate(library.activate(gate), up)
 
 
 def _gate_of_gpt_oss(layers: Layers, both: Value) -> Value:

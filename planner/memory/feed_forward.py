@@ -14,15 +14,16 @@ def mlp(
     library: Library, normed: Value, entering: Sequence[Linear], leaving: Linear, *, gated: bool
 ) -> Value:
     """down(act(gate(x)) * up(x)), or down(act(up(x)))."""
-    inner = [library.linear(normed, line) for line in entering]
+    first = library.linear(normed, entering[0])
     if not gated:
-        product = activated(library, inner[0], library.activation)
-    elif len(inner) == 1:
+        product = activated(library, first, library.activation)
+    elif len(entering) == 1:
         # One fused linear holds gate and up side by side; its halves are views of it.
-        half = inner[0].elements * 0.5
-        product = library.gate(*library.split(inner[0], [half, half], "gate_up.split"))
+        gate, up = library.split(first, [first.elements * 0.5] * 2, "gate_up.split")
+        product = library.gate(library.activate(gate), up)
     else:
-        product = library.gate(*inner)
+        active = library.activate(first)
+        product = library.gate(active, library.linear(normed, entering[1]))
     out = library.linear(product, leaving)
     library.tape.keep(normed.tensor)  # the frame of the MLP's forward
     return out

@@ -121,7 +121,7 @@ def bytes_per_logit(
     if request.loss == "triton":
         # fp32 logits and their shifted copy; later callers hold the 16-bit ones as well.
         return (8.0 + half if version is not None and version >= (4, 46) else 8.0), 0.0
-    softcapped = 2 * half if softcap else 0.0
+    softcapped = half if softcap else 0.0  # tanh keeps what it made
     if version is not None and version < (4, 46):
         return 12.0 + softcapped, 12.0 + softcapped
     if version is not None and version < (4, 49):

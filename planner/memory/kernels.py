@@ -84,7 +84,8 @@ def _spread(layers: Layers, value: Value) -> Value:
 
 def _matrix_product(layers: Layers, left: Value, right: Value, elements: Size, name: str) -> Value:
     tensors = [left.tensor, right.tensor]
-    made = layers.tape.run(name, tensors, elements * left.bytes, saves=tensors)
+    saves = [a for a, b in (tensors, reversed(tensors)) if b.needs_grad]
+    made = layers.tape.run(name, tensors, elements * left.bytes, saves=saves)
     return Value(made, elements, left.bytes)
 
 

@@ -32,6 +32,7 @@ class Ledger:
         self.states = states
         self.block = block.moments
         self.first = block.first
+        self.frozen = block.frozen
         self.dimensions = dimensions
         self.stream_bytes = block.stream_bytes
         self.stream = self._at(Size.of("Nh")) * block.stream_bytes
@@ -70,12 +71,14 @@ class Ledger:
             return 0
         if self.request.checkpointing == "none":
             return self._first_block() - self.kept_a_block
+        drops = self.shape.dropout("embedding") > 0
+        mask = self._at(Size.of("Nh")) if drops else 0
         if self.request.method == "full":
-            return 0
-        extra = self.stream if self.shape.scales_embeddings else 0
+            return mask
         # The first input has the embeddings' dtype, which blocks may have widened.
         narrower = self.stream * self.numerics.embeddings // self.stream_bytes
-        return extra - (self.stream - narrower)
+        extra = narrower if self.shape.family.embeddings_change or drops else 0
+        return mask + extra - (self.stream - narrower)
 
     def _first_block(self) -> int:
         """Nothing before it is trained with adapters, or where lower blocks are frozen."""
@@ -92,6 +95,7 @@ class Ledger:
         """Autocast's 16-bit copies of fp32 trained weights, alive until forward ends."""
         numerics = self.numerics
         cached = numerics.autocast and numerics.weights == 4 and self.request.method == "full"
+        cached = cached and not self.shape.family.own_linears  # those multiply with a view
         if not cached or self.request.checkpointing == "none":
             return 0
         return 2 * self.shape.layers * self.shape.linear_parameters
@@ -129,23 +133,34 @@ class Ledger:
         whole = self.request.checkpointing == "none" or self.request.reentrant_checkpoints
         largest = self._largest(self.block.forward if whole else self.block.recomputed)
         if self.request.checkpointing == "none":
-            held = self._held_from_before()
+            held = self._held_from_before() + self._masks()
             return [self._candidate("forward", largest, kept=kept + held, gradients=0)]
-        # A checkpointed block runs forward again within backward, the first gradients there.
+        # A checkpointed block runs forward again within backward: the last with the head's gradient
+        # there, the first trained one with those of all the others.
+        frozen = (self._kept_blocks() - self.trained_blocks) * self.kept_a_block
+        states = self.states
+        moments = [
+            (largest, self.block, kept, states.head_gradients_bytes),
+            (largest, self.block, frozen + self.stream, self._gradients_at_first()),
+        ]
+        if self.frozen is not None:
+            again = self._largest(self.frozen.forward if whole else self.frozen.recomputed)
+            moments.append((again, self.frozen, frozen, self._before_embeddings()))
         return [
             self._candidate(
                 "backward",
-                largest,
-                kept=kept + self._rope_tables(),
-                gradients=self.states.head_gradients_bytes,
-                extra=self._at(self.block.waiting_gradients),
+                moment,
+                kept=held + self._call_arguments(),
+                gradients=gradients,
+                extra=self._at(block.waiting_gradients),
             )
+            for moment, block, held, gradients in moments
         ]
 
     def loss(self, head: HeadBytes) -> list[Candidate]:
         """The loss's forward and backward, all blocks kept."""
         blocks = self._kept_blocks() * self.kept_a_block + self.kept_once
-        kept = blocks + head.saved + self._rope_tables()
+        kept = blocks + head.saved + self._call_arguments()
         return [
             Candidate(
                 phase="loss",
@@ -170,18 +185,32 @@ class Ledger:
             return 0
         return self._at(self.block.held) * self.shape.layers
 
-    def _rope_tables(self) -> int:
-        return 2 * self.request.sequence_tokens * self.shape.sizes.get("d", 0) * 2
+    def _call_arguments(self) -> int:
+        """What every block is called with beside the stream: rotary tables and masks."""
+        tables = 2 * self.request.sequence_tokens * self.shape.sizes.get("d", 0) * 2
+        # Checkpoints hold what a block was called with.
+        return tables + (self._masks() if self.request.checkpointing != "none" else 0)
+
+    def _masks(self) -> int:
+        """Masks of a row's tokens against each other: numbers to add, or whether to look."""
+        request = self.request
+        if request.attention == "eager":
+            bytes_ = self.numerics.embeddings
+        elif request.attention == "sdpa" and request.padded:
+            bytes_ = 1
+        else:
+            return 0
+        return self.shape.family.masks * bytes_ * request.tokens * request.sequence_tokens
 
     def backward(self) -> list[Candidate]:
         """The last block's backward, nothing freed yet, and the first's, all gradients there."""
-        states, rope = self.states, self._rope_tables()
+        states, rope = self.states, self._call_arguments()
         largest = self._largest(self.block.backward)
         blocks = (self._kept_blocks() - 1) * self.kept_a_block + self.kept_once
         kept = blocks + self._input_kept() + rope
         output = self._recomputed_output()
-        earlier = (self.trained_blocks - 1) * states.block_gradients_bytes
-        return [
+        frozen = (self._kept_blocks() - self.trained_blocks) * self.kept_a_block
+        candidates = [
             self._candidate(
                 "backward",
                 largest,
@@ -192,11 +221,27 @@ class Ledger:
             self._candidate(
                 "backward",
                 largest,
-                kept=self._input_kept() + rope,
-                gradients=self._head_and_tied() + earlier,
+                kept=frozen + self._input_kept() + rope,
+                gradients=self._gradients_at_first(),
                 extra=output,
             ),
         ]
+        if self.frozen is not None:
+            candidates.append(
+                self._candidate(
+                    "backward",
+                    self._largest(self.frozen.backward),
+                    kept=frozen + rope,
+                    gradients=self._before_embeddings(),
+                    extra=output,
+                )
+            )
+        return candidates
+
+    def _gradients_at_first(self) -> int:
+        """Gradients that are there when the first trained block's begin."""
+        earlier = (self.trained_blocks - 1) * self.states.block_gradients_bytes
+        return self.states.head_gradients_bytes + earlier
 
     def _input_kept(self) -> int:
         """The block's own input, while it is differentiated."""
@@ -204,11 +249,13 @@ class Ledger:
             return 0
         return self.stream
 
-    def _head_and_tied(self) -> int:
+    def _before_embeddings(self) -> int:
+        """Gradients that are there when only the embeddings' are missing."""
         states = self.states
-        if states.head_gradients_bytes or not self.shape.tied:
+        if self.request.steps_in_backward:
             return states.head_gradients_bytes
-        return states.embedding_gradients_bytes
+        own = 0 if self.shape.tied else states.embedding_gradients_bytes
+        return states.gradients_bytes - own
 
     def embeddings(self) -> list[Candidate]:
         """The embedding's gradient: dense, and added out of place to the tied head's."""
@@ -220,7 +267,7 @@ class Ledger:
             Candidate(
                 phase="backward",
                 where="embeddings",
-                gradients_bytes=states.gradients_bytes,
+                gradients_bytes=self._before_embeddings(),
                 temporaries_bytes=self._embedding_scratch(table) + self.stream,
             )
         ]
@@ -229,9 +276,15 @@ class Ledger:
         if self.shape.tied:
             # Autograd adds the two gradients of the table out of place, unless the head's is a
             # fresh cast that nobody else holds: TRL's fused head makes it in fp32.
-            fresh = self.request.loss == "chunked" and self.numerics.weights != 4
-            return table if fresh else 2 * table
-        return table if self.accumulated else 0
+            return table if self._head_gradient_is_cast() else 2 * table
+        return 2 * table if self.accumulated else table
+
+    def _head_gradient_is_cast(self) -> bool:
+        """Whether the head's gradient is a fresh cast, into which another can be added."""
+        wide = self.numerics.weights == 4
+        if self.request.loss == "chunked":
+            return not wide
+        return wide and self.numerics.autocast
 
     def optimizer(self) -> list[Candidate]:
         """The optimizer's step, no activation left."""

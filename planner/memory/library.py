@@ -42,6 +42,10 @@ class Library(Layers):
         """What the linear made of `value`, and what its adapter adds."""
         return with_adapter(self, value, base, line)
 
-    def gate(self, gate: Value, up: Value) -> Value:
-        """act(gate) * up."""
-        return self.multiply(activated(self, gate, self.activation), up, "product")
+    def activate(self, gate: Value) -> Value:
+        """What the activation function makes of the gate."""
+        return activated(self, gate, self.activation)
+
+    def gate(self, active: Value, up: Value) -> Value:
+        """What `activate` made, times up."""
+        return self.multiply(active, up, "product")

@@ -85,7 +85,7 @@ def with_adapter(layers: Layers, value: Value, base: Value, line: Linear) -> Val
     dropped = layers.drop(entering, f"{line.name}.dropout") if layers.dropout else entering
     grown = _adapter_products(layers, dropped, line)
     scaled = layers.unary(grown, f"{line.name}.scaling")
-    if not own_cast:
+    if own_cast and numerics.quantized:
         scaled = layers.cast(scaled, base.bytes, f"{line.name}.lora_back")
     total = layers.add(base, scaled, name=f"{line.name}.lora_add")
     layers.tape.keep(entering.tensor, base.tensor)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from hwdb.family import Family, Tensor
+from hwdb.family import Family
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
@@ -32,16 +31,17 @@ class Numerics(NamedTuple):
 
 def numerics_of(request: TrainingRequest, family: Family) -> Numerics:
     """The dtypes a request leads to."""
-    quantized = request.weights in QUANTIZED_WEIGHTS
-    base = 2 if quantized else _BYTES[request.weights]
-    if quantized and request.device == "cpu":
+    asked = request.weights in QUANTIZED_WEIGHTS
+    quantized = asked and _is_packed(request, family)
+    base = 2 if asked else _BYTES[request.weights]
+    if asked and request.device == "cpu":
         base = 4  # the launcher loads embeddings and norms in fp32 there and computes in fp32
     wide = 4 if request.kbit_prepare else base
     adapters = None if request.adapter is None else _BYTES[request.adapter.dtype]
     return Numerics(
-        weights=base,
+        weights=base if quantized or not asked else wide,
         compute=2 if request.autocast else base,
-        embeddings=base if _cast_back(request, family.embeddings) else wide,
+        embeddings=base if _cast_back(request, family) else wide,
         norm_weights=wide,
         vectors=wide,
         head_weights=base if request.autocast == "bf16" else wide,
@@ -57,5 +57,13 @@ _CAST_BACK = frozenset(("embed_tokens", "wte", "wpe"))
 does the head; the norms stay fp32."""
 
 
-def _cast_back(request: TrainingRequest, tables: Iterable[Tensor]) -> bool:
-    return request.autocast == "bf16" and all(table.name in _CAST_BACK for table in tables)
+def _cast_back(request: TrainingRequest, family: Family) -> bool:
+    named = all(table.name in _CAST_BACK for table in family.embeddings)
+    tied = bool(family.config_defaults.get("tie_word_embeddings"))
+    return request.autocast == "bf16" and (named or tied)
+
+
+def _is_packed(request: TrainingRequest, family: Family) -> bool:
+    """Whether the quantizer finds the model's linears; Transformers 5 asks for their very type."""
+    version = request.transformers_version
+    return not family.own_linears or (version is not None and version < (5, 0))

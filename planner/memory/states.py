@@ -59,7 +59,7 @@ class States(NamedTuple):
     trained_parameters: int
     block_gradients_bytes: int
     head_gradients_bytes: int
-    """Gradients that exist before the first block is differentiated: the untied head."""
+    """Gradients that exist before the last block is differentiated: the head, tied or not."""
     embedding_gradients_bytes: int
     largest_gradient_bytes: int
     """Of one linear of a block."""
@@ -77,8 +77,12 @@ def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -
         trained, tensors = _trained_of_full(shape, request)
         width = numerics.weights
         block = shape.block_parameters * width
-        head = shape.head_parameters * width
-        embedding = shape.embedding_parameters * width if _trains_embeddings(request) else 0
+        table = shape.vocabulary_size * shape.hidden_size * width
+        head = table if shape.tied else shape.head_parameters * width
+        if request.steps_in_backward and not shape.tied:
+            head = 0  # a tied table is stepped with once both its gradients are there
+        whole = request.trainable_layers is None
+        embedding = shape.embedding_parameters * width if whole else table if shape.tied else 0
     gradients = 0 if request.steps_in_backward else trained * width
     return States(
         weights_bytes=weights,
@@ -88,8 +92,8 @@ def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -
         step_scratch_bytes=_step_scratch(shape, request, trained, width),
         trained_parameters=trained,
         block_gradients_bytes=0 if request.steps_in_backward else block,
-        head_gradients_bytes=0 if request.steps_in_backward else head,
-        embedding_gradients_bytes=0 if request.steps_in_backward else embedding,
+        head_gradients_bytes=head,
+        embedding_gradients_bytes=embedding,
         largest_gradient_bytes=_largest_linear(shape) * width if request.method == "full" else 0,
     )
 
@@ -230,14 +234,15 @@ def _trained_of_full(shape: ModelShape, request: TrainingRequest) -> tuple[int, 
 
 def _weights_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> int:
     layers = shape.stored_layers
-    experts = layers * shape.expert_parameters * numerics.weights
+    experts = layers * shape.expert_parameters * numerics.vectors
     vectors = layers * shape.other_block_parameters * numerics.norm_weights
     outside = shape.parameters - layers * shape.block_parameters
     tables = outside * numerics.head_weights
     # Embeddings whose name is not among those that are cast back after k-bit preparation.
     tables += shape.embedding_parameters * (numerics.embeddings - numerics.head_weights)
     if not numerics.quantized:
-        return shape.parameters * numerics.weights
+        blocks = layers * (shape.block_parameters - shape.other_block_parameters)
+        return blocks * numerics.weights + vectors + tables
     if request.stack == "litgpt":
         # Fabric packs every linear, the head among them.
         head = shape.head_parameters

@@ -90,6 +90,8 @@ def _block(shape: ModelShape, request: TrainingRequest) -> BlockPass:
         names, adapted, request.method, request.weights, request.autocast,
         request.kbit_prepare, request.attention, request.padded, request.transformers_version,
         request.device, request.fused_kernels, request.steps_in_backward, request.accumulation > 1,
+        request.trainable_layers is not None and request.trainable_layers < shape.layers,
+        request.checkpointing == "none",
         shape.sizes.get("q") == shape.sizes.get("k"), shape.sizes.get("d", 0) > 256,
         tuple(shape.norms), tuple(place for place, share in shape.dropouts.items() if share),
         request.bitsandbytes_version, torchtune.is_compiled(request), _adapter_key(request),

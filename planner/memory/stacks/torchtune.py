@@ -59,14 +59,9 @@ class TorchtuneLayers(Library):
         )
         return Value(out, value.elements, value.bytes)
 
-    def gate(self, gate: Value, up: Value) -> Value:
-        """act(gate) * up; compiled, it is one kernel."""
-        if not self.compiled:
-            return Library.gate(self, gate, up)
-        product = self.tape.run(
-            "product", [gate.tensor, up.tensor], gate.size, saves=[gate.tensor, up.tensor]
-        )
-        return Value(product, gate.elements, gate.bytes)
+    def activate(self, gate: Value) -> Value:
+        """act(gate); compiled, it and its product with up are one kernel."""
+        return gate if self.compiled else Library.activate(self, gate)
 
 
 class TorchtuneAttention:
