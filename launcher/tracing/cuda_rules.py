@@ -28,6 +28,7 @@ def cuda_rules(request: TrainingRequest) -> Iterator[None]:
         stack.enter_context(
             replaced(functional, scaled_dot_product_attention=sdpa, dropout=_dropout)
         )
+        stack.enter_context(_softmax_in_one_kernel())
         stack.enter_context(_foreach_on_cpu())
         stack.enter_context(_autocast_seen_by_all())
         stack.enter_context(_masks(padded=request.padded))
@@ -51,6 +52,31 @@ def _foreach_on_cpu() -> Iterator[None]:
 
     devices = [*_foreach_utils._get_foreach_kernels_supported_devices(), "cpu"]  # noqa: SLF001
     with replaced(_foreach_utils, _get_foreach_kernels_supported_devices=lambda: devices):
+        yield
+
+
+@contextmanager
+def _softmax_in_one_kernel() -> Iterator[None]:
+    """CUDA makes fp32 of 16-bit scores within the kernel; the CPU makes a copy of them first.
+
+    Autocast asks for fp32 where the caller asks for no dtype (fp32_set_opt_dtype).
+    """
+
+    def one_kernel(usual: Callable[..., Any], kernel: Callable[..., Any]) -> Callable[..., Any]:
+        def run(scores: torch.Tensor, dim: int, dtype: torch.dtype | None = None) -> Any:
+            if dtype is None and torch.is_autocast_enabled("cpu"):
+                dtype = torch.float32
+            if dtype == torch.float32 and scores.dtype in (torch.bfloat16, torch.float16):
+                return kernel(scores, dim, True)
+            return usual(scores, dim, dtype=dtype)
+
+        return run
+
+    kernels = {"softmax": torch._softmax, "log_softmax": torch._log_softmax}  # noqa: SLF001
+    with ExitStack() as stack:
+        for owner in (torch, torch.Tensor):
+            made = {name: one_kernel(getattr(owner, name), kernels[name]) for name in kernels}
+            stack.enter_context(replaced(owner, **made))
         yield
 
 
@@ -107,12 +133,9 @@ def _wide_operations() -> Iterator[None]:
 
 
 _WIDE: Mapping[Any, tuple[str, ...]] = {
-    functional: ("layer_norm", "group_norm", "softplus", "softmax", "log_softmax"),
-    torch: ("pow", "exp", "log", "rsqrt", "reciprocal", "softmax", "log_softmax"),
-    torch.Tensor: (
-        *("pow", "__pow__", "__rpow__", "exp", "log", "rsqrt", "reciprocal"),
-        *("softmax", "log_softmax"),
-    ),
+    functional: ("layer_norm", "group_norm", "softplus"),
+    torch: ("pow", "exp", "log", "rsqrt", "reciprocal"),
+    torch.Tensor: ("pow", "__pow__", "__rpow__", "exp", "log", "rsqrt", "reciprocal"),
 }
 
 

@@ -6,11 +6,14 @@ them by expert, takes gate and up together, the gated product, the way back, wei
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hwdb.family import Experts
 from planner.memory.layers import TOKENS, Layers, Value
 from planner.memory.library import Library
 from planner.memory.linears import product
-from planner.memory.size import NOTHING, Size
+from planner.memory.size import Size
+from planner.memory.tape import Tensor
 
 ROWS = Size.of("X") * TOKENS
 """Rows of all experts together."""
@@ -23,14 +26,15 @@ def mixture(library: Library, normed: Value, experts: Experts) -> Value:
     weights = _router(layers, normed, experts)
     rows = _picked(layers, normed, ROWS * Size.of("h"), "experts.sort")
     sorted_weights = _picked(layers, weights, ROWS, "experts.sort_weights")
-    both = _grouped(layers, rows, "h", "2e", "experts.gate_up", experts)
+    both, bias = _grouped(layers, rows, "h", "2e", "experts.gate_up", experts)
     inner = _gate_of_gpt_oss(layers, both) if experts.clamped else _gate(library, both)
-    back = _grouped(layers, inner, "e", "h", "experts.down", experts)
+    back, last_bias = _grouped(layers, inner, "e", "h", "experts.down", experts, before=bias)
     weighted = layers.multiply(back, sorted_weights, "experts.weigh")
     ordered = _picked(layers, weighted, weighted.elements, "experts.reorder")
     elements = Size.of("h") * TOKENS
     summed = tape.run("experts.sum", [ordered.tensor], elements * ordered.bytes)
-    tape.keep(normed.tensor, rows.tensor, sorted_weights.tensor)  # the frame of the forward
+    # The frame of the forward.
+    tape.keep(normed.tensor, rows.tensor, sorted_weights.tensor, *last_bias)
     return layers.cast(Value(summed, elements, ordered.bytes), normed.bytes, "experts.back")
 
 
@@ -70,23 +74,38 @@ def _picked(layers: Layers, value: Value, elements: Size, name: str) -> Value:
 
 
 def _grouped(
-    layers: Layers, rows: Value, inputs: str, outputs: str, name: str, experts: Experts
-) -> Value:
-    """A product in the weights' own dtype, which autocast does not touch."""
+    layers: Layers,
+    rows: Value,
+    inputs: str,
+    outputs: str,
+    name: str,
+    experts: Experts,
+    *,
+    before: Sequence[Tensor] = (),
+) -> tuple[Value, list[Tensor]]:
+    """A product in the weights' own dtype, which autocast does not touch, and its bias by rows.
+
+    The variable that held the bias `before` holds this one from here on.
+    """
     weight = layers.weight(
         Size.of(inputs) * Size.of(outputs) * Size.of("E"), layers.numerics.vectors
     )
     entering = layers.cast(rows, weight.bytes, f"{name}.cast")
     elements = Size.of(outputs) * ROWS
-    bias = elements * weight.bytes if experts.biases else NOTHING
+    bias = []
+    if experts.biases:
+        width = Size.of(outputs) * Size.of("E")
+        table = layers.weight(width, layers.numerics.vectors)
+        bias = [_picked(layers, Value(table.tensor, width, weight.bytes), elements, name).tensor]
+        layers.tape.keep(*before)
     made = layers.tape.run(
         name,
         [entering.tensor, weight.tensor],
         elements * weight.bytes,
         saves=[weight.tensor, *([entering.tensor] if layers.trained else ())],
-        forward_scratch=bias,
     )
-    return Value(made, elements, weight.bytes)
+    layers.tape.keep(*bias)
+    return Value(made, elements, weight.bytes), bias
 
 
 def _gate(library: Library, both: Value) -> Value:
@@ -105,4 +124,6 @@ def _gate_of_gpt_oss(layers: Layers, both: Value) -> Value:
     open_ = layers.unary(scaled, "experts.sigmoid", saves="output")
     glu = layers.multiply(gate, open_, "experts.glu")
     plus_one = Value(layers.tape.add("experts.one", [up.tensor], up.size), up.elements, up.bytes)
-    return layers.multiply(plus_one, glu, "experts.product")
+    out = layers.multiply(plus_one, glu, "experts.product")
+    layers.tape.keep(gate.tensor, up.tensor)  # the frame of the gate
+    return out

@@ -120,8 +120,10 @@ def eager(
 
 
 def _plus_mask(layers: Layers, scores: Value) -> Value:
-    made = layers.tape.add("scores.mask", [scores.tensor], scores.size)
-    return Value(made, scores.elements, scores.bytes)
+    """The mask has the model's dtype, which may widen the scores."""
+    bytes_ = max(scores.bytes, layers.numerics.embeddings)
+    made = layers.tape.add("scores.mask", [scores.tensor], scores.elements * bytes_)
+    return Value(made, scores.elements, bytes_)
 
 
 def _softmax(layers: Layers, scores: Value) -> Value:

@@ -47,6 +47,7 @@ def test_unequal_lengths_fragment_classic_segments_only():
     equal, classic = served(request, [512] * 12), served(request, lengths)
     grown = served(request, lengths, expandable=True)
 
-    assert classic.peak_allocated_bytes == equal.peak_allocated_bytes
+    # A free block that is at most 1 MiB too large is handed out whole.
+    assert classic.peak_allocated_bytes == pytest.approx(equal.peak_allocated_bytes, rel=0.002)
     assert classic.peak_reserved_bytes > 1.2 * equal.peak_reserved_bytes
     assert grown.peak_reserved_bytes < 1.1 * equal.peak_reserved_bytes
