@@ -89,6 +89,8 @@ class RunProgress:
     answers: dict[Literal["before", "after"], str] = field(default_factory=dict)
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LINES_KEPT))
     """What happened, in words, with the time of day."""
+    comparison: Event | None = None
+    """Base, few-shot and tuned on the rows held out, with intervals."""
     finished: bool = False
     result: str | None = None
     """Name of the folder in the run folder that holds the trained weights."""
@@ -269,6 +271,10 @@ def _apply_recovery(progress: RunProgress, event: Event) -> None:
     progress.recovery_messages.append(str(event.get("message")))
 
 
+def _apply_comparison(progress: RunProgress, event: Event) -> None:
+    progress.comparison = event
+
+
 def _apply_finished(progress: RunProgress, event: Event) -> None:
     progress.finished = True
     progress.phase = "finished"
@@ -291,6 +297,7 @@ _HANDLERS = {
     "memory": _apply_memory,
     "evaluation": _apply_evaluation,
     "answer": _apply_answer,
+    "comparison": _apply_comparison,
     "recovery": _apply_recovery,
     "finished": _apply_finished,
     "failed": _apply_failed,

@@ -11,7 +11,7 @@ from launcher.runs.events import Event
 STEPS_KEPT = 50
 STEPS_NEEDED = 10
 STEPS_NEEDED_OF_A_SHORT_RUN = 3
-MEASURING = ("evaluating", "answering")
+MEASURING = ("evaluating", "answering", "comparing")
 """Phases before the first step that come again behind the last one."""
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from textual.binding import Binding, BindingType
 
 from launcher.wizard.draft import Draft, plan_of
-from launcher.wizard.failing import TellingApp
-from launcher.wizard.look import DARK, MEANINGS_ON_DARK, STYLES, THEMES, meanings
+from launcher.wizard.look import DARK
+from launcher.wizard.terminal_app import TerminalApp
 from launcher.wizard.world import World
 from planner.plan import Plan
 
@@ -28,11 +28,9 @@ class Outcome(NamedTuple):
     """The run folder that was started, or the plan file that was saved."""
 
 
-class WizardApp(TellingApp[Outcome]):
+class WizardApp(TerminalApp[Outcome]):
     """Five steps from a card to a running fine-tune."""
 
-    TITLE = "tlplan"
-    CSS = STYLES
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", show=False, priority=True),
         Binding("ctrl+c", "quit", show=False),
@@ -47,21 +45,13 @@ class WizardApp(TellingApp[Outcome]):
         theme: str = DARK,
         ascii_only: bool | None = None,
     ) -> None:
-        super().__init__()
+        plain = _speaks_no_unicode() if ascii_only is None else ascii_only
+        super().__init__(theme=theme, ascii_only=plain)
         self.world = world or World()
         self.draft = draft or Draft()
-        self.ascii_only = _speaks_no_unicode() if ascii_only is None else ascii_only
         self._steps: dict[int, StepScreen] = {}
         self._verdicts: Verdicts | None = None
         self._planned: tuple[Draft, Plan] | None = None
-        for each in THEMES:
-            self.register_theme(each)
-        self.theme = theme if theme in self.available_themes else DARK
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Colours by meaning, also in themes that know none of them."""
-        theme = self.get_theme(self.theme) if self.theme else None
-        return MEANINGS_ON_DARK if theme is None else meanings(theme)
 
     def get_default_screen(self) -> StepScreen:
         """The first step."""

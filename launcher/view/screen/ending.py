@@ -86,6 +86,9 @@ def end_screen(
     hidden = max(0, len(page) - rows)
     scrolled = min(looking.scrolled, hidden)
     body = page[scrolled : scrolled + rows]
+    if scrolled < hidden and body:
+        more = hidden - scrolled + 1
+        body[-1] = line(Span(f" … {more} more lines, page down shows them", "dim"))
     if size.wide:
         side = list(side_lines(progress, ended, folder, rows))
         body = [*body, *[EMPTY] * (rows - len(body))]

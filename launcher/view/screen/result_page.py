@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from launcher.evaluation.text import evidence_lines
 from launcher.runs.folder import RunFolder
 from launcher.view.ended import Ended
 from launcher.view.progress import RunProgress
@@ -27,6 +28,10 @@ def result_page(
     yield EMPTY
     for text in learning_lines(progress):
         yield line(f" {text}")
+    evidence = _evidence(progress)
+    if evidence:
+        yield EMPTY
+        yield from evidence
     plan = progress.plan
     if plan is not None:
         yield EMPTY
@@ -45,3 +50,14 @@ def result_page(
     yield EMPTY
     for text in next_steps(progress, folder):
         yield cut(line(f" {text}"), columns)
+
+
+def _evidence(progress: RunProgress) -> list[Line]:
+    """Whether it helped, as the run measured it; nothing where the event is broken."""
+    if progress.comparison is None:
+        return []
+    try:
+        title, *rows = evidence_lines(progress.comparison)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return []
+    return [line(Span(f" {title}", "title")), *(line(f" {text}") for text in rows)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import time
 from contextlib import suppress
@@ -12,10 +11,10 @@ from pathlib import Path
 from textual import events
 
 from launcher.view.stopping import send_stop
-from launcher.wizard.failing import TellingApp
-from launcher.wizard.look import DARK, MEANINGS_ON_DARK, STYLES, THEMES, meanings
+from launcher.wizard.look import DARK
 from launcher.wizard.run.ended_screen import EndedScreen
 from launcher.wizard.run.screen import Leaving, RunScreen
+from launcher.wizard.terminal_app import TerminalApp
 
 ALONE_SECONDS = 60
 """How long the end of a launched run stays on the screen when nobody touches a key."""
@@ -23,11 +22,8 @@ ALONE_SECONDS = 60
 _CLOSES = "closes"
 
 
-class RunApp(TellingApp[Leaving]):
+class RunApp(TerminalApp[Leaving]):
     """Opens on a run and ends when the person leaves it."""
-
-    TITLE = "tlplan"
-    CSS = STYLES
 
     def __init__(
         self,
@@ -39,21 +35,10 @@ class RunApp(TellingApp[Leaving]):
         until_seconds: float | None = None,
     ) -> None:
         """With `may_stop` a SIGTERM saves and stops the run, else it only closes the view."""
-        colourless = bool(os.environ.get("NO_COLOR"))
-        super().__init__(ansi_color=colourless or None)
+        super().__init__(theme=theme, ascii_only=ascii_only)
         self.may_stop = may_stop
-        self.ascii_only = ascii_only
         self.run_screen = RunScreen(run_folder, until_seconds=until_seconds)
         self._touched_at = 0.0
-        for each in THEMES:
-            self.register_theme(each)
-        wanted = "ansi-dark" if colourless else theme
-        self.theme = wanted if wanted in self.available_themes else DARK
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Colours by meaning, also in themes that know none of them."""
-        theme = self.get_theme(self.theme) if self.theme else None
-        return MEANINGS_ON_DARK if theme is None else meanings(theme)
 
     def on_mount(self) -> None:
         """Show the run."""

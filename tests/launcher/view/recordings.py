@@ -155,6 +155,21 @@ def finished(run: Recording, **changed: Any) -> Recording:
         answer="I can see both. The second is the annual plan, which began on 1 March.",
         expected="Both are there. The second charge is the annual plan from 1 March on.",
     )
+    run.tell(
+        "comparison",
+        rows=24,
+        conditions={
+            name: {
+                "name": name,
+                "exact match": {"value": value, "low": value - 0.1, "high": value + 0.1},
+                "loss": {"value": 2 - value, "low": 1.9 - value, "high": 2.1 - value},
+            }
+            for name, value in (("base", 0.1), ("few-shot", 0.3), ("tuned", 0.8))
+        },
+        judgement="better",
+        verdict="It helped: better than the base model with examples by 50 points "
+        "(95 % interval 31 to 68, 24 rows).",
+    )
     run.tell("phase", phase="saving")
     run.seconds += 4
     last = {"loss_first": 3.61, "loss_last": 1.27, "evaluation_before": 3.61}
