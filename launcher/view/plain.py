@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TextIO
 
 from launcher.runs.events import Event
-from launcher.view.progress import RunProgress, sentence
+from launcher.view.progress import RunProgress
+from launcher.view.sentences import sentence
 from launcher.view.words import (
     duration,
     gib,

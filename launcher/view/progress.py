@@ -12,9 +12,11 @@ from launcher.exit_codes import ExitCode
 from launcher.runs.events import Event
 from launcher.runs.numbers import RunNumbers
 from launcher.view.cards import DeviceMemory, whole
+from launcher.view.run_facts import Failure, PlannedRun
+from launcher.view.sentences import clock_time, local_time, sentence
 from launcher.view.series import Series
 from launcher.view.time_left import TimeLeft
-from launcher.view.words import file_size, loss, one_line
+from launcher.view.words import one_line
 from planner.request import Device
 
 LINES_KEPT = 1000
@@ -23,36 +25,6 @@ SLOW_STEP = 1.5
 """A step that takes this many times the usual one is told."""
 _PREDICTED = tuple(f"predicted_{name}_bytes" for name in ("allocated", "peak", "low", "high"))
 _ROUTINE = ("training", "evaluating")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedRun:
-    """What the plan said, as the `plan` event carries it."""
-
-    model: str
-    method: str
-    rank: int | None
-    device: Device
-    gpu: str | None
-    available_bytes: int | None
-    predicted_allocated_bytes: int
-    predicted_peak_bytes: int
-    predicted_low_bytes: int
-    predicted_high_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """How a run ended that did not finish."""
-
-    code: int
-    reason: str
-    hints: tuple[str, ...]
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether it was stopped on request."""
-        return self.code in (ExitCode.INTERRUPTED, ExitCode.STOPPED)
 
 
 @dataclass(slots=True)
@@ -158,41 +130,6 @@ class RunProgress:
         """Share of the steps that are done."""
         total = self.numbers.total_steps
         return min(1.0, self.numbers.step / total) if total else 0.0
-
-
-def clock_time(event: Event) -> str:
-    """Local time of day of an event."""
-    at = local_time(event.get("at"))
-    return "--:--:--" if at is None else at.strftime("%H:%M:%S")
-
-
-def local_time(at: object) -> datetime | None:
-    """The time of an event on the clock on the wall, None when it is no time."""
-    try:
-        return datetime.fromisoformat(str(at)).astimezone()
-    except (ValueError, OverflowError):
-        return None
-
-
-def sentence(event: Event) -> str | None:
-    """An event as a line of the log, None for those that only move numbers."""
-    match event["type"]:
-        case "phase":
-            return str(event.get("phase"))
-        case "checkpoint":
-            size_bytes = event.get("bytes")
-            size = f" ({file_size(size_bytes)})" if isinstance(size_bytes, int) else ""
-            return f"saved step {event.get('step')}{size}"
-        case "evaluation":
-            return f"held-out loss {loss(event.get('loss'))} at step {event.get('step')}"
-        case "warning":
-            return f"warning: {event.get('message')}"
-        case "recovery" | "rehearsal":
-            return str(event.get("message"))
-        case "failed":
-            return str(event.get("reason"))
-        case _:
-            return None
 
 
 def _apply_plan(progress: RunProgress, event: Event) -> None:

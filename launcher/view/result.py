@@ -9,7 +9,8 @@ from pathlib import Path
 from launcher.evaluation.text import evidence_lines, read_report
 from launcher.runs.folder import RunFolder
 from launcher.runs.measured import error_fraction
-from launcher.view.progress import PlannedRun, RunProgress
+from launcher.view.progress import RunProgress
+from launcher.view.run_facts import PlannedRun
 from launcher.view.words import (
     band_verdict,
     duration,

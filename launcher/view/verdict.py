@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from launcher.runs.measured import error_fraction
 from launcher.view.cards import MemoryKinds
-from launcher.view.progress import PlannedRun
+from launcher.view.run_facts import PlannedRun
 from launcher.view.spans import Line, Role, Span, line
 from launcher.view.words import band_verdict, gib_as, percent
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from launcher.view.chart import bar
 from launcher.view.looking import Looking, Size
-from launcher.view.progress import PlannedRun, RunProgress
+from launcher.view.progress import RunProgress
+from launcher.view.run_facts import PlannedRun
 from launcher.view.spans import Line, Span, between, line
 from launcher.view.words import duration, one_line
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from launcher.runs.measured import error_fraction
 from launcher.view.looking import SIDE_COLUMNS, Looking
-from launcher.view.progress import PlannedRun, RunProgress
+from launcher.view.progress import RunProgress
+from launcher.view.run_facts import PlannedRun
 from launcher.view.screen.charts import shown_memory
 from launcher.view.screen.memory import kinds_of, kinds_that_add_up
 from launcher.view.screen.numbers import (

@@ -1,10 +1,11 @@
-"""launcher/view/progress.py: from events to what is shown, without a clock or a screen."""
+"""launcher/view/progress.py and sentences.py: from events to what is shown, without a clock or a screen."""
 
 from __future__ import annotations
 
 import pytest
 
-from launcher.view.progress import RunProgress, sentence
+from launcher.view.progress import RunProgress
+from launcher.view.sentences import sentence
 from launcher.view.series import mean
 from tests.launcher.view.replay import plan_event, progress_of, step_event
 

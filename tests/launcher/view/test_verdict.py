@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from launcher.view.cards import DeviceMemory, memory_kinds
-from launcher.view.progress import PlannedRun
+from launcher.view.run_facts import PlannedRun
 from launcher.view.screen.memory import kinds_that_add_up
 from launcher.view.spans import Line, text_of
 from launcher.view.verdict import NOT_YET, peak_sentence, room_sentence
