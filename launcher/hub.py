@@ -41,6 +41,28 @@ def config_text(repository: str, revision: str | None) -> str:
         return _cached(repository, revision, f"{_endpoint()} cannot be reached ({problem})")
 
 
+_FILES_OF_A_MODEL = ("*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model", "*.spm")
+"""Config, tokenizer and safetensors; pickled weights and code stay where they are."""
+
+
+def download_model(repository: str, revision: str | None) -> None:
+    """Fetch what a launch reads of a model into the cache; what is there already is not fetched.
+
+    Raises what huggingface_hub does when it is gated, unknown or neither reachable nor cached.
+    """
+    from huggingface_hub import snapshot_download
+
+    snapshot_download(repository, revision=revision, allow_patterns=list(_FILES_OF_A_MODEL))
+
+
+def go_offline() -> None:
+    """From here on nothing in this process asks the Hub anything, whoever imported it before."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from huggingface_hub import constants
+
+    constants.HF_HUB_OFFLINE = True
+
+
 def _downloaded(repository: str, revision: str | None) -> str:
     from huggingface_hub import constants, get_session, get_token, hf_hub_url
     from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]

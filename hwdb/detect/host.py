@@ -67,6 +67,8 @@ def process_tree_rss_bytes(pid: int) -> int | None:
 
     Pages that several of them share are counted in each, as `ps` and `top` do.
     """
+    if _PROC.joinpath("self", "statm").exists():
+        return _tree_rss_of_linux(pid)
     import psutil
 
     try:
@@ -83,6 +85,32 @@ def process_tree_rss_bytes(pid: int) -> int | None:
         except psutil.NoSuchProcess:
             continue  # ended between the listing and the question
     return total_bytes
+
+
+def _tree_rss_of_linux(pid: int) -> int | None:
+    """By the kernel's own lists of children: psutil looks at every process of the machine."""
+    own_bytes = _rss_bytes(pid)
+    if not own_bytes:  # a zombie holds nothing any more
+        return None
+    return own_bytes + sum(_tree_rss_of_linux(child) or 0 for child in _children(pid))
+
+
+def _rss_bytes(pid: int) -> int | None:
+    try:
+        pages = (_PROC / str(pid) / "statm").read_text().split()[1]
+    except (OSError, IndexError):
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for children in (_PROC / str(pid) / "task").glob("*/children"):
+        try:
+            found += map(int, children.read_text().split())
+        except OSError:
+            continue  # a thread that ended meanwhile
+    return found
 
 
 def process_peak_rss_bytes(pid: int) -> int | None:

@@ -27,6 +27,7 @@ from launcher.training.environment import (
 )
 from launcher.training.failures import as_tlplan_error
 from launcher.training.stopping import StopNow, StopRequest
+from planner.run_plan import RunPlan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +56,7 @@ def _attempt(options: argparse.Namespace, events: EventLog, stop: StopRequest) -
     plan = plan_in_force(RunFolder(run))
     prepare_environment(plan)
     require_packages(plan)
+    _download(plan, events)
     set_up_libraries(plan)
     # Imports torch, transformers, peft and trl: some ten seconds.
     if options.rehearse:
@@ -65,6 +67,16 @@ def _attempt(options: argparse.Namespace, events: EventLog, stop: StopRequest) -
     from launcher.training.run import train
 
     train(plan, run, events=events, stop=stop, resume_from=options.resume_from)
+
+
+def _download(plan: RunPlan, events: EventLog) -> None:
+    """Fetch a Hub model; afterwards the Hub is not asked again, whatever a library would like."""
+    from launcher.hub import download_model, go_offline
+
+    if plan.model.folder is None and plan.model.hub_id is not None:
+        events.append("phase", phase="downloading")
+        download_model(plan.model.hub_id, plan.model.revision)
+    go_offline()
 
 
 def _report(error: Exception, events: EventLog) -> int:

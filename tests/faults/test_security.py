@@ -1,0 +1,97 @@
+"""A secret stays a secret, and a run needs no network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.laboratory import ROOT, Laboratory, Run
+
+pytestmark = [pytest.mark.training, pytest.mark.xdist_group("faults")]
+
+CANARY = "hf_canaryCANARYcanary0123456789"
+
+
+def files_with_canary(folder: Path) -> list[str]:
+    return [
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_file() and CANARY.encode() in path.read_bytes()
+    ]
+
+
+def command_lines() -> str:
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes().decode(errors="replace"))
+        except OSError:
+            continue
+    return "\n".join(lines)
+
+
+def test_a_launch_without_any_network_finishes_and_keeps_the_token(laboratory: Laboratory) -> None:
+    """In a namespace without a network the real command trains; HF_TOKEN is nowhere afterwards."""
+    probe = ["unshare", "--net", "true"]
+    if shutil.which("unshare") is None or subprocess.run(probe, check=False).returncode:
+        pytest.skip("no network namespace can be made here")
+    run = laboratory.run("lora")
+    plan = run.folder.path.with_suffix(".yaml")
+    shutil.copy(run.folder.plan, plan)
+    shutil.rmtree(run.folder.path)
+    environment = dict(os.environ) | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment.pop("HF_HUB_OFFLINE", None)
+    command = [sys.executable, "-W", "ignore", "-m", "launcher", "launch", str(plan), "--yes"]
+
+    launch = subprocess.Popen(
+        ["unshare", "--net", *command],
+        cwd=plan.parent,
+        env=environment | {"HF_TOKEN": CANARY, "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    run.wait(lambda: launch.poll() is not None or run.folder.pulse.exists())
+    shown = command_lines()
+    said = launch.communicate(timeout=300)[0]
+
+    assert launch.returncode == 0, said
+    assert "launcher.training.worker" in shown
+    assert CANARY not in shown
+    assert CANARY not in said
+    assert files_with_canary(run.folder.path) == []
+
+
+@pytest.mark.parametrize("where", ["step", "save"])
+def test_an_error_that_quotes_the_token_is_told_without_it(
+    laboratory: Laboratory, where: str
+) -> None:
+    """Neither the event, nor the traceback in the log, nor the state holds it."""
+    run = laboratory.run("lora")
+    text = f"401 Client Error: header authorization: Bearer {CANARY} was refused"
+    fault = {"kind": "raise", "where": where, "step": 2, "text": text, "once": False}
+
+    run.start(fault, environment={"HF_TOKEN": CANARY})
+
+    assert run.ended().exit_code == 6, run.story()
+    assert "Traceback" in run.folder.log.read_text()
+    assert _without_plan(run) == []
+
+
+def _without_plan(run: Run) -> list[str]:
+    return files_with_canary(run.folder.path)
+
+
+def test_what_a_run_leaves_is_safetensors_and_verified_state(laboratory: Laboratory) -> None:
+    """The result holds no pickle; what a checkpoint holds of torch is loaded as data alone."""
+    run = laboratory.reference("lora")
+    assert run.folder.result is not None
+
+    suffixes = {path.suffix for path in run.folder.result.iterdir()}
+
+    assert suffixes <= {".safetensors", ".json", ".jinja", ".md", ".txt"}
