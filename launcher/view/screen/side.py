@@ -83,7 +83,8 @@ def _compared(progress: RunProgress, plan: PlannedRun, looking: Looking) -> Iter
         allocated = kinds_of(progress, memory).allocated_bytes
         rows.insert(0, ("allocated", plan.predicted_allocated_bytes, allocated))
     for name, predicted, measured in rows:
-        fraction = error_fraction(measured, predicted)
+        # Before the first step the peak is still to come.
+        fraction = error_fraction(measured, predicted) if progress.numbers.step else None
         off = "" if fraction is None else f" {percent(fraction)}"
         yield line(f"  {name:<11}{gib(predicted):>6}{gib(measured):>8}{off:>8}")
     band = f"{gib(plan.predicted_low_bytes)}-{gib(plan.predicted_high_bytes)}"
