@@ -25,17 +25,20 @@ def job_from(arguments: argparse.Namespace) -> Job:
     model = resolve_model(arguments.model)
     task_for(model, asked.task)
     if arguments.data is not None:
+        if arguments.rows is not None:
+            raise UsageError("--rows is for a job without --data", "leave one of them out")
         facts = data_facts(arguments.data, model, task=asked.task, held_out=arguments.held_out)
         return Job(model, asked, facts)
-    return Job(model, asked, assumed_data(asked.sequence_tokens or ASSUMED_TOKENS))
+    return Job(model, asked, assumed_data(asked.sequence_tokens, arguments.rows))
 
 
-def assumed_data(tokens: int) -> DataFacts:
-    """Ten thousand rows of one length, where no file is named."""
+def assumed_data(tokens: int | None, rows: int | None) -> DataFacts:
+    """Rows of one length, where no file is named."""
+    tokens = tokens or ASSUMED_TOKENS
     return DataFacts(
         path="",
         layout="prompt_completion",
-        rows=ASSUMED_ROWS,
+        rows=rows or ASSUMED_ROWS,
         longest_tokens=tokens,
         lengths_exact=True,
         how="assumed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from launcher.cli.command_line import positive_number
+from launcher.cli.command_line import positive_number, whole_number
 from launcher.cli.planning_options import add_job_options
 from launcher.errors import UsageError
 
@@ -13,6 +13,13 @@ from launcher.errors import UsageError
 def add_market_options(parser: argparse.ArgumentParser) -> None:
     """The job and the prices."""
     add_job_options(parser)
+    assumed = parser.add_argument_group("without --data")
+    assumed.add_argument(
+        "--rows",
+        metavar="N",
+        type=whole_number("--rows", least=1),
+        help="rows to assume, each as long as --seq; 10 000 of 512 tokens without both",
+    )
     add_price_options(parser)
 
 

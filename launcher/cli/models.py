@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import hwdb
 from launcher import stderr
-from launcher.cli.command_line import Parser
+from launcher.cli.command_line import Parser, positive_number
 from launcher.exit_codes import ExitCode
 from launcher.output.check_json import json_text
 from launcher.output.columns import aligned, has_words
@@ -22,12 +22,27 @@ _UNKNOWN = "-"
 def add_arguments(parser: Parser) -> None:
     """What to look for."""
     parser.add_argument("words", metavar="WORDS", nargs="*", help="only models with these words")
+    parser.add_argument(
+        "--memory",
+        metavar="GiB",
+        type=positive_number("--memory"),
+        help="only models that can be fine-tuned on a card with that much memory, and how",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """List them."""
     models = [row for row in hwdb.all_models() if has_words(_searched(row), arguments.words)]
+    if arguments.memory is not None:
+        from launcher.output.models_text import fitting_models, fitting_table
+
+        found = fitting_models(models, arguments.memory)
+        if arguments.json:
+            sys.stdout.write(json_text({"schema_version": 1, "models": found}))
+        else:
+            sys.stdout.write(fitting_table(found, arguments.memory))
+        return ExitCode.DONE if found else ExitCode.NOTHING_FITS
     if arguments.json:
         document = {
             "schema_version": 1,
