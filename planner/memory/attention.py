@@ -58,7 +58,7 @@ class AttentionWriter:
 
     def _projected(self, normed: Value, entering: Sequence[Linear]) -> tuple[Value, Value, Value]:
         layers = self.layers
-        if layers.fuses_adapters:
+        if layers.fuses_adapters and len(entering) > 1:
             queries, keys, values = fused_linears(layers, normed, entering[:3])
             return queries, keys, values
         if len(entering) > 1:
