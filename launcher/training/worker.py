@@ -58,6 +58,9 @@ def _attempt(options: argparse.Namespace, events: EventLog, stop: StopRequest) -
     require_packages(plan)
     _download(plan, events)
     set_up_libraries(plan)
+    from launcher.training.trial import try_quantized_kernels  # torch
+
+    try_quantized_kernels(plan)
     # Imports torch, transformers, peft and trl: some ten seconds.
     if options.rehearse:
         from launcher.training.rehearsal import rehearse
