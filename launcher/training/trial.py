@@ -6,6 +6,7 @@ without a word and fails at the first product.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -33,9 +34,8 @@ def try_quantized_kernels(plan: RunPlan) -> None:
 
 
 def _multiply_in_4_bit(device: str) -> None:
-    from bitsandbytes.nn import Linear4bit
-
-    layer: Any = Linear4bit(_WIDTH, _WIDTH, bias=False, quant_type="nf4").to(device)
+    linear: Any = _module("bitsandbytes.nn").Linear4bit
+    layer = linear(_WIDTH, _WIDTH, bias=False, quant_type="nf4").to(device)
     rows: Any = torch.ones(2, _WIDTH, device=device, requires_grad=True)
     product: Any = layer(rows)
     product.sum().backward()
@@ -44,11 +44,15 @@ def _multiply_in_4_bit(device: str) -> None:
 
 
 def _step_in_8_bit(device: str) -> None:
-    from bitsandbytes.optim import AdamW8bit
-
+    adam: Any = _module("bitsandbytes.optim").AdamW8bit
     weight: Any = torch.nn.Parameter(torch.ones(_WIDTH, _WIDTH, device=device))
-    optimizer: Any = AdamW8bit([weight], lr=0.1)
+    optimizer = adam([weight], lr=0.1)
     weight.sum().backward()
     optimizer.step()
     if not bool((weight < 1).all()):
         raise RuntimeError("an 8-bit optimizer step changed nothing")
+
+
+def _module(name: str) -> Any:
+    """A part of bitsandbytes, whose functions carry no types."""
+    return import_module(name)

@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stop.ignore()
         with suppress(OSError):  # a full disk must not hide which failure it was
             sys.stderr.write(without_secrets(traceback.format_exc()))
+        if stop.requested:
+            # A request in the middle of an import surfaces as whatever the import makes of it.
+            return ExitCode.INTERRUPTED
         return _report(error, events)
     return ExitCode.DONE
 

@@ -1,4 +1,4 @@
-"""launcher/view/progress.py and sentences.py: from events to what is shown, without a clock or a screen."""
+"""launcher/view/progress.py and sentences.py: from events to what is shown."""
 
 from __future__ import annotations
 
