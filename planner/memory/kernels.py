@@ -134,7 +134,7 @@ def _softmax(layers: Layers, scores: Value) -> Value:
 
 def _with_sinks(layers: Layers, scores: Value) -> Value:
     """One more column a row, the largest subtracted, softmax in the same dtype, the column off."""
-    sink = Value(layers.tape.weight(NOTHING, trained=False), _HEAD_ROWS, scores.bytes)
+    sink = Value(layers.tape.weight(NOTHING, trained=False), _HEAD_ROWS, layers.numerics.vectors)
     joined = layers.join([scores, sink], "sinks.join")
     largest = layers.tape.run(
         "sinks.max", [joined.tensor], _HEAD_ROWS * scores.bytes, saves_aside=_HEAD_ROWS * 8
