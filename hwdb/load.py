@@ -35,10 +35,18 @@ def _text(kind: Kind) -> str:
     return (_DATA / f"{kind}.json").read_text(encoding="utf-8")
 
 
+@cache
 def read_rows(kind: Kind) -> list[Row]:
-    """Rows of a kind as they stand in the file, for look-ups that build only what they return."""
+    """Rows of a kind as they stand in the file, for look-ups that build only what they return.
+
+    Cards and models that the user added stand behind them; see `hwdb.user`.
+    """
     rows: list[Row] = read_file(kind)["rows"]
-    return rows
+    if kind not in ("cards", "models"):
+        return rows
+    from hwdb.user import user_rows
+
+    return [*rows, *user_rows(kind)]
 
 
 def row_with_id(kind: Kind, row_id: str) -> Row | None:

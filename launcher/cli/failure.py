@@ -50,6 +50,7 @@ def error_document(failure: TlplanError) -> dict[str, object]:
 
 def _as_told(failure: BaseException) -> TlplanError:
     from hwdb import NotFound
+    from hwdb.user import UserRowError
     from planner.request import RequestError
     from planner.shape import ShapeError
 
@@ -63,6 +64,8 @@ def _as_told(failure: BaseException) -> TlplanError:
         option = OPTION_OF_FIELD.get(failure.field_name)
         text = str(failure)
         return UsageError(text.replace(failure.field_name, option, 1) if option else text)
+    if isinstance(failure, UserRowError):
+        return UsageError(str(failure), "mend the row, or move the file away")
     if isinstance(failure, ShapeError):
         return UsageError(f"this model cannot be planned: {failure}")
     from launcher.crash_report import without_secrets, write_report
