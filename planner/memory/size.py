@@ -10,6 +10,7 @@ N tokens of the micro-batch, S tokens of a row, B rows, r rank, X experts a toke
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import mul
 
 Monomial = str
 """Dimensions in alphabetical order, such as "Nh"; "" is a plain number."""
@@ -61,10 +62,8 @@ class Size:
 
     def at(self, dimensions: Dimensions) -> float:
         """The number, once every dimension is known."""
-        total = 0.0
-        for product, count in self.terms.items():
-            total += count * dimensions[product]
-        return total
+        # Most of an estimate's time is spent here: multiplied and summed without a Python loop.
+        return sum(map(mul, self.terms.values(), map(dimensions.__getitem__, self.terms)), 0.0)
 
     def is_covered_by(self, other: Size) -> bool:
         """Whether `other` is at least as large whatever the dimensions are."""
