@@ -38,7 +38,7 @@ async def test_a_frozen_view_stands_still_and_catches_up(make_run: MakeRun, sett
         await settle(pilot, lambda: app.run_screen.reader.progress.numbers.step == 21)
         assert "step 21" not in screen_text(app)
         await pilot.press("space")
-        assert "step 21 of 185" in screen_text(app)
+        await settle(pilot, lambda: "step 21 of 185" in screen_text(app))
 
 
 async def test_cards_are_shown_in_turn(make_run: MakeRun, settle: Settle) -> None:
@@ -65,10 +65,9 @@ async def test_choices_outlive_another_size(make_run: MakeRun, settle: Settle) -
         before = screen_text(app)
         await pilot.resize_terminal(120, 40)
         await pilot.pause()
-        assert "Memory at the peak, GiB" in screen_text(app)
+        await settle(pilot, lambda: "Memory at the peak, GiB" in screen_text(app))
         await pilot.resize_terminal(80, 24)
-        await pilot.pause()
-        assert screen_text(app) == before
+        await settle(pilot, lambda: screen_text(app) == before)
 
 
 async def test_the_footer_can_be_clicked(make_run: MakeRun, settle: Settle) -> None:
@@ -79,7 +78,7 @@ async def test_the_footer_can_be_clicked(make_run: MakeRun, settle: Settle) -> N
         await settle(pilot, lambda: app.run_screen.reader.caught_up)
         column = screen_text(app).splitlines()[23].index("Chart")
         await pilot.click(offset=(column, 23))
-        assert "held out" in screen_text(app).splitlines()[2]
+        await settle(pilot, lambda: "held out" in screen_text(app).splitlines()[2])
 
 
 async def test_letters_are_text_where_text_is_typed(make_run: MakeRun, settle: Settle) -> None:
@@ -95,12 +94,12 @@ async def test_letters_are_text_where_text_is_typed(make_run: MakeRun, settle: S
         await pilot.press("l")
         await settle(pilot, lambda: "a line 199" in screen_text(app))
         await pilot.press("slash", *"quit", "space", *"jkl", "question_mark")
-        assert "quit jkl?" in screen_text(app)
+        await settle(pilot, lambda: "quit jkl?" in screen_text(app))
         await pilot.press("enter")
-        text = screen_text(app)
-        check_golden("run_screen/log-found.txt", text)
+        await settle(pilot, lambda: "51-72 of 200" in screen_text(app))
+        check_golden("run_screen/log-found.txt", screen_text(app))
         await pilot.press("escape")
-        assert not isinstance(app.screen, LogScreen)
+        await settle(pilot, lambda: not isinstance(app.screen, LogScreen))
 
 
 async def test_a_run_that_ends_shows_its_end_and_the_chart_again(
@@ -112,7 +111,7 @@ async def test_a_run_that_ends_shows_its_end_and_the_chart_again(
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot, lambda: isinstance(app.screen, EndedScreen))
         await pilot.press("v")
-        await pilot.pause()
+        await settle(pilot, lambda: "r How it ended" in screen_text(app))
         check_golden("run_screen/finished-viewed-80x24.txt", screen_text(app))
         await pilot.press("r")
         await settle(pilot, lambda: isinstance(app.screen, EndedScreen))
