@@ -12,11 +12,11 @@ from launcher.wizard.draft import Draft, plan_of
 from launcher.wizard.look import DARK
 from launcher.wizard.terminal_app import TerminalApp
 from launcher.wizard.world import World
-from planner.plan import Plan
 
 if TYPE_CHECKING:
     from launcher.wizard.model.verdicts import Verdicts
     from launcher.wizard.step import StepScreen
+    from planner.plan import Plan
 
 
 class Outcome(NamedTuple):

@@ -8,16 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from launcher.learned.estimating import learned
 from planner.advice.settings import Asked, DataFacts
-from planner.budget import Budget
-from planner.memory.once import estimate_once
-from planner.plan import Estimate, MethodAnswer, Plan, PlannedModel, make_plan
-from planner.request import Method
-from planner.settle import settle
 
+# What plans is imported where it plans: the first screen is painted without it.
 if TYPE_CHECKING:
     from launcher.data.lengths import Lengths
+    from planner.budget import Budget
+    from planner.plan import Estimate, MethodAnswer, Plan, PlannedModel
+    from planner.request import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +67,8 @@ def plan_of(draft: Draft, *, model: PlannedModel | None = None) -> Plan:
 
     Raises RequestError when what was asked for cannot be.
     """
+    from planner.plan import make_plan
+
     planned = model or (draft.model.planned if draft.model else None)
     assert planned is not None, "a plan needs a model"
     facts = draft.data.facts if draft.data is not None else None
@@ -109,6 +109,8 @@ def final_plan(draft: Draft) -> Plan:
 
     Raises RequestError when what was asked for cannot be.
     """
+    from planner.plan import make_plan
+
     assert draft.model is not None, "a plan needs a model"
     facts = draft.data.facts if draft.data is not None else None
     return make_plan(
@@ -118,7 +120,10 @@ def final_plan(draft: Draft) -> Plan:
 
 def _estimate(draft: Draft) -> Estimate:
     """The formula, remembered, and corrected by what runs on this memory have measured."""
-    return learned(estimate_once, draft.budget)
+    from launcher.learned.estimating import learned
+    from planner.memory import once
+
+    return learned(once.estimate_once, draft.budget)
 
 
 def applicable(draft: Draft) -> Asked:
@@ -131,6 +136,8 @@ def applicable(draft: Draft) -> Asked:
 
 def run_seconds(draft: Draft, answer: MethodAnswer) -> float | None:
     """How long the whole run would take with this method; None where that is unknown."""
+    from planner.settle import settle
+
     if draft.data is None:
         return None
     asked = replace(draft.asked, method=answer.method)

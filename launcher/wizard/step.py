@@ -44,6 +44,7 @@ class StepScreen(Screen[None]):
     number: ClassVar[int]
     """Place among the steps, counted from 0."""
     app: WizardApp
+    _focused_before: Widget | None = None
 
     def compose(self) -> ComposeResult:
         """The frame around `body`."""
@@ -134,7 +135,12 @@ class StepScreen(Screen[None]):
 
     def _fit(self, columns: int, rows: int) -> None:
         small = columns < LEAST_COLUMNS or rows < LEAST_ROWS
+        if small and not self.has_class("small"):
+            self._focused_before = self.focused  # what is hidden loses the focus
         self.set_class(small, "small")
+        if not small and self._focused_before is not None:
+            self.set_focus(self._focused_before)
+            self._focused_before = None
         self.set_class(columns >= WIDE_FROM and not small, "wide")
         self.set_class(columns < COLUMN, "narrow")
         if small:

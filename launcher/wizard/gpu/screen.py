@@ -74,7 +74,7 @@ class GpuStep(StepScreen):
         """Show the screen first, then read: a driver may take a second to answer."""
         super().on_mount()
         self.query_one(RowList).focus()
-        self._read()
+        self.call_after_refresh(self._read)
         self.set_interval(REREAD_SECONDS, self._read_while_shown)
 
     def _read_while_shown(self) -> None:
