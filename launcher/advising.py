@@ -54,7 +54,9 @@ def advice_on(
     )
 
 
-def advice_on_data(checkup: Checkup, model: PlannedModel | None) -> tuple[AdviceItem, ...]:
+def advice_on_data(
+    checkup: Checkup, model: PlannedModel | None, *, distance_nats: float | None = None
+) -> tuple[AdviceItem, ...]:
     """What the data alone says, and the kind of model where one is named."""
     lengths = checkup.lengths
     instruct, sibling = (None, None) if model is None else _variant(model)
@@ -69,6 +71,7 @@ def advice_on_data(checkup: Checkup, model: PlannedModel | None) -> tuple[Advice
             instruct=instruct,
             model="" if model is None else model.id,
             sibling=sibling,
+            distance_nats=distance_nats,
         )
     ).items
 

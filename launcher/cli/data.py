@@ -6,12 +6,15 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from launcher import stderr
 from launcher.cli.command_line import Parser
 from launcher.data.checkup import Checkup, check_up
 from launcher.data.fixing import write_good_rows
 from launcher.data.sources import source_of
+from launcher.errors import UsageError
+from launcher.evaluation.client import EvaluationProcess
 from launcher.exit_codes import ExitCode
 from launcher.output.check_json import json_text
 from launcher.output.data_json import data_document
@@ -37,6 +40,11 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--fix", metavar="OUT", help=f"write the good rows there, the rest to OUT{'.rest.txt'}"
     )
+    parser.add_argument(
+        "--distance",
+        action="store_true",
+        help="with a --model folder: how far the rows are from what it knows",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
 
 
@@ -50,10 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
         held_out=Path(arguments.held_out) if arguments.held_out else None,
         limit_tokens=None if model is None else model.shape.max_context_tokens,
     )
-    advice = _advice(checkup, model)
+    distance = _distance(checkup, model) if arguments.distance else None
+    advice = _advice(checkup, model, distance)
     following = _following(arguments, checkup)
     if arguments.json:
-        sys.stdout.write(json_text(data_document(checkup, advice)))
+        sys.stdout.write(json_text({**data_document(checkup, advice), "distance": distance}))
     else:
         style = style_for(sys.stdout, os.environ)
         sys.stdout.write(style.clean(data_text(checkup, advice, style, following)))
@@ -87,10 +96,29 @@ def _tokenizer_file(model: PlannedModel | None) -> Path | None:
     return path if path.is_file() else None
 
 
-def _advice(checkup: Checkup, model: PlannedModel | None) -> tuple[AdviceItem, ...]:
+def _advice(
+    checkup: Checkup, model: PlannedModel | None, distance: dict[str, Any] | None
+) -> tuple[AdviceItem, ...]:
     from launcher.advising import advice_on_data
 
-    return () if not checkup.rows or checkup.layout is None else advice_on_data(checkup, model)
+    if not checkup.rows or checkup.layout is None:
+        return ()
+    nats = None if distance is None else float(distance["distance_nats"]["value"])
+    return advice_on_data(checkup, model, distance_nats=nats)
+
+
+def _distance(checkup: Checkup, model: PlannedModel | None) -> dict[str, Any]:
+    """What the model's own loss says; a process with torch measures it."""
+    if model is None or model.folder is None:
+        raise UsageError("--distance needs a model that is here", "--model FOLDER names one")
+    if checkup.layout == "image_label" or not checkup.texts:
+        raise UsageError("--distance needs rows of text")
+    stderr.note(f"measuring the loss of {model.id} on {len(checkup.texts)} rows")
+    with EvaluationProcess("distance", Path(model.folder)) as process:
+        for text in checkup.texts:
+            process.ask(text)
+        process.end_of_questions()
+        return process.answer()
 
 
 def _following(arguments: argparse.Namespace, checkup: Checkup) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from launcher.data.surveying import Surveyed, near_repeats, survey_source
 from planner.advice.settings import FEWEST_ROWS_TO_HOLD_OUT
 from planner.loop import held_out_share
 
+_TEXTS_KEPT = 64
 Verdict = Literal["usable", "usable with warnings", "not usable as it is"]
 
 
@@ -47,6 +49,8 @@ class Checkup:
     held_out_rows: int
     held_out_how: str
     repeats: tuple[Repeat, ...]
+    texts: tuple[str, ...]
+    """A sample of what rows say, by chance."""
     unused_fields: tuple[tuple[str, int], ...]
     """Fields nothing is learned from, with the line of the first."""
 
@@ -108,6 +112,10 @@ def check_up(
         held_out_rows=held_out_rows,
         held_out_how=how,
         repeats=tuple(repeats),
+        texts=tuple(
+            each.text.replace("\x1e", ": ").replace("\x1f", "\n")
+            for each in heapq.nlargest(_TEXTS_KEPT, survey.sample)
+        ),
         unused_fields=tuple(survey.unused.items()),
     )
 

@@ -46,6 +46,11 @@ class EvaluationProcess:
         stream.write(json.dumps(value) + "\n")
         stream.flush()
 
+    def end_of_questions(self) -> None:
+        """Nothing more will be asked."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
     def answer(self) -> dict[str, Any]:
         """The next line. Raises the failure it tells, TlplanError when the process is gone."""
         stream = self._process.stdout

@@ -2,14 +2,16 @@
 
     python -m launcher.evaluation.worker eval RUN [--data FILE] [--rows N] [--seconds S]
     python -m launcher.evaluation.worker chat RUN
+    python -m launcher.evaluation.worker distance MODEL_FOLDER < texts, one JSON line each
 
-eval prints one JSON document; chat answers one JSON line a line of stdin.
+eval and distance print one JSON document; chat answers one JSON line a line of stdin.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -33,6 +35,12 @@ def main() -> int:
     # Libraries write to stdout as they please; the answer must stay alone there.
     answer, sys.stdout = sys.stdout, sys.stderr
     try:
+        if options.command == "distance":
+            os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
+            from launcher.evaluation.distance import distance_of  # torch: some ten seconds
+
+            _say(answer, distance_of(options.run, [json.loads(line) for line in sys.stdin]))
+            return 0
         plan = stored_plan(RunFolder(options.run))
         prepare_environment(plan)
         require_packages(plan)
@@ -83,7 +91,7 @@ def _say(stream: Any, value: Any) -> None:
 
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m launcher.evaluation.worker")
-    parser.add_argument("command", choices=("eval", "chat"))
+    parser.add_argument("command", choices=("eval", "chat", "distance"))
     parser.add_argument("run", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--rows", type=int, default=100)

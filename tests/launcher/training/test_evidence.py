@@ -16,6 +16,7 @@ import pytest
 from launcher.evaluation.outcomes import read_outcomes
 from launcher.exit_codes import ExitCode
 from launcher.runs.events import Event
+from planner.advice.situation import FAR_NATS
 from planner.optional_sections import EvaluationSection
 from planner.plan_file import plan_file_text
 from tests.launcher.cli.program import tlplan
@@ -90,3 +91,20 @@ def test_eval_measures_again_what_the_run_measured(run: tuple[Path, list[Event]]
     again = json.loads(answer.out)["conditions"]["tuned"]
     assert again["exact match"] == before["exact match"]
     assert again["ROUGE-L"] == before["ROUGE-L"]
+
+
+def test_how_far_rows_are_is_measured_by_the_models_own_loss(smollm2: Path) -> None:
+    """General prose is at no distance; letters at random are farther than far."""
+    import random
+
+    from launcher.evaluation.distance import distance_of
+    from launcher.evaluation.likelihood import general_suite
+
+    draw = random.Random(3)
+    noise = ["".join(draw.choices("abcdefghij klmnop", k=80)) for _ in range(8)]
+
+    near = distance_of(smollm2, general_suite()[1])["distance_nats"]
+    far = distance_of(smollm2, noise)["distance_nats"]
+
+    assert near["low"] < 0 < near["high"]
+    assert far["low"] > FAR_NATS
