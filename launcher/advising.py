@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import hwdb
+from launcher import stderr
 from launcher.data.checkup import Checkup
 from launcher.data.tokenizer_files import chat_template_source
 from planner.advice.settings import TASK_OF_LAYOUT
@@ -52,6 +53,22 @@ def advice_on(
             offers=_offers(plan, seconds or {}, usd or {}),
         )
     )
+
+
+def tell_advice(plan: Plan) -> None:
+    """Say on stderr what to know before launching: warnings, and the advised way where it differs.
+
+    What merely agrees with the plan is left to the wizard and `tlplan data`.
+    """
+    advice = advice_on(plan)
+    if advice is None:
+        return
+    for item in advice.items:
+        if item.level == "warning":
+            stderr.warning(item.text)
+    chosen = plan.chosen
+    if chosen is not None and advice.advised not in (chosen.method, "in-context"):
+        stderr.note(advice.reason)
 
 
 def advice_on_data(

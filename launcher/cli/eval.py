@@ -10,7 +10,7 @@ from typing import Any
 from launcher import stderr
 from launcher.cli.command_line import Parser, whole_number
 from launcher.evaluation.client import EvaluationProcess
-from launcher.evaluation.text import evidence_lines, read_report
+from launcher.evaluation.text import evidence_lines, gate_code, read_report
 from launcher.exit_codes import ExitCode
 from launcher.output.check_json import json_text
 from launcher.runs.folder import find_run
@@ -47,12 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         sys.stdout.write("".join(f"{line}\n" for line in evidence_lines(report)))
     return gate_code(report) if arguments.gate else ExitCode.DONE
-
-
-def gate_code(report: dict[str, Any] | None) -> ExitCode:
-    """DONE when tuned is better beyond doubt, else NOT_BETTER, also without any evidence."""
-    better = report is not None and report.get("judgement") == "better"
-    return ExitCode.DONE if better else ExitCode.NOT_BETTER
 
 
 def _measured(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:

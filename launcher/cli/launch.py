@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import get_args
 
 from launcher import stderr
+from launcher.advising import tell_advice
 from launcher.cli.command_line import Parser
 from launcher.errors import NoDisk, UsageError
+from launcher.evaluation.text import gate_code, read_report
 from launcher.exit_codes import ExitCode
 from launcher.planned_time import is_worth_rehearsing
 from launcher.planning import add_planning_options, plan_from_arguments
@@ -61,20 +63,32 @@ def add_arguments(parser: Parser) -> None:
         "--out", metavar="DIR", help="run folder; runs/MODEL-METHOD-NN otherwise"
     )
     launching.add_argument("--force", action="store_true", help="start even if nothing fits")
+    launching.add_argument(
+        "--gate", action="store_true", help="exit code 10 unless the result beats the base model"
+    )
     launching.add_argument("--json", action="store_true", help="the events, one JSON line each")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan or read the plan, check that it can run here, and carry it out."""
     text, run_plan = _from_file(arguments) if arguments.plan else _from_options(arguments)
+    if arguments.gate and (arguments.detach or not run_plan.evaluation.answer_rows):
+        raise UsageError(
+            "--gate needs a run that is waited for and rows that are held out",
+            "leave --detach out; set answer_rows above 0 in section evaluation of the plan",
+        )
     needed = check_launch(run_plan, force=arguments.force)
-    return launch_run(text, run_plan, launch_options(arguments, needed_disk_bytes=needed))
+    code = launch_run(text, run_plan, launch_options(arguments, needed_disk_bytes=needed))
+    if code == ExitCode.DONE and arguments.gate and not arguments.dry_run:
+        return gate_code(read_report(Path(run_plan.output.folder)))
+    return code
 
 
 def _from_options(arguments: argparse.Namespace) -> tuple[str, RunPlan]:
     plan = plan_from_arguments(arguments)
     for found in plan.warnings:
         stderr.warning(found.text)
+    tell_advice(plan)
     if plan.budget is not None and plan.budget.source == "simulated":
         raise UsageError(
             f"{plan.budget.name} is simulated: nothing can run on it",

@@ -7,6 +7,7 @@ import dataclasses
 import sys
 
 from launcher import stderr
+from launcher.advising import tell_advice
 from launcher.cli.command_line import Parser
 from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = plan_from_arguments(arguments)
     for warning in plan.warnings:
         stderr.warning(warning.text)
+    tell_advice(plan)
     if arguments.explain:
         return _explain(plan, as_json=arguments.json)
     ready = ready_plan(plan, out=arguments.out, force=arguments.force)

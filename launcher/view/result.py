@@ -129,5 +129,18 @@ def next_steps(progress: RunProgress, folder: RunFolder) -> Iterator[str]:
     if progress.result == "adapter":
         yield f'Use it   PeftModel.from_pretrained(base_model, "{where}/adapter")'
     elif progress.result == "model":
-        yield f'Use it   AutoModelForCausalLM.from_pretrained("{where}/model")'
+        yield f'Use it   {_loader(folder)}.from_pretrained("{where}/model")'
     yield "Next     tlplan runs"
+
+
+def _loader(folder: RunFolder) -> str:
+    """The class of transformers that loads the model, by the task in the plan."""
+    try:
+        text = folder.plan.read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    if "task: text-classification" in text:
+        return "AutoModelForSequenceClassification"
+    if "task: image-classification" in text:
+        return "AutoModelForImageClassification"
+    return "AutoModelForCausalLM"
