@@ -40,7 +40,7 @@ def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[s
     """The candidates of one block's forward and backward; `adapted` names linears with adapters."""
     keeps = request.accumulation == 1 and not request.steps_in_backward
     tape, stream_bytes = block_tape(shape, request, adapted)
-    entering = numerics_of(request, shape.family).embeddings
+    entering = numerics_of(request, shape.family).entering
     first, _ = _written(shape, request, adapted, entering, needs_grad=False)
     return BlockPass(
         moments=tape.replay(keeps_weight_gradients=keeps),
@@ -68,7 +68,7 @@ def block_tape(
     The stream's dtype is what a block makes of the one it is given: norms and quantized linears
     may widen it.
     """
-    entering = numerics_of(request, shape.family).embeddings
+    entering = numerics_of(request, shape.family).entering
     tape, leaving = _written(shape, request, adapted, entering, needs_grad=True)
     while leaving != entering:
         entering = leaving
@@ -136,6 +136,9 @@ class _Block:
         self.shape = shape
         self.family = shape.family
         self.norm_names = {each.name for each in shape.norms}
+        self.has_layer_scale = any(
+            each.name == "layer_scale1" for each in self.family.block_tensors
+        )
         roles = ("attention_in", "attention_out", "mlp_in", "mlp_out")
         self.by_role = {
             role: [line for line in shape.linears if line.role == role] for role in roles
@@ -157,14 +160,20 @@ class _Block:
             held += [normed.tensor, branch.tensor] if self.family.holds_first_half else []
             if self.family.scales_residual:
                 branch = self.library.unary(branch, "residual.scale")
+            if self.has_layer_scale:
+                scale = self.library.weight(Size.of("h"), self.library.numerics.vectors)
+                branch = self.library.multiply(branch, scale, "layer_scale")
             stream = self.library.add(stream, branch)
         self.library.tape.keep(*held)
         return stream
 
     def _norms_the_sum(self, stream: Value) -> Value:
         for half in (self._attention, self._feed_forward):
-            total = self.library.add(stream, half(stream))
-            stream = self._norm(total, "norm_of_sum")
+            branch = half(stream)
+            normed = self._norm(self.library.add(stream, branch), "norm_of_sum")
+            # The frames of the half and of the block hold what they were given.
+            self.library.tape.keep(stream.tensor, branch.tensor)
+            stream = normed
         return stream
 
     def _parallel(self, stream: Value) -> Value:

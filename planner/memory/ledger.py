@@ -37,7 +37,8 @@ class Ledger:
         self.stream_bytes = block.stream_bytes
         self.stream = self._at(Size.of("Nh")) * block.stream_bytes
         self.kept_a_block = self._kept_a_block()
-        self.kept_once = self._kept_once()
+        self.embedded = self._embedded()
+        self.kept_once = self._kept_once() + self.embedded
         # Gradients of the micro-batches before this one.
         self.accumulated = states.gradients_bytes if request.accumulation > 1 else 0
         self.trained_blocks = (
@@ -76,9 +77,27 @@ class Ledger:
         if self.request.method == "full":
             return mask
         # The first input has the embeddings' dtype, which blocks may have widened.
-        narrower = self.stream * self.numerics.embeddings // self.stream_bytes
-        extra = narrower if self.shape.family.embeddings_change or drops else 0
+        narrower = self.stream * self.numerics.entering // self.stream_bytes
+        changed = self.shape.family.embeddings_change or self.shape.family.embedding_norms or drops
+        extra = self.stream * self.numerics.embeddings // self.stream_bytes if changed else 0
         return mask + extra - (self.stream - narrower)
+
+    def _embedded(self) -> int:
+        """What the embeddings' norm and dropout keep, where a graph reaches down to them.
+
+        Checkpoints ask for a gradient of the embeddings even where only adapters are trained.
+        """
+        request, numerics, family = self.request, self.numerics, self.shape.family
+        adapted = request.adapter is not None
+        reached = request.checkpointing != "none" if adapted else request.trainable_layers is None
+        elements = request.tokens * self.shape.hidden_size
+        kept = 0
+        if family.embedding_norms:
+            width = 4 if numerics.autocast else numerics.embeddings
+            kept += elements * width + 8 * request.tokens
+        if self.shape.dropout("embedding") and request.checkpointing == "none":
+            kept += elements
+        return kept if reached else 0
 
     def _first_block(self) -> int:
         """Nothing before it is trained with adapters, or where lower blocks are frozen."""
@@ -221,7 +240,7 @@ class Ledger:
             self._candidate(
                 "backward",
                 largest,
-                kept=frozen + self._input_kept() + rope,
+                kept=frozen + self._input_kept() + rope + self.embedded,
                 gradients=self._gradients_at_first(),
                 extra=output,
             ),

@@ -19,6 +19,8 @@ class Numerics(NamedTuple):
     """What matrix products run in."""
     embeddings: int
     """What leaves the embeddings; blocks may make the residual stream wider."""
+    entering: int
+    """What enters the first block: embeddings, behind their norm where they have one."""
     norm_weights: int
     vectors: int
     """Weights of a block that are neither linears nor norms: experts, which bitsandbytes leaves."""
@@ -38,10 +40,14 @@ def numerics_of(request: TrainingRequest, family: Family) -> Numerics:
         base = 4  # the launcher loads embeddings and norms in fp32 there and computes in fp32
     wide = 4 if request.kbit_prepare else base
     adapters = None if request.adapter is None else _BYTES[request.adapter.dtype]
+    embeddings = base if _cast_back(request, family) else wide
+    # Autocast runs layer_norm in fp32 and leaves its result so.
+    normed = bool(family.embedding_norms) and request.autocast is not None
     return Numerics(
         weights=base if quantized or not asked else wide,
         compute=2 if request.autocast else base,
-        embeddings=base if _cast_back(request, family) else wide,
+        embeddings=embeddings,
+        entering=4 if normed and family.norm_kind == "layer" else embeddings,
         norm_weights=wide,
         vectors=wide,
         head_weights=base if request.autocast == "bf16" else wide,
