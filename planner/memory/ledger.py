@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from planner.memory.block import BlockPass
 from planner.memory.candidate import Candidate, Phase
+from planner.memory.embeddings import kept_by_embeddings
 from planner.memory.head import HeadBytes
 from planner.memory.numerics import Numerics
 from planner.memory.replay import Moment
@@ -37,7 +38,7 @@ class Ledger:
         self.stream_bytes = block.stream_bytes
         self.stream = self._at(Size.of("Nh")) * block.stream_bytes
         self.kept_a_block = self._kept_a_block()
-        self.embedded = self._embedded()
+        self.embedded = kept_by_embeddings(shape, request, numerics)
         self.kept_once = self._kept_once() + self.embedded
         # Gradients of the micro-batches before this one.
         self.accumulated = states.gradients_bytes if request.accumulation > 1 else 0
@@ -81,23 +82,6 @@ class Ledger:
         changed = self.shape.family.embeddings_change or self.shape.family.embedding_norms or drops
         extra = self.stream * self.numerics.embeddings // self.stream_bytes if changed else 0
         return mask + extra - (self.stream - narrower)
-
-    def _embedded(self) -> int:
-        """What the embeddings' norm and dropout keep, where a graph reaches down to them.
-
-        Checkpoints ask for a gradient of the embeddings even where only adapters are trained.
-        """
-        request, numerics, family = self.request, self.numerics, self.shape.family
-        adapted = request.adapter is not None
-        reached = request.checkpointing != "none" if adapted else request.trainable_layers is None
-        elements = request.tokens * self.shape.hidden_size
-        kept = 0
-        if family.embedding_norms:
-            width = 4 if numerics.autocast else numerics.embeddings
-            kept += elements * width + 8 * request.tokens
-        if self.shape.dropout("embedding") and request.checkpointing == "none":
-            kept += elements
-        return kept if reached else 0
 
     def _first_block(self) -> int:
         """Nothing before it is trained with adapters, or where lower blocks are frozen."""
