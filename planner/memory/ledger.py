@@ -39,7 +39,7 @@ class Ledger:
         self.stream = self._at(Size.of("Nh")) * block.stream_bytes
         self.kept_a_block = self._kept_a_block()
         self.embedded = kept_by_embeddings(shape, request, numerics)
-        self.kept_once = self._kept_once() + self.embedded
+        self.kept_once = self.embedded + self._kept_once()
         # Gradients of the micro-batches before this one.
         self.accumulated = states.gradients_bytes if request.accumulation > 1 else 0
         self.trained_blocks = (
@@ -124,10 +124,6 @@ class Ledger:
             activations_bytes=kept + saved,
             temporaries_bytes=temporaries,
         )
-
-    def largest_forward(self) -> int:
-        """Most bytes one block holds in forward."""
-        return self._at(self._largest(self.block.forward).total)
 
     def forward(self) -> list[Candidate]:
         """The last block's forward, everything before it kept."""

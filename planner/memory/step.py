@@ -46,7 +46,7 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
         *ledger.backward(),
         *ledger.embeddings(),
         *ledger.optimizer(),
-        *outside.evaluate(ledger.largest_forward(), head),
+        *outside.evaluate(_largest_forward(block, dimensions), head),
         *outside.save(shape, request, numerics),
     ]
     moments = (
@@ -55,6 +55,11 @@ def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
         *map(sharding.on, candidates),
     )
     return Step(states=states, candidates=moments)
+
+
+def _largest_forward(block: BlockPass, dimensions: Dimensions) -> int:
+    """Most bytes one block holds in forward."""
+    return max(round(moment.total.at(dimensions)) for moment in block.moments.forward)
 
 
 def _head(
