@@ -28,7 +28,7 @@ def explain_document(explored: Explored, chosen: Configuration) -> dict[str, Any
     return {
         "schema_version": 1,
         "configurations": len(explored.configurations),
-        "chosen": _document(chosen, explored.needed_bytes(chosen)),
+        "chosen": _document(chosen, explored.needed(chosen).expected_bytes),
         "front": [_document(one, needed) for one, needed in front(explored)],
         "toggles": [one._asdict() for one in toggles(explored, chosen)],
         "rejected": [one._asdict() for one in rejected(explored, chosen)],

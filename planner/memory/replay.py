@@ -249,8 +249,9 @@ def largest(moments: Sequence[Moment]) -> list[Moment]:
     """Without the moments that another one exceeds whatever the dimensions are."""
     kept: list[Moment] = []
     for moment in moments:
-        if any(moment.total.is_covered_by(other.total) for other in kept):
+        total = moment.total
+        if any(total.is_covered_by(other.total) for other in reversed(kept)):
             continue
-        kept = [other for other in kept if not other.total.is_covered_by(moment.total)]
+        kept = [other for other in kept if not other.total.is_covered_by(total)]
         kept.append(moment)
     return kept

@@ -36,13 +36,29 @@ class Size:
         return Size(terms)
 
     def __add__(self, other: Size) -> Size:
+        # A tape's replay adds some ten thousand sizes: no term is looked at twice.
+        if not other.terms:
+            return self
+        if not self.terms:
+            return other
         terms = dict(self.terms)
         for product, count in other.terms.items():
-            terms[product] = terms.get(product, 0.0) + count
-        return Size(terms)
+            total = terms.get(product, 0.0) + count
+            if total:
+                terms[product] = total
+            else:
+                del terms[product]
+        return Size._of_terms(terms)
 
     def __sub__(self, other: Size) -> Size:
-        return self + other * -1
+        return self + other * -1 if other.terms else self
+
+    @staticmethod
+    def _of_terms(terms: dict[Monomial, float]) -> Size:
+        """Terms of which none is zero."""
+        made = Size.__new__(Size)
+        made.terms = terms
+        return made
 
     def __mul__(self, other: Size | float) -> Size:
         if not isinstance(other, Size):
@@ -67,10 +83,14 @@ class Size:
 
     def is_covered_by(self, other: Size) -> bool:
         """Whether `other` is at least as large whatever the dimensions are."""
-        more = other.terms
-        return all(
-            count <= more.get(product, 0.0) for product, count in self.terms.items()
-        ) and all(count >= 0 for product, count in more.items() if product not in self.terms)
+        own, more = self.terms, other.terms
+        for product, count in own.items():
+            if count > more.get(product, 0.0):
+                return False
+        for product, count in more.items():  # noqa: SIM110 - a generator takes twice as long
+            if count < 0 and product not in own:
+                return False
+        return True
 
 
 class Dimensions(dict[Monomial, float]):

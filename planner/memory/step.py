@@ -85,6 +85,10 @@ def _dimensions(shape: ModelShape, request: TrainingRequest) -> Dimensions:
     )
 
 
+_LIKE = {"nf4-dq": "nf4", "fp16": "bf16"}
+"""Weights that make the same tensors in a block: only they themselves are stored otherwise."""
+
+
 def _block(shape: ModelShape, request: TrainingRequest) -> BlockPass:
     """The block's pass; written once for all requests that differ only in sizes."""
     targets = request.adapter.targets if request.adapter else ()
@@ -92,9 +96,10 @@ def _block(shape: ModelShape, request: TrainingRequest) -> BlockPass:
     names = tuple(line.name for line in shape.linears)
     key = (
         shape.family.model_type, shape.activation, shape.parallel_residual, request.stack,
-        names, adapted, request.method, request.weights, request.autocast,
-        request.kbit_prepare, request.attention, request.padded, request.transformers_version,
-        request.device, request.fused_kernels, request.steps_in_backward, request.accumulation > 1,
+        names, adapted, request.method, _LIKE.get(request.weights, request.weights),
+        request.autocast, request.kbit_prepare, request.attention, request.padded,
+        request.transformers_version, request.device, request.fused_kernels,
+        request.steps_in_backward, request.accumulation > 1,
         request.trainable_layers is not None and request.trainable_layers < shape.layers,
         request.checkpointing == "none",
         shape.sizes.get("q") == shape.sizes.get("k"), shape.sizes.get("d", 0) > 256,

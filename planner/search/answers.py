@@ -52,7 +52,7 @@ def best(explored: Explored, *, runnable: bool, method: str | None = None) -> Co
         equal,
         key=lambda one: (
             one.structure.optimizer != _USUAL_OPTIMIZER,
-            explored.needed_bytes(one),
+            explored.needed(one).expected_bytes,
         ),
     )
 
@@ -70,11 +70,16 @@ def front(explored: Explored, *, runnable: bool = False) -> list[tuple[Configura
     for one in explored.by_time:
         if runnable and not one.runnable:
             continue
-        if lightest is not None and explored.least_bytes(one) >= lightest:
+        # From the cheapest question to the dearest: most are answered by what others told.
+        if lightest is not None and (
+            explored.least_bytes(one) >= lightest
+            or explored.least(one).expected_bytes >= lightest
+            or explored.needed(one).expected_bytes >= lightest
+        ):
             continue
         if not explored.fits(one):
             continue
-        needed = explored.needed_bytes(one)
+        needed = explored.needed(one).expected_bytes
         if lightest is None or needed < lightest:
             lightest = needed
             slower = found and one.seconds_per_row > _EQUAL * found[-1][0].seconds_per_row
@@ -86,7 +91,7 @@ def front(explored: Explored, *, runnable: bool = False) -> list[tuple[Configura
 
 def toggles(explored: Explored, chosen: Configuration) -> list[Priced]:
     """Every configuration that differs from the chosen one in a single setting."""
-    here, needed = chosen.words, explored.needed_bytes(chosen)
+    here, needed = chosen.words, explored.needed(chosen).expected_bytes
     found = []
     for one in explored.configurations:
         name = _single_change(here, one.words)
@@ -96,7 +101,7 @@ def toggles(explored: Explored, chosen: Configuration) -> list[Priced]:
                     setting=name,
                     value=one.words[SETTINGS.index(name)],
                     time_fraction=one.seconds_per_row / chosen.seconds_per_row - 1,
-                    memory_bytes=explored.needed_bytes(one) - needed,
+                    memory_bytes=explored.needed(one).expected_bytes - needed,
                     fits=explored.fits(one),
                     runnable=one.runnable,
                 )

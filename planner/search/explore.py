@@ -22,6 +22,7 @@ from planner.speed.work import Execution
 
 if TYPE_CHECKING:
     from hwdb.card import Card
+    from planner.memory.interval import Band
 
 _FILL = 0.97
 """Of a packed row, by the best fit."""
@@ -79,7 +80,7 @@ class Explored:
         self.shape, self.configurations = shape, tuple(configurations)
         self.capacity_bytes, self._micros = capacity_bytes, micros
         self._most: dict[tuple[object, ...], int] = {}
-        self._least: dict[tuple[str, ...], int] = {}
+        self._needed: dict[tuple[object, ...], Band] = {}
         self.estimates = 0
         """Memory estimates so far."""
 
@@ -88,43 +89,52 @@ class Explored:
         """Fastest first."""
         return sorted(self.configurations, key=lambda one: one.seconds_per_row)
 
-    def needed_bytes(self, one: Configuration) -> int:
-        """Expected need of a configuration."""
-        self.estimates += 1
-        return estimate_once(self.shape, one.request).needed.expected_bytes
+    def needed(self, one: Configuration) -> Band:
+        """Need of a configuration; compiled or not, it is the same."""
+        return self._need(one.structure, one.structure.optimizer, one.micro_batch, one.packed)
+
+    def least(self, one: Configuration) -> Band:
+        """What it needs at least, whatever its optimizer."""
+        return self._need(one.structure, _LIGHTEST_OPTIMIZER, one.micro_batch, one.packed)
 
     def least_bytes(self, one: Configuration) -> int:
         """What no configuration of this structure, whatever optimizer and batch, gets below.
 
         Eager attention keeps its scores on top of what the fused kernel keeps.
         """
-        request = one.structure.request
-        attention = "sdpa" if request.attention == "eager" else request.attention
-        key = (*one.structure[:4], attention)
-        known = self._least.get(key)
+        structure = one.structure
+        if structure.attention == "eager":
+            fused = replace(structure.request, attention="sdpa")
+            structure = structure._replace(attention="sdpa", request=fused)
+        return self._need(structure, _LIGHTEST_OPTIMIZER, 1, packed=False).expected_bytes
+
+    def _need(self, structure: Structure, optimizer: str, micro: int, packed: bool) -> Band:
+        packed = packed or micro == 1  # a row alone has no padding
+        key = (*structure[:5], optimizer, micro, packed)
+        known = self._needed.get(key)
         if known is None:
-            lightest = replace(request, optimizer=_LIGHTEST_OPTIMIZER, attention=attention)
-            known = self._least[key] = estimate_once(self.shape, lightest).needed.expected_bytes
+            request = _at(structure.request, micro, packed=packed, optimizer=optimizer)
+            self.estimates += 1
+            known = self._needed[key] = estimate_once(self.shape, request).needed
         return known
 
     def fits(self, one: Configuration) -> bool:
         """Whether the upper end of its need fits."""
         structure = one.structure
-        if structure.optimizer != _LIGHTEST_OPTIMIZER:
-            lightest = replace(structure.request, optimizer=_LIGHTEST_OPTIMIZER)
-            if one.micro_batch > self._limit(structure[:5], lightest, one.packed):
-                return False
-        return one.micro_batch <= self._limit(structure[:6], structure.request, one.packed)
+        if one.micro_batch > self._limit(structure, _LIGHTEST_OPTIMIZER, one.packed):
+            return False
+        return one.micro_batch <= self._limit(structure, structure.optimizer, one.packed)
 
-    def _limit(self, key: tuple[object, ...], request: TrainingRequest, packed: bool) -> int:
+    def _limit(self, structure: Structure, optimizer: str, packed: bool) -> int:
         """The largest batch that fits, 0 for none."""
-        known = self._most.get((*key, packed))
+        key = (*structure[:5], optimizer, packed)
+        known = self._most.get(key)
         if known is not None:
             return known
         low, high = 0, len(self._micros)
         while low < high:
             middle = (low + high) // 2
-            if self._holds(_at(request, self._micros[middle], packed=packed)):
+            if self._holds(structure, optimizer, self._micros[middle], packed):
                 low = middle + 1
             else:
                 high = middle
@@ -132,10 +142,9 @@ class Explored:
         self._most[key] = most
         return most
 
-    def _holds(self, request: TrainingRequest) -> bool:
-        self.estimates += 1
+    def _holds(self, structure: Structure, optimizer: str, micro: int, packed: bool) -> bool:
         try:
-            needed = estimate_once(self.shape, request).needed
+            needed = self._need(structure, optimizer, micro, packed)
         except RequestError:
             return False
         return needed.high_bytes <= self.capacity_bytes
@@ -170,8 +179,12 @@ def explore(
     return Explored(shape, found, capacity_bytes, micros)
 
 
-def _at(request: TrainingRequest, micro: int, *, packed: bool) -> TrainingRequest:
-    return replace(request, micro_batch=micro, padded=micro > 1 and not packed)
+def _at(
+    request: TrainingRequest, micro: int, *, packed: bool, optimizer: str | None = None
+) -> TrainingRequest:
+    optimizer = optimizer or request.optimizer
+    padded = micro > 1 and not packed
+    return replace(request, micro_batch=micro, padded=padded, optimizer=optimizer)
 
 
 class _Timings:

@@ -72,11 +72,28 @@ def test_nothing_on_the_front_is_beaten_in_both(explored: Explored) -> None:
         assert needed > less
     for one in explored.configurations[::11]:
         if explored.fits(one):
-            needed = explored.needed_bytes(one)
+            needed = explored.needed(one).expected_bytes
             assert not all(
                 one.seconds_per_row < 0.99 * known.seconds_per_row and needed < least
                 for known, least in found
             )
+
+
+def test_the_front_is_what_plain_estimates_of_all_give(explored: Explored) -> None:
+    """No need that was taken for granted changes which configurations are on it."""
+    lightest: int | None = None
+    expected: list[tuple[Configuration, int]] = []
+    for one in sorted(explored.configurations, key=lambda one: one.seconds_per_row):
+        needed = estimate_memory(_SHAPE, one.request).needed
+        if needed.high_bytes > explored.capacity_bytes:
+            continue
+        if lightest is None or needed.expected_bytes < lightest:
+            lightest = needed.expected_bytes
+            if expected and one.seconds_per_row <= 1.005 * expected[-1][0].seconds_per_row:
+                expected.pop()
+            expected.append((one, lightest))
+
+    assert front(explored) == expected
 
 
 def test_toggles_change_one_setting_and_say_its_price(explored: Explored) -> None:
