@@ -58,6 +58,7 @@ Exit codes
     7  out of device memory, and no smaller step was left
     8  not enough disk
     9  training diverged: NaN or infinite loss or weights
+   10  only with --gate: the tuned model did not beat the base model
    75  interrupted and resumable; tlplan resume RUN goes on
   130  interrupted twice: stopped at once; the last checkpoint is intact
 """

@@ -1,6 +1,6 @@
 """Every exit code of a launch that ends before its first step, from the real command.
 
-The others are seen where runs are disturbed: 1, 7, 8, 9, 75 and 130 in `test_fixed`, 0 everywhere.
+5 and 7 to 10 are in `test_launch_ends`; 1, 75 and 130 where runs are disturbed; 0 everywhere.
 """
 
 from __future__ import annotations

@@ -74,13 +74,13 @@ def test_every_command_is_listed() -> None:
         assert name in COMMANDS
 
 
-def test_every_exit_code_is_explained_or_not_there_yet() -> None:
-    """`tlplan help exit-codes` explains each code but that of --gate, which does not exist yet."""
+def test_every_exit_code_is_explained() -> None:
+    """`tlplan help exit-codes` explains each code."""
     explained = {
         int(word) for word in re.findall(r"^ +(\d+)  ", help_text("exit-codes"), re.MULTILINE)
     }
 
-    assert explained == set(ExitCode) - {ExitCode.NOT_BETTER}
+    assert explained == set(ExitCode)
 
 
 @pytest.mark.parametrize("topic", [*TOPICS, *COMMANDS])
