@@ -90,7 +90,7 @@ class WizardServer(Server):
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             # Another site's name for this address, or another site's page, gets nothing.
             if request.host not in hosts or request.headers.get("Origin") not in (None, *origins):
-                raise web.HTTPForbidden(text="tlplan serves this machine only\n")
+                raise web.HTTPForbidden(text="only this machine is served\n")
             given = request.query.get("token", "")
             if request.path == "/" and secrets.compare_digest(given.encode(), self.token.encode()):
                 answer = web.HTTPFound("/")
