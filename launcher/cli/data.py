@@ -33,7 +33,7 @@ def add_arguments(parser: Parser) -> None:
         "file",
         metavar="FILE",
         help="JSONL, JSON, CSV, TSV, Parquet or text, also packed; a folder of files, or of "
-        'pictures by class; a pattern such as "part-*.jsonl"; a data set of the Hub',
+        'pictures by class; a pattern such as "part-*.jsonl"',
     )
     parser.add_argument("--model", metavar="NAME", help="count tokens as this model would")
     parser.add_argument("--held-out", metavar="FILE", help="rows to measure on, looked for repeats")

@@ -10,4 +10,5 @@ _GIVEN_WITH = re.compile(r" given with --[a-z-]+")
 
 def without_options(text: str) -> str:
     """The text as one reads it where nothing is typed as an option."""
-    return _OPTION_BEFORE_A_VALUE.sub("", _GIVEN_WITH.sub("", text))
+    named = text.replace("--model FOLDER", "a folder in the Model step")
+    return _OPTION_BEFORE_A_VALUE.sub("", _GIVEN_WITH.sub("", named))
