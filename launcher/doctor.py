@@ -53,12 +53,13 @@ def examine() -> Checkup:
         python_version=platform.python_version(),
         python_path=sys.executable,
         machine=read_machine(),
-        packages=_packages(),
+        packages=wanted_packages(),
         disk_free_bytes=shutil.disk_usage(Path.cwd()).free,
     )
 
 
-def _packages() -> tuple[Package, ...]:
+def wanted_packages() -> tuple[Package, ...]:
+    """Each package tlplan asks for beside the one that is here; imports none of them."""
     try:
         lines = requires(_DISTRIBUTION) or []
     except PackageNotFoundError:

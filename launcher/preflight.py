@@ -5,8 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from launcher.doctor import wanted_packages
 from launcher.errors import MissingHere, NothingFits
 from launcher.hardware import hardware_for
+from launcher.memory_holders import memory_holders
 from launcher.model_files import require_model
 from launcher.models import resolve_model
 from launcher.training.arguments import refuse_what_is_not_there
@@ -40,13 +42,18 @@ def check_launch(run_plan: RunPlan, *, force: bool) -> int:
 
 
 def require_packages(run_plan: RunPlan) -> None:
-    """Raise MissingHere naming the packages that training needs and this machine lacks."""
+    """Raise MissingHere naming what training needs and this machine lacks or has too old or new."""
     needed = list(_TRAINING_PACKAGES)
     if run_plan.method.name == "qlora" or "8bit" in run_plan.training.optimizer:
         needed.append(_QUANTIZING_PACKAGE)
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise MissingHere(f"training needs {', '.join(missing)}, not installed here", INSTALL_HINT)
+    unfit = [each for each in wanted_packages() if each.name in needed and each.fits is False]
+    if unfit:
+        told = ", ".join(f"{each.name} {each.wanted}, not {each.installed}" for each in unfit)
+        asked = " ".join(f"'{each.name}{each.wanted}'" for each in unfit)
+        raise MissingHere(f"training needs {told}", f"pip install {asked}")
 
 
 def _require_attention(run_plan: RunPlan) -> None:
@@ -97,7 +104,7 @@ def _require_memory(run_plan: RunPlan, budget: Budget | None) -> None:
     if needed > budget.free_bytes:
         raise NothingFits(
             f"the plan needs {gib_text(needed)} GiB, {gib_text(budget.free_bytes)} are free now",
-            "tlplan doctor shows what takes the memory",
+            *memory_holders(budget.uuid),
             "--force starts it all the same",
         )
 
