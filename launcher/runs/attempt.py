@@ -100,7 +100,7 @@ class Attempt:
             if self._record.last_word is None:  # the end of a run is its last event
                 memory.sample(worker.pid, now)
             self._beat(now)
-            if pressure.critical(now) and self._record.phase == "training":
+            if self._record.phase == "training" and pressure.critical(now):
                 worker.ask_to_save()
             self._keep_deadline(worker, now, gpu_lost=memory.lost_gpu is not None)
             self._end_if_hung(worker, pulse, now)

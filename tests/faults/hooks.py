@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,40 @@ def jump_clock(fault: Fault, run: Path) -> None:
     time.time = jumped
 
 
+def _memory(fault: Fault, run: Path) -> None:
+    """Host memory is nearly used up in a step, which lasts until the supervisor has seen it."""
+    from launcher.training.stopping import StopRequest
+
+    real = StopRequest._on_save_signal
+    asked: list[bool] = []
+
+    def told(stop: Any, *arguments: Any) -> None:
+        real(stop, *arguments)
+        asked.append(True)
+
+    def wait(_trainer: Any, _fault: Fault, loss: Any) -> Any:
+        deadline = time.monotonic() + 60
+        while not asked and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return loss
+
+    StopRequest._on_save_signal = told  # type: ignore[method-assign]
+    _in_step(fault, run, wait)
+
+
+def use_up_memory(run: Path) -> None:
+    """From the moment the fault has happened, the supervisor reads little memory as left."""
+    from launcher.runs import pressure
+
+    real = pressure.read_host
+
+    def read() -> Any:
+        host = real()
+        return replace(host, available_bytes=100 << 20) if _marker(run).exists() else host
+
+    pressure.read_host = read
+
+
 def _in_step(fault: Fault, run: Path, act: Callable[..., Any]) -> None:
     """Call `act` behind the backward pass of the step that `fault` names."""
     from launcher.training.trainer import RunTrainer
@@ -218,4 +253,5 @@ _KINDS: dict[str, Callable[[Fault, Path], None]] = {
     "signal": _at_phase,
     "clock": _clock,
     "fill": _fill,
+    "memory": _memory,
 }

@@ -7,10 +7,10 @@ import random
 import numpy as np
 
 from launcher.runs.stored_plan import plan_in_force
-from tests.faults.kills import any_run
+from tests.faults.kills import EQUAL, any_run
 from tests.faults.kinds import kind
 from tests.faults.laboratory import Laboratory, Run
-from tests.faults.plans import STEPS
+from tests.faults.plans import CHECKPOINT_EVERY, STEPS
 
 OUT_OF_MEMORY = {
     "PyTorch": "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1.12 GiB free",
@@ -78,6 +78,20 @@ def always(laboratory: Laboratory, draw: random.Random) -> None:
     (failed,) = run.events("failed")
     assert failed["reason"].endswith("no smaller step is left"), run.story()
     assert any("would" in hint for hint in failed["hints"]), run.story()
+
+
+@kind("host memory is nearly used up", f"a warning and a checkpoint at once; then {EQUAL}")
+def pressure(laboratory: Laboratory, draw: random.Random) -> None:
+    run = any_run(laboratory, draw)
+    step = draw.choice([each for each in range(1, STEPS) if each % CHECKPOINT_EVERY])
+    run.start({"kind": "memory", "step": step})
+
+    assert run.ended().exit_code == 0, run.story()
+
+    (warning,) = (each for each in run.events("warning") if each["code"] == "HOST_MEMORY_LOW")
+    assert "100 MiB of host memory are left" in warning["message"], run.story()
+    assert step in [each["step"] for each in run.events("checkpoint")], run.story()
+    run.check_equal(intervals=0)
 
 
 def _nan(where: str) -> None:

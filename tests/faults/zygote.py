@@ -98,6 +98,8 @@ def _supervise(order: dict[str, Any]) -> None:
     launcher.runs.attempt.WorkerProcess = ForkedWorker  # type: ignore[misc]
     if (order.get("fault") or {}).get("kind") == "clock":
         hooks.jump_clock(order["fault"], run)
+    if (order.get("fault") or {}).get("kind") == "memory":
+        hooks.use_up_memory(run)
     from launcher.runs import supervisor
 
     arguments = [str(run), "--grace", str(order.get("grace", 30.0))]

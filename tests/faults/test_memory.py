@@ -1,11 +1,14 @@
-"""A run whose only way to get smaller is another optimizer."""
+"""Memory that runs out where only the optimizer can shrink, and the host's own."""
 
 from __future__ import annotations
+
+import random
 
 import numpy as np
 import pytest
 
 from launcher.runs.stored_plan import plan_in_force
+from tests.faults.kinds import all_kinds
 from tests.faults.laboratory import Laboratory
 from tests.faults.memory import OUT_OF_MEMORY
 
@@ -29,3 +32,8 @@ def test_the_moments_go_on_in_8_bit(laboratory: Laboratory) -> None:
     wanted, found = undisturbed.losses(), run.losses()
     assert found.keys() == wanted.keys(), run.story()
     assert np.allclose(list(found.values()), list(wanted.values()), rtol=0.01), run.story()
+
+
+def test_a_checkpoint_is_saved_before_the_kernel_ends_somebody(laboratory: Laboratory) -> None:
+    """Little host memory is left: said once, saved at once, and the run goes on."""
+    all_kinds()["host memory is nearly used up"].inject(laboratory, random.Random(26))
