@@ -1,9 +1,11 @@
 """What looking after a run costs: the supervisor's share of a core, its memory, and its growth.
 
-    python -m bench.supervisor [--seconds 20]
+    python -m bench.supervisor [--seconds 20] [--pairs 5] [--steps 200]
 
 The worker is one that only tells steps, twenty a second; the supervisor is the real one. Then the
-events of eight hours are replayed through what it keeps in memory.
+events of eight hours are replayed through what it keeps in memory. With --pairs a real worker
+trains under the supervisor and alone, by turns, and the ratio of their median steps is told: that
+asks for an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -12,28 +14,43 @@ import argparse
 import json
 import os
 import resource
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from launcher.runs.events import EventLog, EventTail
+from launcher.runs.events import EventLog, EventTail, read_events
+from launcher.runs.folder import RunFolder, create
 from launcher.runs.numbers import RunNumbers
 from launcher.runs.starting import start_run
 from launcher.runs.state import read_state
-from tests.launcher.run_samples import fake_supervision, sample_run, wait_until
+from launcher.runs.worker_environment import worker_environment
+from planner.plan_file import plan_file_text
+from tests.faults.model import make_data, make_model
+from tests.launcher.run_samples import ended_state, fake_supervision, sample_run, wait_until
+from tests.launcher.training.plans import make_plan
 
 HOURS = 8
 STEPS_PER_SECOND = 1
 MEMORY_EVENTS_PER_SECOND = 2
+WARM_UP_STEPS = 10
 
 
 def main() -> None:
     """Measure and print one JSON document."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--pairs", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=200)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measured = _watched(Path(folder), options.seconds) | _soak(Path(folder))
+        measured: dict[str, Any] = _watched(Path(folder), options.seconds) | _soak(Path(folder))
+        if options.pairs:
+            measured |= _overhead(Path(folder), options.pairs, options.steps)
     print(json.dumps(measured, indent=2))
 
 
@@ -77,6 +94,59 @@ def _soak(folder: Path) -> dict[str, float]:
                 numbers.apply(event)
         grown.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     return {"soak_hours": HOURS, "growth_kib_after_the_second_hour": grown[-1] - grown[1]}
+
+
+def _overhead(folder: Path, pairs: int, steps: int) -> dict[str, Any]:
+    """Median step under the supervisor over that of the same worker alone, pair by pair."""
+    model, data = make_model(folder / "model"), make_data(folder / "train.jsonl")
+
+    def seconds(name: str, carry_out: Callable[[RunFolder], None]) -> float:
+        path = folder / name
+        packed = {"packing": True, "sequence_tokens": 256}
+        plan = make_plan(
+            model=model,
+            data=data,
+            run=path,
+            max_steps=steps,
+            checkpoint_every_steps=steps,
+            **packed,
+        )
+        run = create(path, plan_file_text(plan, {}))
+        carry_out(run)
+        told = [each for each in read_events(run.events) if each["type"] == "step"]
+        assert len(told) == steps, run.log.read_text()
+        return statistics.median(each["step_seconds"] for each in told[WARM_UP_STEPS:])
+
+    ratios = []
+    for pair in range(pairs):
+        # Whoever comes second may find the machine warmer: they take turns at that too.
+        turns = [("supervised", _under_supervisor), ("alone", _alone)]
+        found = {
+            name: seconds(f"{name}-{pair}", carry_out)
+            for name, carry_out in (turns if pair % 2 else reversed(turns))
+        }
+        ratios.append(found["supervised"] / found["alone"])
+    return {
+        "step_seconds": round(found["alone"], 4),
+        "supervised_over_alone": round(statistics.median(ratios), 4),
+        "supervised_over_alone_by_pair": [round(each, 4) for each in ratios],
+    }
+
+
+def _under_supervisor(run: RunFolder) -> None:
+    start_run(run)
+    assert ended_state(run, seconds=600).exit_code == 0, run.log.read_text()
+
+
+def _alone(run: RunFolder) -> None:
+    with run.log.open("ab") as log:
+        subprocess.run(
+            [sys.executable, "-P", "-m", "launcher.training.worker", str(run.path)],
+            env=worker_environment(device="cpu", gpu_uuid=None),
+            stdout=log,
+            stderr=log,
+            check=True,
+        )
 
 
 def _cpu_seconds(pid: int) -> float:

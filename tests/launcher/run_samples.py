@@ -110,14 +110,14 @@ def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def ended_state(folder: RunFolder) -> RunState:
+def ended_state(folder: RunFolder, seconds: float = 20.0) -> RunState:
     """The state of a run once it has ended."""
 
     def ended() -> bool:
         state = read_state(folder)
         return state is not None and state.exit_code is not None
 
-    wait_until(ended)
+    wait_until(ended, seconds)
     state = read_state(folder)
     assert state is not None
     return state
