@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
 import hwdb
 from launcher.errors import UsageError
+from launcher.prices import prices_from
 from planner.advice.settings import EFFECTIVE_ROWS
-from planner.plan import Plan
-from planner.search.answers import best
-from planner.search.explore import Configuration, Explored, explore
+from planner.plan import MethodAnswer, Plan
+from planner.request import Method
+from planner.search.answers import best, smallest_change
+from planner.search.explore import SETTINGS, Configuration, Explored, explore
 from planner.search.space import structures
+from planner.settle import settle
+
+if TYPE_CHECKING:
+    from hwdb.offer import Offer
 
 
-def explored_plan(plan: Plan) -> tuple[Explored, Configuration]:
-    """Everything that could be run instead, and the best of what a launch runs.
+class Rent(NamedTuple):
+    """What the steps of a run cost where its card is rented at the lowest known price."""
 
-    Raises UsageError where the card's speed or memory is unknown, or nothing fits.
+    rows: int
+    """Rows of the data that all steps together take."""
+    offer: Offer
+    usd_per_hour: float
+    """Of one card."""
+
+    def usd(self, one: Configuration) -> float:
+        """Dollars of the steps; loading and evaluating come on top."""
+        return self.rows * one.seconds_per_row / 3600 * self.usd_per_hour
+
+
+def rent_of(plan: Plan) -> Rent | None:
+    """None without data, or where nobody's price for the plan's card is known."""
+    answer, budget = plan.chosen, plan.budget
+    if answer is None or budget is None or plan.data is None:
+        return None
+    offered = [
+        (offer.on_demand_usd_per_gpu_hour, offer)
+        for offer in prices_from(None).offers
+        if offer.card_id == budget.card_id and offer.on_demand_usd_per_gpu_hour is not None
+    ]
+    if not offered:
+        return None
+    price, offer = min(offered, key=lambda one: one[0])
+    rows = answer.request.micro_batch * answer.request.accumulation
+    return Rent(settle(plan, folder="-").steps * rows, offer, price)
+
+
+def explored_plan(plan: Plan) -> tuple[Explored, Configuration | None]:
+    """Everything that could be run instead, and the best of what a launch runs, if any fits.
+
+    Raises UsageError where the card's speed or memory is unknown.
     """
     budget = plan.budget
     if budget is None or budget.card_id is None or budget.free_bytes is None:
@@ -35,7 +75,46 @@ def explored_plan(plan: Plan) -> tuple[Explored, Configuration]:
     if not found.configurations:
         raise UsageError(f"the speed of {budget.name} is unknown, so nothing can be compared")
     method = plan.chosen.method if plan.chosen is not None else None
-    chosen = best(found, runnable=True, method=method)
-    if chosen is None:
-        raise UsageError(f"nothing that a launch runs fits into {budget.name}")
-    return found, chosen
+    return found, best(found, runnable=True, method=method)
+
+
+def change_that_fits(plan: Plan, answer: MethodAnswer) -> dict[str, str] | None:
+    """The fewest settings that have to change for a step to fit, by name; the method if it must.
+
+    Rows, their length and the rows a step stay. None where no change of settings is enough, or
+    where the card's speed is unknown, which decides among equally small ones.
+    """
+    found = _change(plan, answer, answer.method)
+    asked = plan.asked
+    only = asked.method is not None and (asked.train_last, asked.rank, asked.targets) == (None,) * 3
+    if found is None and only:
+        found = _change(plan, answer, None)
+        if found is not None and asked.weights is None:
+            found.pop("weights", None)  # the method brings its own
+    return found
+
+
+def _change(plan: Plan, answer: MethodAnswer, method: Method | None) -> dict[str, str] | None:
+    budget, request = plan.budget, answer.request
+    if budget is None or budget.card_id is None or budget.free_bytes is None:
+        return None
+    free = dict.fromkeys(("weights", "checkpointing", "loss", "attention", "optimizer", "packing"))
+    asked = replace(plan.asked, method=method, **free)
+    found = explore(
+        answer.shape,
+        [one for one in structures(answer.shape, asked, budget, plan.data) if one.runnable],
+        hwdb.find_card(budget.card_id),
+        budget.free_bytes,
+        answer.lengths or None,
+        request.micro_batch * request.accumulation,
+    )
+    wanted = (
+        *(request.method, request.weights, request.checkpointing, request.loss),
+        *(request.attention, request.optimizer, str(request.micro_batch)),
+        *("yes" if plan.asked.packing else "no", "no"),
+    )
+    change = smallest_change(found, wanted, runnable=True)
+    if change is None:
+        return None
+    settings = zip(SETTINGS, change.words, wanted, strict=True)
+    return {name: value for name, value, before in settings if value != before}

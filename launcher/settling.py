@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from launcher.errors import NothingFits, UsageError
 from launcher.planning import lightest
@@ -14,6 +15,9 @@ from planner.plan_file import plan_file_text
 from planner.run_plan import RunPlan
 from planner.settle import settle
 from planner.units import gib_text
+
+if TYPE_CHECKING:
+    from launcher.ways_out import WayOut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ def ready_plan(plan: Plan, *, out: str | None, force: bool = False) -> ReadyPlan
     chosen = plan.chosen
     if chosen is None or chosen.verdict.fits == "no":
         if not force:
-            raise _nothing_fits(plan)
+            raise nothing_fits(plan)
         if chosen is None:
             plan = replace(plan, asked=replace(plan.asked, method=lightest(plan).method))
             chosen = plan.chosen
@@ -59,7 +63,8 @@ def ready_plan(plan: Plan, *, out: str | None, force: bool = False) -> ReadyPlan
     )
 
 
-def _nothing_fits(plan: Plan) -> NothingFits:
+def nothing_fits(plan: Plan) -> NothingFits:
+    """The refusal, with every change that would be enough."""
     from launcher.ways_out import ways_out  # reads every card and model
 
     answer = lightest(plan)
@@ -72,6 +77,10 @@ def _nothing_fits(plan: Plan) -> NothingFits:
     which = "no method fits" if len(plan.answers) > 1 else f"{answer.method} does not fit"
     return NothingFits(
         f"{which}: {answer.method} needs {needed} GiB, {gib_text(plan.budget.free_bytes)} are free",
-        *(f"{way.option} makes {answer.method} fit: {way.reason}" for way in ways_out(plan)),
+        *(f"{way.option} makes {_what(answer, way)} fit: {way.reason}" for way in ways_out(plan)),
         "--force goes on all the same",
     )
+
+
+def _what(answer: MethodAnswer, way: WayOut) -> str:
+    return "it" if way.option.startswith("--method") else answer.method

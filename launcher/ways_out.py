@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import hwdb
 from launcher.errors import TlplanError, UsageError
+from launcher.exploring import change_that_fits
 from launcher.models import resolve_model
 from launcher.planning import lightest
 from planner.advice.card import smallest_cards
@@ -45,6 +46,7 @@ def ways_out(plan: Plan) -> tuple[WayOut, ...]:
         _freed_card(plan, answer),
         _shorter(answer),
         _fewer_rows(answer),
+        _settings(plan, answer),
         _smaller_model(plan, answer),
         _card(answer),
     )
@@ -76,6 +78,16 @@ def _fewer_rows(answer: MethodAnswer) -> WayOut | None:
     if not rows:
         return None
     return WayOut(option=f"--batch {rows}", reason="fewer rows at once, more batches a step")
+
+
+def _settings(plan: Plan, answer: MethodAnswer) -> WayOut | None:
+    """The fewest settings that have to change, unless that is the batch alone."""
+    change = change_that_fits(plan, answer)
+    if not change or set(change) == {"micro_batch"}:
+        return None
+    names = {"micro_batch": "batch"}
+    option = " ".join(f"--{names.get(name, name)} {value}" for name, value in change.items())
+    return WayOut(option=option, reason="fewest settings changed")
 
 
 def _card(answer: MethodAnswer) -> WayOut | None:

@@ -15,8 +15,8 @@ from launcher.output.check_json import json_text
 from launcher.output.expected_text import expected_lines
 from launcher.output.numbers import gib
 from launcher.output.words import method_text
-from launcher.planning import add_planning_options, plan_from_arguments
-from launcher.settling import ReadyPlan, ready_plan
+from launcher.planning import add_planning_options, lightest, plan_from_arguments
+from launcher.settling import ReadyPlan, nothing_fits, ready_plan
 from planner.plan import Plan
 
 HELP = "write the whole plan as a file, each choice with its reason"
@@ -62,15 +62,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _explain(plan: Plan, *, as_json: bool) -> int:
-    from launcher.exploring import explored_plan
+    from launcher.exploring import change_that_fits, explored_plan, rent_of
     from launcher.output.explain_text import explain_document, explain_text
 
     explored, chosen = explored_plan(plan)
+    rent = rent_of(plan)
     if as_json:
-        sys.stdout.write(json_text(explain_document(explored, chosen)))
+        change = change_that_fits(plan, lightest(plan)) if chosen is None else None
+        sys.stdout.write(json_text(explain_document(explored, chosen, rent, change)))
+    elif chosen is None:
+        raise nothing_fits(plan)
     else:
-        sys.stdout.write(explain_text(explored, chosen))
-    return ExitCode.DONE
+        sys.stdout.write(explain_text(explored, chosen, rent))
+    return ExitCode.NOTHING_FITS if chosen is None else ExitCode.DONE
 
 
 def _write(file: str, text: str) -> None:

@@ -73,9 +73,10 @@ def _nothing_fits_lines(check: QuickCheck, style: Style, title: str) -> list[str
     if not ways:
         return [first, "  No card of hwdb holds it, and no smaller model is known."]
     column = max(len(way.option) for way in ways) + 2
+    other = any(way.option.startswith("--method") for way in ways)
     return [
         first,
-        f"  Each of these alone makes {method} fit:",
+        f"  Each of these alone makes {'it' if other else method} fit:",
         *(fitted(f"    {way.option:{column}}", [way.reason], style) for way in ways),
     ]
 
@@ -107,7 +108,10 @@ def _commands_that_fit(check: QuickCheck, again: Mapping[str, str]) -> list[str]
     from launcher.ways_out import ways_out  # reads every card and model
 
     changes = [way.option.split() for way in ways_out(check.plan) if way.option.startswith("--")]
-    return [_command("", {**again, option: value}) for option, value in changes[:2]]
+    return [
+        _command("", {**again, **dict(zip(words[::2], words[1::2], strict=True))})
+        for words in changes[:2]
+    ]
 
 
 def _command(word: str, options: Mapping[str, str]) -> str:

@@ -4,43 +4,65 @@ from __future__ import annotations
 
 from typing import Any
 
+from launcher.exploring import Rent
 from launcher.output.columns import aligned
+from launcher.prices import is_old
 from planner.search.answers import Priced, Rejected, front, rejected, toggles
 from planner.search.explore import SETTINGS, Configuration, Explored
 from planner.units import GIB, gib_text
 
 
-def explain_text(explored: Explored, chosen: Configuration) -> str:
+def explain_text(explored: Explored, chosen: Configuration, rent: Rent | None) -> str:
     """Everything in 80 columns."""
     count = f"{len(explored.configurations):,}".replace(",", " ")
     head = f"Chosen out of {count} configurations, the fastest that fits and that a launch runs"
     parts = [
         f"{head}\n  {_sentence(chosen)}\n",
-        f"Time against memory: nothing is faster and lighter\n\n{_front(explored, chosen)}",
+        f"{_front_title(rent)}\n\n{_front(explored, chosen, rent)}",
         f"What each change would cost, all else as chosen\n\n{_toggles(toggles(explored, chosen))}",
         f"Why the others lost\n\n{_rejected(rejected(explored, chosen))}",
     ]
     return "\n".join(parts)
 
 
-def explain_document(explored: Explored, chosen: Configuration) -> dict[str, Any]:
-    """The same as JSON."""
+def explain_document(
+    explored: Explored,
+    chosen: Configuration | None,
+    rent: Rent | None,
+    smallest_change: dict[str, str] | None,
+) -> dict[str, Any]:
+    """The same as JSON; `smallest_change` is what would have to change where nothing fits."""
+    known = explored.needed(chosen).expected_bytes if chosen else 0
     return {
         "schema_version": 1,
         "configurations": len(explored.configurations),
-        "chosen": _document(chosen, explored.needed(chosen).expected_bytes),
-        "front": [_document(one, needed) for one, needed in front(explored)],
-        "toggles": [one._asdict() for one in toggles(explored, chosen)],
-        "rejected": [one._asdict() for one in rejected(explored, chosen)],
+        "chosen": None if chosen is None else _document(chosen, known, rent),
+        "smallest_change": smallest_change,
+        "price": None if rent is None else _price(rent),
+        "front": [_document(one, needed, rent) for one, needed in front(explored)],
+        "toggles": [] if chosen is None else [one._asdict() for one in toggles(explored, chosen)],
+        "rejected": [] if chosen is None else [one._asdict() for one in rejected(explored, chosen)],
     }
 
 
-def _document(one: Configuration, needed_bytes: int) -> dict[str, Any]:
+def _price(rent: Rent) -> dict[str, Any]:
+    return {
+        "usd_per_hour": rent.usd_per_hour,
+        "provider": rent.offer.provider,
+        "card": rent.offer.card_id,
+        "as_of": rent.offer.as_of,
+        "old": is_old(rent.offer),
+        "rows": rent.rows,
+    }
+
+
+def _document(one: Configuration, needed_bytes: int, rent: Rent | None) -> dict[str, Any]:
     return {
         **dict(zip(SETTINGS, one.words, strict=True)),
         "accumulation": one.accumulation,
         "seconds_per_row": float(f"{one.seconds_per_row:.4g}"),
         "needed_bytes": needed_bytes,
+        "cost_usd": None if rent is None else float(f"{rent.usd(one):.4g}"),
         "runnable": one.runnable,
     }
 
@@ -54,23 +76,35 @@ def _sentence(one: Configuration) -> str:
     )
 
 
-def _front(explored: Explored, chosen: Configuration) -> str:
-    rows = [("Time", "GiB", "Method", "Weights", "Checkpoints", "Loss", "Rows", "Needs")]
+def _front_title(rent: Rent | None) -> str:
+    if rent is None:
+        return "Time against memory: nothing is faster and lighter"
+    offer = rent.offer
+    old = ", an old price" if is_old(offer) else ""
+    return (
+        "Time and money against memory: nothing is faster and lighter\n"
+        f"  $: all steps on {offer.card_id} of {offer.provider}, "
+        f"{rent.usd_per_hour:.2f} an hour ({offer.as_of}{old})"
+    )
+
+
+def _front(explored: Explored, chosen: Configuration, rent: Rent | None) -> str:
+    rows = [("Time", "$", "GiB", "Method", "Checkpoints", "Loss", "Rows", "Needs")]
     for one, needed in front(explored):
         words = dict(zip(SETTINGS, one.words, strict=True))
         rows.append(
             (
                 _percent(one.seconds_per_row / chosen.seconds_per_row - 1),
+                "-" if rent is None else f"{rent.usd(one):.2f}",
                 gib_text(needed),
-                words["method"],
-                words["weights"],
+                f"{words['method']} {words['weights']}",
                 words["checkpointing"],
                 words["loss"],
                 words["micro_batch"],
                 _extras(words),
             )
         )
-    return aligned(rows, right=(0, 1, 6))
+    return aligned(rows, right=(0, 1, 2, 6))
 
 
 def _extras(words: dict[str, str]) -> str:
@@ -79,10 +113,10 @@ def _extras(words: dict[str, str]) -> str:
     if words["attention"] == "flash2":
         found.append("flash2")
     if words["packing"] == "yes":
-        found.append("packing")
+        found.append("pack")
     if words["compile"] == "yes":
         found.append("compile")
-    return ", ".join(found) or "-"
+    return " ".join(found) or "-"
 
 
 def _toggles(priced: list[Priced]) -> str:

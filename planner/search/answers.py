@@ -145,12 +145,18 @@ def _reason(explored: Explored, chosen: Configuration, ordered: Sequence[Configu
     return "no faster, and no lighter or less usual"
 
 
-def smallest_change(explored: Explored, wanted: Configuration) -> Configuration | None:
-    """The configuration with the fewest changes from `wanted` that fits, the fastest of those."""
-    here = wanted.words
+def smallest_change(
+    explored: Explored, wanted: Sequence[str], *, runnable: bool = False
+) -> Configuration | None:
+    """The configuration with the fewest changes from `wanted` that fits, the fastest of those.
+
+    `wanted` has its settings in the order of `SETTINGS` and need not be one that was explored.
+    """
 
     def changes(one: Configuration) -> int:
-        return sum(value != other for value, other in zip(one.words, here, strict=True))
+        return sum(value != other for value, other in zip(one.words, wanted, strict=True))
 
     ordered = sorted(explored.by_time, key=changes)
-    return next((one for one in ordered if explored.fits(one)), None)
+    return next(
+        (one for one in ordered if (one.runnable or not runnable) and explored.fits(one)), None
+    )

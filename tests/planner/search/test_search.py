@@ -128,7 +128,7 @@ def test_the_smallest_change_that_fits(explored: Explored) -> None:
         explored.configurations,
         key=lambda one: (one.micro_batch, one.structure.checkpointing == "none", one.runnable),
     )
-    change = smallest_change(explored, wanted)
+    change = smallest_change(explored, wanted.words)
 
     assert change is not None
     assert explored.fits(change)
