@@ -44,7 +44,8 @@ def check_launch(run_plan: RunPlan, *, force: bool) -> int:
 def require_packages(run_plan: RunPlan) -> None:
     """Raise MissingHere naming what training needs and this machine lacks or has too old or new."""
     needed = list(_TRAINING_PACKAGES)
-    if run_plan.method.name == "qlora" or "8bit" in run_plan.training.optimizer:
+    optimizer = run_plan.training.optimizer
+    if run_plan.method.name == "qlora" or "8bit" in optimizer or "paged" in optimizer:
         needed.append(_QUANTIZING_PACKAGE)
     missing = [name for name in needed if find_spec(name) is None]
     if missing:

@@ -167,11 +167,20 @@ def test_a_diverged_run_ends_with_9(laboratory: Laboratory) -> None:
 
 
 def test_a_result_that_is_not_better_ends_with_10(laboratory: Laboratory) -> None:
-    """With --gate a run that has learned nothing is done, and still no success."""
+    """A run that has learned nothing is done, and with --gate no success; `tlplan eval` agrees."""
     plan = plan_of(laboratory, learning_rate=1e-12, max_steps=1)
     plan = replace(plan, evaluation=EvaluationSection(answer_rows=2, answer_tokens=2))
 
     code, said = launch(plan, "--gate")
 
     assert code == 10, said
-    assert (Path(plan.output.folder) / "evaluation.json").exists()
+    evaluated = subprocess.run(
+        [sys.executable, "-m", "launcher", "eval", plan.output.folder, "--gate"],
+        env=dict(os.environ) | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert evaluated.returncode == 10, evaluated.stderr
+    assert "held-out rows" in evaluated.stdout
