@@ -45,6 +45,25 @@ FAMILIES: dict[str, dict[str, Any]] = {
         **_EXPERTS, "head_dim": 64, "intermediate_size": 1024, "num_local_experts": 8,
         "num_experts_per_tok": 4, "attention": "eager",
     },
+    "granitemoe": {
+        **_EXPERTS, "intermediate_size": 512, "num_local_experts": 16, "num_experts_per_tok": 4,
+        "tie_word_embeddings": True,
+    },
+    "olmoe": {
+        **_EXPERTS, "intermediate_size": 512, "num_experts": 16, "num_experts_per_tok": 4,
+        "eos_token_id": 2,
+    },
+    "olmo": {**_GQA, "eos_token_id": 2},
+    "olmo3": {**_GQA, "eos_token_id": 2},
+    "gemma": {**_GQA, "head_dim": 256},
+    "cohere": {**_GQA, "eos_token_id": 2},
+    "cohere2": {**_GQA, "eos_token_id": 2},
+    "glm4": {**_GQA, "head_dim": 128, "pad_token_id": 0},
+    "opt": {
+        "hidden_size": 1280, "ffn_dim": 5120, "num_hidden_layers": 10, "num_attention_heads": 20,
+        "vocab_size": 50304, "word_embed_proj_dim": 1280, "max_position_embeddings": 2048,
+    },
+    "starcoder2": {**_GQA, "bos_token_id": 1, "eos_token_id": 2},
 }  # fmt: skip
 
 _FULL = {"method": "full", "micro_batch": 2, "sequence_tokens": 1024}
@@ -89,19 +108,44 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "qlora-fp32-adapters": {**_QLORA, **_FP32},
     "qlora-kbit": {**_QLORA, **_FP32, "kbit_prepare": True},
     "qlora-nf4": {**_QLORA, **_BF16, "weights": "nf4", "micro_batch": 8},
+    "dora": {**_LORA, "adapter": {"kind": "dora", "dtype": "fp32"}},
+    "dora-plain": {**_LORA, "adapter": {"kind": "dora", "dtype": "fp32"}, **_PLAIN},
+    "dora-bf16": {**_LORA, "adapter": {"kind": "dora", "dtype": "bf16"}},
+    "dora-dropout-plain": {**_LORA, "adapter": {"kind": "dora", "dropout": 0.05}, **_PLAIN},
+    "dora-qlora": {**_QLORA, "adapter": {"kind": "dora", "dtype": "bf16"}},
+    "dora-qlora-plain": {**_QLORA, "adapter": {"kind": "dora", "dtype": "fp32"}, **_PLAIN},
 }  # fmt: skip
 """Cases, the config left out. "attention" as a target stands for the family's first projection
 into attention and the one out of it."""
+
+_BRIEFLY = frozenset(
+    (
+        *("granitemoe", "olmoe", "olmo", "olmo3", "gemma", "cohere", "cohere2", "glm4", "opt"),
+        *("starcoder2",),
+    )
+)
+"""Families made of parts that others are compared on at length."""
+_BRIEF = frozenset(("full-plain", "lora", "lora-plain", "qlora-plain-torch"))
+
+_SAMPLED = frozenset(("llama", "qwen3", "gpt2"))
+"""Families for options that change linears alone, whatever the block is."""
+_OF_LINEARS = ("dora",)
+
+
+def _is_compared(family: str, variant: str) -> bool:
+    if family in _BRIEFLY:
+        return variant in _BRIEF
+    return family in _SAMPLED or not variant.startswith(_OF_LINEARS)
 
 
 def grid_cases(
     families: Sequence[str], variants: Sequence[str]
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(family, variant, case) of all pairs."""
+    """(family, variant, case) of the pairs that are compared."""
     for family in families:
         config = {key: value for key, value in FAMILIES[family].items() if value is not None}
         attention = config.pop("attention", None)
-        for name in variants:
+        for name in (each for each in variants if _is_compared(family, each)):
             case = {**VARIANTS[name], "config": {"model_type": family, **config}}
             if attention is not None:
                 case["attention"] = attention

@@ -88,9 +88,10 @@ class Experts(NamedTuple):
     """Whether the router carries a bias."""
     fused: bool = True
     """Whether all experts share one three-dimensional parameter per linear."""
-    router_dtype: Literal["compute", "fp32", "cast"] = "cast"
-    """compute: a softmax over the chosen in the router's own dtype; fp32: one over all in fp32,
-    which the weights keep; cast: the same, cast back."""
+    router_dtype: Literal["compute", "wide", "fp32", "cast"] = "cast"
+    """compute: a softmax over the chosen in the router's own dtype; wide: the same in fp32, cast
+    to the dtype of the input; fp32: one over all in fp32, which the weights keep; cast: the same,
+    cast back."""
     clamped: bool = False
     """Whether gate and up are clamped and joined as (up + 1) * gate * sigmoid(gate)."""
 

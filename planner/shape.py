@@ -61,6 +61,8 @@ class ModelShape:
     max_context_tokens: int | None
     task_heads: Mapping[str, TaskHead]
     """Heads of tasks other than predicting tokens, by task."""
+    biased: frozenset[str] = frozenset()
+    """Names of linears that add a bias."""
     trained_with_adapters: int = 0
     """Parameters of the head that are trained whole, as a copy, beside adapters."""
 
@@ -218,6 +220,7 @@ def _built(
         sliding_window_tokens=read_key(config, family, "sliding_window"),
         max_context_tokens=_context(config, family),
         task_heads=task_heads(config, family),
+        biased=_biased(config, family),
     )
 
 
@@ -248,14 +251,16 @@ def _parallel(config: Config, family: Family) -> bool:
     return family.parallel_residual
 
 
+def _biased(config: Config, family: Family) -> frozenset[str]:
+    by_flag = [names for flag, names in family.bias_flags.items() if holds(flag, config, family)]
+    return frozenset(family.biases).union(*by_flag)
+
+
 def _vectors(
     config: Config, family: Family, sizes: Mapping[str, int], linears: Iterable[Linear]
 ) -> list[int]:
     """Lengths of the norms and biases of a block."""
-    biased = set(family.biases)
-    for flag, names in family.bias_flags.items():
-        if holds(flag, config, family):
-            biased.update(names)
+    biased = _biased(config, family)
     norms: list[Norm] = [norm for norm in family.norms if holds(norm.when, config, family)]
     norm_widths = [extent(norm.width, sizes) for norm in norms]
     others: list[Tensor] = [

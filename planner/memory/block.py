@@ -92,6 +92,7 @@ def _written(
         "adapted": adapted,
         "dropout": bool(request.adapter and request.adapter.dropout),
         "dora": bool(request.adapter and request.adapter.kind == "dora"),
+        "biased": shape.biased,
         "on_cpu": request.device == "cpu",
         "fused": request.fused_kernels,
         "norm_style": shape.family.norm_style,

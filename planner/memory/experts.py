@@ -45,6 +45,10 @@ def _router(layers: Layers, normed: Value, experts: Experts) -> Value:
     if experts.router_dtype == "compute":
         chosen = _top(layers, logits)
         return layers.unary(chosen, "router.softmax", saves="output")
+    if experts.router_dtype == "wide":
+        chosen = _top(layers, layers.cast(logits, 4, "router.float"))
+        shared = layers.unary(chosen, "router.softmax", saves="output")
+        return layers.cast(shared, normed.bytes, "router.cast")
     probabilities = layers.tape.run(
         "router.softmax", [logits.tensor], logits.elements * 4, saves_output=True
     )

@@ -43,6 +43,9 @@ class Layers:
     dropout: bool
     """Whether adapters drop a part of their input."""
     dora: bool
+    """Whether adapters learn the length of every row of their linear."""
+    biased: frozenset[str] = frozenset()
+    """Names of linears that add a bias."""
     on_cpu: bool
     fused: bool
     """Triton kernels: norms keep their input as it is, adapters over 4-bit weights run as one."""
@@ -50,7 +53,7 @@ class Layers:
     @property
     def fuses_adapters(self) -> bool:
         """Whether adapters over 4-bit weights run with their linear as one operation."""
-        return self.fused and self.numerics.quantized and bool(self.adapted)
+        return self.fused and self.numerics.quantized and bool(self.adapted) and not self.dora
 
     def weight(self, elements: Size, bytes_: int) -> Value:
         """A parameter of the base model."""

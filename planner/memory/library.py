@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hwdb.family import Linear, NormStyle
 from planner.memory.activations import activated
+from planner.memory.dora import with_dora
 from planner.memory.layers import TOKENS, Layers, Value
 from planner.memory.linears import base_linear, with_adapter
 from planner.memory.norms import normalized
@@ -40,7 +41,8 @@ class Library(Layers):
 
     def with_adapter(self, value: Value, base: Value, line: Linear) -> Value:
         """What the linear made of `value`, and what its adapter adds."""
-        return with_adapter(self, value, base, line)
+        write = with_dora if self.dora else with_adapter
+        return write(self, value, base, line)
 
     def activate(self, gate: Value) -> Value:
         """What the activation function makes of the gate."""

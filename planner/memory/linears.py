@@ -83,7 +83,7 @@ def with_adapter(layers: Layers, value: Value, base: Value, line: Linear) -> Val
     if own_cast:
         entering = layers.cast(value, numerics.adapters, f"{line.name}.lora_cast")
     dropped = layers.drop(entering, f"{line.name}.dropout") if layers.dropout else entering
-    grown = _adapter_products(layers, dropped, line)
+    grown = adapter_products(layers, dropped, line)
     scaled = layers.unary(grown, f"{line.name}.scaling")
     if own_cast and numerics.quantized:
         scaled = layers.cast(scaled, base.bytes, f"{line.name}.lora_back")
@@ -92,7 +92,7 @@ def with_adapter(layers: Layers, value: Value, base: Value, line: Linear) -> Val
     return layers.cast(total, base.bytes, f"{line.name}.lora_back")
 
 
-def _adapter_products(layers: Layers, value: Value, line: Linear) -> Value:
+def adapter_products(layers: Layers, value: Value, line: Linear) -> Value:
     """B(A(value)), in 16 bit under autocast."""
     numerics = layers.numerics
     assert numerics.adapters is not None

@@ -27,6 +27,7 @@ _SAMPLE = (
     ("qwen3_moe", "lora-bf16"),
     ("falcon", "qlora"),
     ("gpt_oss", "lora-no-autocast"),
+    ("llama", "dora-qlora"),
 )
 """Traced again: families and options whose traces would change first."""
 
