@@ -11,6 +11,7 @@ from typing import NamedTuple
 import hwdb
 import hwdb.offer as hwdb_offer
 from hwdb.rules import problems_with
+from hwdb.user import user_file
 from launcher.errors import UsageError
 
 COLUMNS = (
@@ -43,9 +44,19 @@ def is_old(offer: hwdb.Offer) -> bool | None:
 
 
 def prices_from(file: str | None) -> Prices:
-    """The offers of a CSV file, or of hwdb without one. Raises UsageError naming file:line."""
-    if file is None:
-        return Prices(hwdb.all_offers(), f"hwdb {hwdb.VERSION}")
+    """The offers of a CSV file; without one those of hwdb, and the user's own beside them.
+
+    The user's own stand in prices.csv where cards.json stands. Raises UsageError naming file:line.
+    """
+    if file is not None:
+        return Prices(_offers_in(file), file)
+    known, own = hwdb.all_offers(), user_file("cards").with_name("prices.csv")
+    if not own.is_file():
+        return Prices(known, f"hwdb {hwdb.VERSION}")
+    return Prices((*known, *_offers_in(str(own))), f"hwdb {hwdb.VERSION} and {own}")
+
+
+def _offers_in(file: str) -> tuple[hwdb.Offer, ...]:
     try:
         with Path(file).open(encoding="utf-8-sig", newline="") as lines:
             offers = tuple(_offers(file, csv.reader(lines)))
@@ -53,7 +64,7 @@ def prices_from(file: str | None) -> Prices:
         raise UsageError(f"{file}: cannot be read: {problem}") from None
     if not offers:
         raise UsageError(f"{file}:1: no price in it", _shape_hint())
-    return Prices(offers, file)
+    return offers
 
 
 def _offers(file: str, rows: Iterator[list[str]]) -> Iterator[hwdb.Offer]:

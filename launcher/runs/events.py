@@ -14,7 +14,8 @@ The types and the fields beside `at`, `seconds` and `type`:
                  what is used and free on the card and the host, utilization_percent,
                  temperature_celsius, power_watts; card_index, card_name, card_total_bytes and
                  power_limit_watts once an attempt; `cards` with the same of each, of several
-    plan         what is shown of the plan: model, method, device, predicted_*_bytes, attempt;
+    plan         what is shown of the plan: model, method, device, predicted_*_bytes,
+                 expected_step_seconds, attempt;
                  one for every worker that is started
     checkpoint   step, path, bytes
     evaluation   step, loss, when ("before", "during" or "after")

@@ -159,4 +159,5 @@ def plan_facts(folder: RunFolder, plan: RunPlan, attempt: int) -> dict[str, Any]
         "predicted_peak_bytes": hardware.predicted_peak_bytes,
         "predicted_low_bytes": hardware.predicted_low_bytes,
         "predicted_high_bytes": hardware.predicted_high_bytes,
+        "expected_step_seconds": plan.expected.step_seconds,
     }

@@ -153,6 +153,8 @@ def _apply_plan(progress: RunProgress, event: Event) -> None:
     progress.finished = False
     progress.steps_here = 0
     progress.pace.restart()
+    planned = event.get("expected_step_seconds")
+    progress.pace.planned_step_seconds = planned if isinstance(planned, (int, float)) else None
 
 
 def _apply_phase(progress: RunProgress, event: Event) -> None:

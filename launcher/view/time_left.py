@@ -19,6 +19,8 @@ MEASURING = ("evaluating", "answering", "comparing")
 class TimeLeft:
     """The pace of one attempt at a run, from its events."""
 
+    planned_step_seconds: float | None = None
+    """What the plan expects of a step: counts until steps were measured."""
     step_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=STEPS_KEPT))
     pauses: deque[float] = field(default_factory=lambda: deque(maxlen=4 * STEPS_KEPT))
     """Between a step and the next: evaluations, checkpoints. Mostly zero."""
@@ -58,13 +60,30 @@ class TimeLeft:
         """Time left at `now`; None before that means anything."""
         if total_steps is None:
             return None
-        short = total_steps <= STEPS_KEPT
-        needed = STEPS_NEEDED_OF_A_SHORT_RUN if short else STEPS_NEEDED
-        if len(self.step_seconds) < needed:
+        seconds = self._step_seconds(total_steps)
+        if seconds is None:
             return None
         steps = max(0, total_steps - step)
         pause = sum(self.pauses) / len(self.pauses) if self.pauses else 0.0
-        left = steps * (median(self.step_seconds) + pause) + self.measuring_seconds
+        left = steps * (seconds + pause) + self.measuring_seconds
         since_step = max(0.0, now - (self.last_step_at or now))
         # Between two steps the clock runs on; it never runs below what the other steps take.
         return max(0.0, left - min(since_step, left / max(1, steps + 1)))
+
+    def is_planned(self, total_steps: int | None) -> bool:
+        """Whether the time left rests on the plan, because too few steps were measured."""
+        return total_steps is not None and len(self.step_seconds) < _needed(total_steps)
+
+    def _step_seconds(self, total_steps: int) -> float | None:
+        """A step as measured; before that as planned, and corrected step by step."""
+        needed, measured = _needed(total_steps), len(self.step_seconds)
+        if measured >= needed:
+            return median(self.step_seconds)
+        if self.planned_step_seconds is None or not measured:
+            return self.planned_step_seconds
+        share = measured / needed
+        return share * median(self.step_seconds) + (1 - share) * self.planned_step_seconds
+
+
+def _needed(total_steps: int) -> int:
+    return STEPS_NEEDED_OF_A_SHORT_RUN if total_steps <= STEPS_KEPT else STEPS_NEEDED

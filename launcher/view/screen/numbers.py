@@ -55,7 +55,8 @@ def time_left(progress: RunProgress) -> str:
             return "after some steps"
         needed = STEPS_NEEDED_OF_A_SHORT_RUN if total <= STEPS_KEPT else STEPS_NEEDED
         return f"after {needed} steps"
-    return f"≈ {rough_duration(left)}"
+    planned = " planned" if progress.pace.is_planned(progress.numbers.total_steps) else ""
+    return f"≈ {rough_duration(left)}{planned}"
 
 
 def done_at(progress: RunProgress) -> str:

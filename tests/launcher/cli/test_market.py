@@ -181,3 +181,19 @@ def test_the_picture_is_one_file_that_loads_nothing(words: tuple[str, ...], tmp_
     again = tlplan(*words, *_MODEL, "--html", str(file))
     assert again.code == 2
     assert "exists already" in again.err
+
+
+def test_own_prices_stand_beside_those_of_hwdb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """prices.csv in the config folder, refused with its line where it is wrong."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "tlplan").mkdir()
+    _prices(tmp_path / "tlplan", "my-lab,l4,1,0.05,2026-11-01\n")
+
+    providers = {offer["provider"] for offer in _json("prices", "l4")["offers"]}
+    assert "my-lab" in providers
+    assert len(providers) > 1
+
+    _prices(tmp_path / "tlplan", "my-lab,l4,1,cheap,2026-11-01\n")
+    assert "prices.csv:2: on_demand_usd_per_hour must be" in tlplan("prices").err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from launcher.view.progress import RunProgress
+from launcher.view.screen.numbers import time_left
 from launcher.view.sentences import sentence
 from launcher.view.series import mean
 from tests.launcher.view.replay import plan_event, progress_of, step_event
@@ -39,6 +40,17 @@ def test_the_time_left_waits_until_it_means_something(
     steps = [step_event(each, total=total) for each in range(1, done + 1)]
 
     assert progress_of(*steps).seconds_left() == expected
+
+
+@pytest.mark.parametrize(("done", "expected"), [(1, 99 * 3.8), (5, 95 * 3.0), (10, 90 * 2.0)])
+def test_until_ten_steps_the_plan_counts_less_with_each(done: int, expected: float) -> None:
+    """Steps of 4 s were planned and take 2 s: after the tenth only they count."""
+    steps = [step_event(each, total=100) for each in range(1, done + 1)]
+
+    progress = progress_of(plan_event(expected_step_seconds=4.0), *steps)
+
+    assert progress.seconds_left() == pytest.approx(expected)
+    assert time_left(progress).endswith("planned") == (done < 10)
 
 
 def test_the_time_left_follows_the_last_fifty_steps() -> None:
