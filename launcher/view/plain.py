@@ -92,5 +92,6 @@ def step_line(event: Event, progress: RunProgress) -> str:
         parts.append(f"peak {gib(progress.peak_bytes)} GiB")
     left = progress.seconds_left()
     if left:
-        parts.append(f"about {rough_duration(left)} left")
+        planned = " as planned" if progress.pace.is_planned(progress.numbers.total_steps) else ""
+        parts.append(f"about {rough_duration(left)} left{planned}")
     return f"{duration(progress.seconds):>7}  {', '.join(parts)}"
