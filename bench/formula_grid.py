@@ -114,6 +114,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dora-dropout-plain": {**_LORA, "adapter": {"kind": "dora", "dropout": 0.05}, **_PLAIN},
     "dora-qlora": {**_QLORA, "adapter": {"kind": "dora", "dtype": "bf16"}},
     "dora-qlora-plain": {**_QLORA, "adapter": {"kind": "dora", "dtype": "fp32"}, **_PLAIN},
+    "int8": {**_QLORA, "weights": "int8"},
+    "int8-plain": {**_QLORA, "weights": "int8", **_PLAIN},
 }  # fmt: skip
 """Cases, the config left out. "attention" as a target stands for the family's first projection
 into attention and the one out of it."""
@@ -129,7 +131,7 @@ _BRIEF = frozenset(("full-plain", "lora", "lora-plain", "qlora-plain-torch"))
 
 _SAMPLED = frozenset(("llama", "qwen3", "gpt2"))
 """Families for options that change linears alone, whatever the block is."""
-_OF_LINEARS = ("dora",)
+_OF_LINEARS = ("dora", "int8")
 
 
 def _is_compared(family: str, variant: str) -> bool:

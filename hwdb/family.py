@@ -159,6 +159,8 @@ class Family(NamedTuple):
     """Whether a block's forward holds the input and the result of attention to its end."""
     scales_residual: bool = False
     """Whether what a half of a block adds to the stream is multiplied by a constant."""
+    attends_eagerly: bool = False
+    """Whether scores are written out whatever attention is asked for."""
     softcaps_attention: bool = False
     """Whether attention scores pass a tanh in eager attention."""
     dropout_keys: Mapping[str, str] = _NOTHING

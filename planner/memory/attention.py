@@ -91,7 +91,7 @@ class AttentionWriter:
     def _attended(self, queries: Value, keys: Value, values: Value) -> Value:
         layers, request = self.layers, self.request
         dropped = self.shape.dropout("attention") > 0
-        if request.attention == "eager":
+        if request.attention == "eager" or self.family.attends_eagerly:
             parts = [queries, keys, values]
             return eager(layers, self.shape, parts, shares_keys=self.shares_keys, dropped=dropped)
         half = layers.numerics.compute == 2 or request.attention == "flash2"

@@ -11,6 +11,7 @@ from planner.memory.experts import mixture
 from planner.memory.feed_forward import mlp
 from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
+from planner.memory.linears import passes_checkpoints
 from planner.memory.numerics import numerics_of
 from planner.memory.replay import Pass
 from planner.memory.size import Size
@@ -93,6 +94,7 @@ def _written(
         "dropout": bool(request.adapter and request.adapter.dropout),
         "dora": bool(request.adapter and request.adapter.kind == "dora"),
         "biased": shape.biased,
+        "saves_past_checkpoints": passes_checkpoints(request),
         "on_cpu": request.device == "cpu",
         "fused": request.fused_kernels,
         "norm_style": shape.family.norm_style,

@@ -46,6 +46,8 @@ class Layers:
     """Whether adapters learn the length of every row of their linear."""
     biased: frozenset[str] = frozenset()
     """Names of linears that add a bias."""
+    saves_past_checkpoints: bool = False
+    """Whether 8-bit products keep their input where checkpoints do not see it."""
     on_cpu: bool
     fused: bool
     """Triton kernels: norms keep their input as it is, adapters over 4-bit weights run as one."""

@@ -6,6 +6,7 @@ from planner.memory.block import BlockPass
 from planner.memory.candidate import Candidate, Phase
 from planner.memory.embeddings import kept_by_embeddings
 from planner.memory.head import HeadBytes
+from planner.memory.linears import passes_checkpoints
 from planner.memory.numerics import Numerics
 from planner.memory.replay import Moment
 from planner.memory.size import Dimensions, Size
@@ -40,6 +41,8 @@ class Ledger:
         self.kept_a_block = self._kept_a_block()
         self.embedded = kept_by_embeddings(shape, request, numerics)
         self.kept_once = self.embedded + self._kept_once()
+        passes = passes_checkpoints(request)
+        self.past_checkpoints = self._at(self.block.held) * shape.layers if passes else 0
         # Gradients of the micro-batches before this one.
         self.accumulated = states.gradients_bytes if request.accumulation > 1 else 0
         self.trained_blocks = (
@@ -128,7 +131,7 @@ class Ledger:
     def forward(self) -> list[Candidate]:
         """The last block's forward, everything before it kept."""
         blocks = (self._kept_blocks() - 1) * self.kept_a_block + self.kept_once
-        kept = blocks + self.stream
+        kept = blocks + self.stream + self.past_checkpoints
         whole = self.request.checkpointing == "none" or self.request.reentrant_checkpoints
         largest = self._largest(self.block.forward if whole else self.block.recomputed)
         if self.request.checkpointing == "none":
@@ -137,7 +140,7 @@ class Ledger:
         # A checkpointed block runs forward again within backward: the last with the head's gradient
         # there, the first trained one with those of all the others.
         frozen = (self._kept_blocks() - self.trained_blocks) * self.kept_a_block
-        states = self.states
+        frozen, states = frozen + self.past_checkpoints, self.states
         moments = [
             (largest, self.block, kept, states.head_gradients_bytes),
             (largest, self.block, frozen + self.stream, self._gradients_at_first()),
@@ -159,7 +162,7 @@ class Ledger:
     def loss(self, head: HeadBytes) -> list[Candidate]:
         """The loss's forward and backward, all blocks kept."""
         blocks = self._kept_blocks() * self.kept_a_block + self.kept_once
-        kept = blocks + head.saved + self._call_arguments()
+        kept = blocks + head.saved + self._call_arguments() + self.past_checkpoints
         return [
             Candidate(
                 phase="loss",
@@ -180,7 +183,7 @@ class Ledger:
 
     def _held_from_before(self) -> int:
         """What the micro-batch before still holds until this one's loss replaces its graph."""
-        if not litgpt.previous_batch_is_as_long(self.request):
+        if self.numerics.int8 or not litgpt.previous_batch_is_as_long(self.request):
             return 0
         return self._at(self.block.held) * self.shape.layers
 
@@ -203,7 +206,7 @@ class Ledger:
 
     def backward(self) -> list[Candidate]:
         """The last block's backward, nothing freed yet, and the first's, all gradients there."""
-        states, rope = self.states, self._call_arguments()
+        states, rope = self.states, self._call_arguments() + self.past_checkpoints
         largest = self._largest(self.block.backward)
         blocks = (self._kept_blocks() - 1) * self.kept_a_block + self.kept_once
         kept = blocks + self._input_kept() + rope

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from hwdb.family import Linear
 from planner.memory.layers import TOKENS, Layers, Value
 from planner.memory.size import NOTHING, Size
+from planner.request import TrainingRequest
 
 
 def base_linear(layers: Layers, value: Value, line: Linear) -> Value:
@@ -66,11 +67,22 @@ def _int8(layers: Layers, value: Value, line: Linear) -> Value:
         line.name,
         [value.tensor],
         elements * value.bytes,
-        saves=[value.tensor],
+        saves=[] if layers.saves_past_checkpoints else [value.tensor],
         forward_scratch=entering + elements * 4 + narrow,
         backward_scratch=_matrix(line) * (2 * value.bytes),
     )
+    layers.tape.hold(value.tensor)
     return Value(out, elements, value.bytes)
+
+
+def passes_checkpoints(request: TrainingRequest) -> bool:
+    """Whether linears keep their input where checkpoints do not see it.
+
+    bitsandbytes' 8-bit product does, in an attribute of its node (autograd/_functions.py,
+    MatMul8bitLt); a reentrant checkpoint makes no nodes in forward.
+    """
+    within = request.checkpointing != "none" and not request.reentrant_checkpoints
+    return within and request.weights == "int8"
 
 
 def with_adapter(layers: Layers, value: Value, base: Value, line: Linear) -> Value:
