@@ -20,11 +20,13 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from hwdb import NotFound, find_card
+from hwdb.card import Card
 from launcher.errors import TlplanError
 from launcher.models import resolve_model, shape_of_config
 from launcher.tracing.client import Tracer
 from launcher.tracing.estimating import traced_estimate
-from planner.case import request_of_case
+from planner.case import request_of_case, within_card
 from planner.memory.correction import Measured, learned_shift
 from planner.memory.estimate import MemoryEstimate, estimate_memory
 from planner.memory.interval import Band
@@ -129,7 +131,15 @@ def _estimate(case: Mapping[str, Any], tracer: Tracer | None) -> MemoryEstimate:
             return traced_estimate(tracer, config, request, gpu=case.get("gpu"))
         except TlplanError as problem:
             print(f"estimated by formula: {problem}")
-    return estimate_memory(shape, request)
+    return within_card(estimate_memory(shape, request), request, _card(case.get("gpu")))
+
+
+def _card(name: str | None) -> Card | None:
+    """The card of a case; None for one that nobody knows, as `tlplan estimate` takes it."""
+    try:
+        return None if name is None else find_card(name)
+    except NotFound:
+        return None
 
 
 _HEAD = ("source", "tier", "counter", "runs", "mean", "p95", "worst", "bias", "inside", "after")

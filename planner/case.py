@@ -208,10 +208,8 @@ def answer_case(
         memory = estimate_memory(shape, request)
     gpu = case.get("gpu")
     card = None if gpu is None else find_card(gpu)
-    memory_bytes = None if card is None else card.memory_bytes
-    capacity = None if memory_bytes is None else usable_bytes(memory_bytes)
-    if capacity is not None and request.allocator == "classic":
-        memory = capped(memory, capacity)
+    capacity = _capacity_bytes(card)
+    memory = within_card(memory, request, card)
     verdict = verdict_of(memory.needed, capacity)
     if gpu is not None and capacity is None:
         verdict = verdict._replace(reason=f'hwdb knows no card "{gpu}", or not its memory')
@@ -222,6 +220,21 @@ def answer_case(
         "verdict": verdict_numbers(verdict),
         "basis": memory.basis._asdict(),
     }
+
+
+def _capacity_bytes(card: Card | None) -> int | None:
+    memory_bytes = None if card is None else card.memory_bytes
+    return None if memory_bytes is None else usable_bytes(memory_bytes)
+
+
+def within_card(
+    memory: MemoryEstimate, request: TrainingRequest, card: Card | None
+) -> MemoryEstimate:
+    """The estimate on a card: what classic segments keep ends at its memory."""
+    capacity = _capacity_bytes(card)
+    if capacity is None or request.allocator != "classic":
+        return memory
+    return capped(memory, capacity)
 
 
 def memory_numbers(memory: MemoryEstimate) -> dict[str, Any]:
