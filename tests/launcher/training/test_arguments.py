@@ -79,7 +79,6 @@ def test_nan_is_never_hidden_and_nothing_is_reported_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("task", "text-classification"),
         ("loss", "liger"),
         ("loss", "triton"),
         ("checkpointing", "offloaded"),
