@@ -31,8 +31,8 @@ class BlockPass(NamedTuple):
     moments: Pass
     stream_bytes: int
     """Bytes an element of the residual stream, once it went through a block."""
-    first: Pass
-    """The first block's, where nothing before it is trained."""
+    first: Pass | None
+    """The first block's, where nothing before it is trained and that changes what it keeps."""
     frozen: Pass | None
     """That of a frozen block below trained ones, where checkpoints ask for its gradients."""
 
@@ -41,14 +41,27 @@ def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[s
     """The candidates of one block's forward and backward; `adapted` names linears with adapters."""
     keeps = request.accumulation == 1 and not request.steps_in_backward
     tape, stream_bytes = block_tape(shape, request, adapted)
-    entering = numerics_of(request, shape.family).entering
-    first, _ = _written(shape, request, adapted, entering, needs_grad=False)
     return BlockPass(
         moments=tape.replay(keeps_weight_gradients=keeps),
         stream_bytes=stream_bytes,
-        first=first.replay(keeps_weight_gradients=keeps),
+        first=_first(shape, request, adapted, keeps_weight_gradients=keeps),
         frozen=_frozen(shape, request, adapted, stream_bytes),
     )
+
+
+def _first(
+    shape: ModelShape,
+    request: TrainingRequest,
+    adapted: frozenset[str],
+    *,
+    keeps_weight_gradients: bool,
+) -> Pass | None:
+    everything_trained = request.method == "full" and request.trainable_layers is None
+    if request.checkpointing != "none" or everything_trained:
+        return None
+    entering = numerics_of(request, shape.family).entering
+    tape, _ = _written(shape, request, adapted, entering, needs_grad=False)
+    return tape.replay(keeps_weight_gradients=keeps_weight_gradients)
 
 
 def _frozen(

@@ -88,7 +88,7 @@ class Ledger:
 
     def _first_block(self) -> int:
         """Nothing before it is trained with adapters, or where lower blocks are frozen."""
-        if self.request.method == "full" and self.request.trainable_layers is None:
+        if self.first is None:
             return self.kept_a_block
         return self._at(self.first.saved) + (self.stream if self.first.saves_input else 0)
 

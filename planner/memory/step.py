@@ -100,6 +100,7 @@ def _block(shape: ModelShape, request: TrainingRequest) -> BlockPass:
         request.autocast, request.kbit_prepare, request.attention, request.padded,
         request.transformers_version, request.device, request.fused_kernels,
         request.steps_in_backward, request.accumulation > 1,
+        request.trainable_layers is None,
         request.trainable_layers is not None and request.trainable_layers < shape.layers,
         request.checkpointing == "none",
         shape.sizes.get("q") == shape.sizes.get("k"), shape.sizes.get("d", 0) > 256,
