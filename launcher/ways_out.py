@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import hwdb
-from launcher.errors import TlplanError, UsageError
+from launcher.errors import UsageError
 from launcher.exploring import change_that_fits
+from launcher.fitting_cards import cards_for
 from launcher.models import resolve_model
 from launcher.planning import lightest
-from planner.advice.card import smallest_cards
 from planner.budget import usable_bytes
 from planner.plan import MethodAnswer, Plan, make_plan
 from planner.request import Method, RequestError
-from planner.retries import Retry, retries_in_memory, room_to_grow
-from planner.run_plan import RunPlan
-from planner.shape import ModelShape
 from planner.units import gib_text
-
-if TYPE_CHECKING:
-    from hwdb.card import Card
 
 
 class WayOut(NamedTuple):
@@ -31,12 +24,6 @@ class WayOut(NamedTuple):
     option: str
     """What to add to the command, such as "--seq 704", or what to do, such as "free GPU 0"."""
     reason: str
-
-
-def cards_for(answer: MethodAnswer) -> tuple[Card, ...]:
-    """The three smallest cards of hwdb that hold the upper end of a need."""
-    offered = Counter(offer.card_id for offer in hwdb.all_offers())
-    return tuple(smallest_cards(hwdb.all_cards(), answer.memory.needed.high_bytes, offered))
 
 
 def ways_out(plan: Plan) -> tuple[WayOut, ...]:
@@ -135,45 +122,3 @@ def _fits(row: hwdb.Model, method: Method, plan: Plan) -> bool:
     except (UsageError, RequestError):
         return False
     return smaller.answer(method).verdict.fits == "yes"
-
-
-def ways_on(
-    run_plan: RunPlan, *, capacity_bytes: int | None, peak_bytes: int | None
-) -> tuple[Retry, ...]:
-    """Changes with which a run that ran out of memory would fit, corrected by its own peak.
-
-    Empty when nothing is known of the memory or of the model.
-    """
-    shape = _shape(run_plan)
-    if shape is None or capacity_bytes is None:
-        return ()
-    return retries_in_memory(
-        run_plan,
-        shape,
-        capacity_bytes=capacity_bytes,
-        correction=max(1.0, _correction(run_plan, peak_bytes)),
-    )
-
-
-def more_rows(
-    run_plan: RunPlan, *, capacity_bytes: int | None, peak_bytes: int | None
-) -> int | None:
-    """Rows at once that a finished run could have had, None when no more than it did."""
-    shape = _shape(run_plan)
-    if shape is None or capacity_bytes is None or peak_bytes is None:
-        return None
-    correction = _correction(run_plan, peak_bytes)
-    return room_to_grow(run_plan, shape, capacity_bytes=capacity_bytes, correction=correction)
-
-
-def _correction(run_plan: RunPlan, peak_bytes: int | None) -> float:
-    predicted_bytes = run_plan.hardware.predicted_peak_bytes
-    return peak_bytes / predicted_bytes if peak_bytes and predicted_bytes > 0 else 1.0
-
-
-def _shape(run_plan: RunPlan) -> ModelShape | None:
-    model = run_plan.model
-    try:
-        return resolve_model(model.folder or model.hub_id or model.name).shape
-    except TlplanError:
-        return None

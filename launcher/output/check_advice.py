@@ -98,7 +98,7 @@ def next_lines(check: QuickCheck) -> list[str]:
 
 
 def _commands_without_card(check: QuickCheck, again: Mapping[str, str]) -> list[str]:
-    from launcher.ways_out import cards_for  # reads every card
+    from launcher.fitting_cards import cards_for  # reads every card
 
     card = next((card.id for card in cards_for(explained(check))), "24GiB")
     return [_command("", {**again, "--gpu": card}), _command("launch", {**again, **_DATA})]

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import hwdb
+from launcher.fitting_cards import cards_for
 from launcher.hardware import Hardware
 from launcher.output.words import compute_dtype
 from launcher.quick_check import QuickCheck
 from launcher.version import VERSION
-from launcher.ways_out import cards_for
 from planner.budget import Budget
 from planner.case import memory_numbers, time_numbers
 from planner.plan import MethodAnswer, Plan

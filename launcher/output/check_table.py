@@ -60,7 +60,7 @@ def judged_lines(check: QuickCheck, style: Style) -> list[str]:
 
 def unjudged_lines(check: QuickCheck, style: Style) -> list[str]:
     """A line for each method with the smallest cards that hold it."""
-    from launcher.ways_out import cards_for  # reads every card
+    from launcher.fitting_cards import cards_for  # reads every card
 
     answers = check.plan.answers
     needs = _needs(answers, style)

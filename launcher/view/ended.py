@@ -96,7 +96,7 @@ def _choices(
     if kind == "finished":
         return
     if kind == "out of memory" and plan is not None:
-        from launcher.ways_out import ways_on  # reads cards and models
+        from launcher.ways_on import ways_on  # reads cards and models
 
         capacity, peak = _capacity_and_peak(progress)
         for retry in ways_on(plan, capacity_bytes=capacity, peak_bytes=peak):
@@ -120,7 +120,7 @@ def _more_rows(plan: RunPlan | None, progress: RunProgress) -> int | None:
     capacity, peak = _capacity_and_peak(progress)
     if plan is None or peak is None or peak >= plan.hardware.predicted_low_bytes:
         return None
-    from launcher.ways_out import more_rows
+    from launcher.ways_on import more_rows
 
     return more_rows(plan, capacity_bytes=capacity, peak_bytes=peak)
 
