@@ -22,11 +22,11 @@ def largest_sequence_tokens(
         return None
     longest = min(shape.max_context_tokens or _LONGEST, _LONGEST)
 
-    def fits(steps: int) -> bool:
-        longer = replace(request, sequence_tokens=steps * _TOKENS_STEP)
-        return _fits(shape, longer, capacity_bytes)
+    def needs(steps: int) -> int:
+        return _needs(shape, replace(request, sequence_tokens=steps * _TOKENS_STEP))
 
-    return _largest(fits, most=max(1, longest // _TOKENS_STEP)) * _TOKENS_STEP
+    most = max(1, longest // _TOKENS_STEP)
+    return _largest(needs, capacity_bytes, most=most) * _TOKENS_STEP
 
 
 def largest_micro_batch(
@@ -36,25 +36,36 @@ def largest_micro_batch(
     if capacity_bytes is None:
         return None
 
-    def fits(rows: int) -> bool:
-        return _fits(shape, replace(request, micro_batch=rows), capacity_bytes)
+    def needs(rows: int) -> int:
+        return _needs(shape, replace(request, micro_batch=rows))
 
-    return _largest(fits, most=_MOST_ROWS)
-
-
-def _fits(shape: ModelShape, request: TrainingRequest, capacity_bytes: int) -> bool:
-    return estimate_memory(shape, request).needed.high_bytes <= capacity_bytes
+    return _largest(needs, capacity_bytes, most=_MOST_ROWS)
 
 
-def _largest(fits: Callable[[int], bool], *, most: int) -> int:
-    """Largest n up to `most` for which `fits(n)` holds; fits never comes back once it is lost."""
-    if not fits(1):
+def _needs(shape: ModelShape, request: TrainingRequest) -> int:
+    return estimate_memory(shape, request).needed.high_bytes
+
+
+def _largest(needs: Callable[[int], int], capacity_bytes: int, *, most: int) -> int:
+    """Largest n up to `most` that needs no more than `capacity_bytes`; needs never falls.
+
+    A need is nearly a straight line, so the next n to ask about is where the line between the two
+    ends meets the capacity; every other time the middle, which bounds the number of questions.
+    """
+    low, low_needs = 1, needs(1)
+    if low_needs > capacity_bytes:
         return 0
-    low = 1
-    while low < most and fits(min(low * 2, most)):
-        low = min(low * 2, most)
-    high = min(low * 2, most + 1)
+    high, high_needs = most, needs(most)
+    if high_needs <= capacity_bytes:
+        return most
+    straight = True
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+        share = (capacity_bytes - low_needs) / (high_needs - low_needs) if straight else 0.5
+        asked = min(max(low + int((high - low) * share), low + 1), high - 1)
+        found = needs(asked)
+        if found <= capacity_bytes:
+            low, low_needs = asked, found
+        else:
+            high, high_needs = asked, found
+        straight = not straight
     return low
