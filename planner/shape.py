@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from hwdb.family import Family, Linear, Norm, Tensor
+from hwdb.family import Family, Linear, Norm
 from hwdb.parameter_count import count_from_config
-from hwdb.symbols import Config, UnknownSize, extent, holds, read_key, sizes_of
+from hwdb.symbols import Config, UnknownSize, holds, read_key, sizes_of
+from planner.block_counts import (
+    Matrix,
+    biased_linears,
+    expert_parameters,
+    matrices_of,
+    table_parameters,
+    vector_lengths,
+)
 from planner.request import Task
 from planner.task_head import TaskHead, task_heads
 
@@ -36,6 +44,8 @@ class ModelShape:
     tied: bool
     linears: tuple[Linear, ...]
     """Linears of one block that exist in this model, the experts left out."""
+    matrices: tuple[Matrix, ...] = field(init=False, repr=False, compare=False)
+    """`linears` in numbers."""
     parameters: int
     linear_parameters: int
     """Weights of one block's linears: what a quantizer packs."""
@@ -65,6 +75,9 @@ class ModelShape:
     """Names of linears that add a bias."""
     trained_with_adapters: int = 0
     """Parameters of the head that are trained whole, as a copy, beside adapters."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matrices", matrices_of(self.linears, self.sizes))
 
     @property
     def stored_layers(self) -> int:
@@ -100,6 +113,11 @@ class ModelShape:
     def vocabulary_size(self) -> int:
         """Rows of the embedding table; 0 for image models."""
         return self.sizes.get("V", 0)
+
+    @property
+    def largest_linear_parameters(self) -> int:
+        """Weights of the largest of a block's linears."""
+        return max(matrix.parameters for matrix in self.matrices)
 
     @property
     def block_parameters(self) -> int:
@@ -187,10 +205,10 @@ def _built(
     recognized: bool,
 ) -> ModelShape:
     linears = tuple(line for line in family.linears if holds(line.when, config, family))
-    weights = [extent(line.inputs, sizes) * extent(line.outputs, sizes) for line in linears]
-    vectors = _vectors(config, family, sizes, linears)
-    experts = _expert_parameters(family, sizes)
-    embedding = _table_parameters(family.embeddings, config, family, sizes)
+    weights = [matrix.parameters for matrix in matrices_of(linears, sizes)]
+    vectors = vector_lengths(config, family, sizes, linears)
+    experts = expert_parameters(family, sizes)
+    embedding = table_parameters(family.embeddings, config, family, sizes)
     tied = bool(read_key(config, family, "tie_word_embeddings"))
     head = 0 if tied else sizes.get("V", 0) * sizes["h"] if family.kind == "decoder" else 0
     tensors_per_block = len(linears) + len(vectors) + (3 if family.experts else 0)
@@ -220,7 +238,7 @@ def _built(
         sliding_window_tokens=read_key(config, family, "sliding_window"),
         max_context_tokens=_context(config, family),
         task_heads=task_heads(config, family),
-        biased=_biased(config, family),
+        biased=biased_linears(config, family),
     )
 
 
@@ -249,48 +267,3 @@ def _parallel(config: Config, family: Family) -> bool:
         if key in config:
             return bool(config[key])
     return family.parallel_residual
-
-
-def _biased(config: Config, family: Family) -> frozenset[str]:
-    by_flag = [names for flag, names in family.bias_flags.items() if holds(flag, config, family)]
-    return frozenset(family.biases).union(*by_flag)
-
-
-def _vectors(
-    config: Config, family: Family, sizes: Mapping[str, int], linears: Iterable[Linear]
-) -> list[int]:
-    """Lengths of the norms and biases of a block."""
-    biased = _biased(config, family)
-    norms: list[Norm] = [norm for norm in family.norms if holds(norm.when, config, family)]
-    norm_widths = [extent(norm.width, sizes) for norm in norms]
-    others: list[Tensor] = [
-        item for item in family.block_tensors if holds(item.when, config, family)
-    ]
-    return [
-        *norm_widths,
-        *(norm_widths if family.norm_bias else ()),
-        *(extent(line.outputs, sizes) for line in linears if line.name in biased),
-        *(extent(item.rows, sizes) * extent(item.columns, sizes) for item in others),
-    ]
-
-
-def _expert_parameters(family: Family, sizes: Mapping[str, int]) -> int:
-    if family.experts is None:
-        return 0
-    router = family.experts.router
-    one = sum(
-        extent(line.inputs, sizes) * extent(line.outputs, sizes)
-        + (extent(line.outputs, sizes) if line.name in family.experts.biases else 0)
-        for line in family.experts.linears
-    )
-    return sizes["E"] * one + extent(router.inputs, sizes) * extent(router.outputs, sizes)
-
-
-def _table_parameters(
-    tables: Iterable[Tensor], config: Config, family: Family, sizes: Mapping[str, int]
-) -> int:
-    return sum(
-        extent(table.rows, sizes) * extent(table.columns, sizes)
-        for table in tables
-        if holds(table.when, config, family)
-    )

@@ -6,7 +6,6 @@ loaded there is neither adapter nor optimizer state yet, so their bytes are take
 
 from __future__ import annotations
 
-from hwdb.symbols import extent
 from planner.memory.candidate import Candidate
 from planner.memory.head import HeadBytes
 from planner.memory.numerics import Numerics
@@ -26,7 +25,7 @@ def load(shape: ModelShape, request: TrainingRequest, states: States) -> list[Ca
     """The last and largest tensor comes in: as the file has it, beside what becomes of it."""
     if request.device == "cpu":
         return []  # weights are mapped from the file
-    largest = _largest_linear(shape)
+    largest = shape.largest_linear_parameters
     if request.weights in QUANTIZED_WEIGHTS:
         in_flight = largest * _FILE_BYTES + 4 * largest // _SCALE_GROUP
     elif request.weights == "fp32":
@@ -53,7 +52,7 @@ def evaluate(forward_bytes: int, head: HeadBytes) -> list[Candidate]:
 def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> list[Candidate]:
     """The largest trained tensor is looked through; files are written from host memory."""
     if request.adapter is None:
-        largest, width = max(_largest_linear(shape), _table(shape)), numerics.weights
+        largest, width = max(shape.largest_linear_parameters, _table(shape)), numerics.weights
     else:
         widest = max(shape.hidden_size, shape.sizes.get("i", 0))
         largest, width = request.adapter.rank * widest, numerics.adapters or 4
@@ -63,10 +62,3 @@ def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> lis
 
 def _table(shape: ModelShape) -> int:
     return shape.vocabulary_size * shape.hidden_size
-
-
-def _largest_linear(shape: ModelShape) -> int:
-    return max(
-        extent(line.inputs, shape.sizes) * extent(line.outputs, shape.sizes)
-        for line in shape.linears
-    )

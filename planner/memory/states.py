@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from hwdb.symbols import extent
 from planner.memory.numerics import Numerics
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -94,7 +93,9 @@ def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -
         block_gradients_bytes=0 if request.steps_in_backward else block,
         head_gradients_bytes=head,
         embedding_gradients_bytes=embedding,
-        largest_gradient_bytes=_largest_linear(shape) * width if request.method == "full" else 0,
+        largest_gradient_bytes=shape.largest_linear_parameters * width
+        if request.method == "full"
+        else 0,
     )
 
 
@@ -107,13 +108,6 @@ def _optimizer_of(
     return optimizer_bytes(name, trained, width, tensors, pages_out=request.device == "cuda")
 
 
-def _largest_linear(shape: ModelShape) -> int:
-    return max(
-        extent(line.inputs, shape.sizes) * extent(line.outputs, shape.sizes)
-        for line in shape.linears
-    )
-
-
 def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, width: int) -> int:
     """What the optimizer's step holds on top.
 
@@ -121,7 +115,7 @@ def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, wid
     Adafactor makes four fp32 tensors of the parameter it is at.
     """
     if request.optimizer_name == "adafactor":
-        largest = _largest_linear(shape)
+        largest = shape.largest_linear_parameters
         if request.method == "full" and request.trainable_layers is None:
             largest = max(largest, shape.vocabulary_size * shape.hidden_size)
         elif request.adapter is not None:
@@ -130,7 +124,7 @@ def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, wid
         return 4 * 4 * largest
     if request.stack == "torchtune" and request.optimizer_name == "adamw-8bit":
         # torchao unpacks both moments and the parameter of the tensor it is at to fp32.
-        largest = _largest_linear(shape)
+        largest = shape.largest_linear_parameters
         if request.method == "full" and request.trainable_layers is None:
             largest = max(largest, shape.vocabulary_size * shape.hidden_size)
         gradient = width if request.steps_in_backward else 0
@@ -163,11 +157,10 @@ def _adafactor_bytes(shape: ModelShape, request: TrainingRequest) -> int:
     rank = request.adapter.rank if request.adapter else None
     names = adapted_linears(shape, request.adapter.targets) if request.adapter else None
     sides = 0
-    for line in shape.linears:
-        inputs, outputs = extent(line.inputs, shape.sizes), extent(line.outputs, shape.sizes)
+    for name, inputs, outputs in shape.matrices:
         if rank is None:
             sides += inputs + outputs
-        elif names is not None and line.name in names:
+        elif names is not None and name in names:
             sides += inputs + outputs + 2 * rank
     tables = 0 if rank is not None else shape.vocabulary_size + shape.hidden_size
     return 4 * (_trained_layers(shape, request) * sides + tables)
@@ -185,10 +178,8 @@ def adapter_parameters(shape: ModelShape, request: TrainingRequest) -> int:
         return 0
     names = adapted_linears(shape, request.adapter.targets)
     per_block = 0
-    for line in shape.linears:
-        if line.name in names:
-            inputs = extent(line.inputs, shape.sizes)
-            outputs = extent(line.outputs, shape.sizes)
+    for name, inputs, outputs in shape.matrices:
+        if name in names:
             per_block += request.adapter.rank * (inputs + outputs)
             per_block += outputs if request.adapter.kind == "dora" else 0
     head = 0
@@ -253,8 +244,7 @@ def _weights_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numeri
 
 def _packed_block(shape: ModelShape, request: TrainingRequest) -> int:
     total = 0
-    for line in shape.linears:
-        inputs, outputs = extent(line.inputs, shape.sizes), extent(line.outputs, shape.sizes)
+    for _, inputs, outputs in shape.matrices:
         if request.weights == "int8":
             total += int8_bytes(inputs * outputs, outputs)
         else:

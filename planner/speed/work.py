@@ -153,10 +153,7 @@ def work_of(shape: ModelShape, request: TrainingRequest, execution: Execution = 
 
 def _linears(shape: ModelShape, request: TrainingRequest) -> Linears:
     """The products of a block with one token; of a mixture only the experts it is sent to."""
-    sides = [
-        (line.name, extent(line.inputs, shape.sizes), extent(line.outputs, shape.sizes))
-        for line in shape.linears
-    ]
+    sides: list[tuple[str, int, int]] = list(shape.matrices)
     names = adapted_linears(shape, request.adapter.targets) if request.adapter else frozenset[str]()
     weights = float(sum(inputs * outputs for _, inputs, outputs in sides))
     plain = weights
