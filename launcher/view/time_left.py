@@ -11,8 +11,9 @@ from launcher.runs.events import Event
 STEPS_KEPT = 50
 STEPS_NEEDED = 10
 STEPS_NEEDED_OF_A_SHORT_RUN = 3
-MEASURING = ("evaluating", "answering", "comparing")
-"""Phases before the first step that come again behind the last one."""
+MEASURING = {"evaluating": 1.0, "answering": 1.0, "comparing": 0.5}
+"""Phases before the first step that come again behind the last one, and how much of them: the base
+model is compared twice, without and with examples, the tuned one once."""
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class TimeLeft:
     """Between a step and the next: evaluations, checkpoints. Mostly zero."""
     last_step_at: float | None = None
     measuring_seconds: float = 0.0
-    """What evaluating and answering took before the first step."""
+    """What measuring will take behind the last step, by what it took before the first."""
     phase: str = ""
     phase_at: float = 0.0
 
@@ -39,7 +40,7 @@ class TimeLeft:
     def enter(self, phase: str, at: float) -> None:
         """A phase begins."""
         if self.phase in MEASURING and self.last_step_at is None:
-            self.measuring_seconds += max(0.0, at - self.phase_at)
+            self.measuring_seconds += MEASURING[self.phase] * max(0.0, at - self.phase_at)
         self.phase, self.phase_at = phase, at
 
     def step(self, event: Event, at: float) -> None:

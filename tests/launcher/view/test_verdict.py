@@ -95,3 +95,18 @@ def test_the_end_is_expected_with_its_pauses() -> None:
 
     assert left is not None
     assert left == pytest.approx(88 * (2.0 + 50 / 11) + 30.0)
+
+
+def test_half_of_the_first_comparison_is_expected_again() -> None:
+    """The base model was asked without and with examples, the tuned one is asked once."""
+    events = [
+        {"type": "phase", "phase": "comparing", "seconds": 0.0},
+        {"type": "phase", "phase": "training", "seconds": 80.0},
+        *(
+            step_event(step, total=40, seconds=2.0) | {"seconds": 80.0 + 2 * step}
+            for step in range(1, 40)
+        ),
+    ]
+    left = progress_of(plan_event() | {"seconds": 0.0}, *events).seconds_left()
+
+    assert left == pytest.approx(2.0 + 40.0)
