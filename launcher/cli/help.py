@@ -22,8 +22,8 @@ SHORT_HELP = """\
 tlplan: will this fine-tune fit into this memory, and how? Then it runs it.
 
 Examples
+  tlplan                                        in five steps: the wizard
   tlplan --model llama-3.1-8b                   what fits on this machine's GPU
-  tlplan --model qwen3-8b --gpu rtx-4090        the same for a card you name
   tlplan launch --model smollm2-135m --data train.jsonl         train it
 
 Commands

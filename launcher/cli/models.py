@@ -76,6 +76,15 @@ def _plannable(model: hwdb.Model) -> bool:
     return True
 
 
+_TASK_WORDS = {
+    "causal-lm": "LM",
+    "seq2seq-lm": "s2s",
+    "text-classification": "text",
+    "image-classification": "image",
+}
+"""Short enough that no row of the table is cut at 80 columns."""
+
+
 def _table(models: Sequence[hwdb.Model]) -> str:
     rows = [("Model", "Params", "Context", "Planned", "Gated", "Released", "Task")]
     rows += [
@@ -85,8 +94,8 @@ def _table(models: Sequence[hwdb.Model]) -> str:
             _context(model.max_context_tokens),
             "yes" if _plannable(model) else "no",
             "yes" if model.gated else "no",
-            model.release_date,
-            model.task,
+            model.release_date[:7],
+            _TASK_WORDS.get(model.task, model.task),
         )
         for model in models
     ]

@@ -41,7 +41,8 @@ def cards_with(text: str) -> list[Card]:
     """NVIDIA cards with every word of the text in a name: of just that name, then the newest."""
     words = text.lower().replace("-", " ").split()
     newest_first = sorted(hwdb.all_cards(), key=lambda card: card.release_date, reverse=True)
-    cards = sorted(newest_first, key=lambda card: card.id.split("-") != words)
+    # "4090" means the rtx-4090, not its laptop or its later sisters.
+    cards = sorted(newest_first, key=lambda card: card.id.split("-")[-len(words) :] != words)
     return [
         card
         for card in cards

@@ -18,9 +18,11 @@ from tests.launcher.cli.program import tlplan
 
 @pytest.mark.parametrize("command", ["gpus", "models"])
 def test_lists_keep_to_80_columns(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """No line is wider, whatever is in hwdb."""
+    """No line is wider, whatever is in hwdb, and no model's row is cut."""
     assert main([command]) == 0
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert command != "models" or not any(line.endswith("...") for line in lines)
 
 
 def test_words_narrow_the_list(capsys: pytest.CaptureFixture[str]) -> None:
