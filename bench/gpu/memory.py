@@ -1,12 +1,14 @@
 """Measures real fine-tunes of random weights on the card here, one process each.
 
-    python -m bench.gpu.memory [--minutes 10] [--only NAME,NAME] [--out FILE] [--device cpu --tiny]
+    python -m bench.gpu.memory [--minutes 10] [--only NAME,NAME] [--out FILE] [--ahead 6]
+                               [--at-peak] [--device cpu --tiny]
 
 matrix.json lists the runs, the most informative first. Results are appended to FILE as soon as
 they are there, in the format of `bench.accuracy`; runs that it holds already are left out, so a
 second call goes on where the first one ended. `--minutes` ends in time: no run is started that
-would not get through. `--tiny` shrinks every model to a few thousand parameters, to try the bench
-itself where there is no card.
+would not get through. `--ahead` processes import their libraries while others run, and touch the
+card only when it is their turn. `--at-peak` adds the largest blocks of one more step. `--tiny`
+shrinks every model to a few thousand parameters, to try the bench itself where there is no card.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,9 +34,11 @@ from launcher.tracing.versions import library_versions
 from planner.units import GIB
 
 MATRIX = Path(__file__).with_name("matrix.json")
+LOOK_INSIDE = "TLPLAN_BENCH_AT_PEAK"
+"""Set for a run's process: it makes one more step and tells what that holds at its peak."""
 _SLOWEST_SECONDS = 240.0
 """No run takes longer, building the model included; one that does is stopped."""
-_USUAL_SECONDS = 45.0
+_USUAL_SECONDS = 25.0
 
 _TINY = {
     "hidden_size": 64,
@@ -65,21 +70,46 @@ class Card:
 def main() -> None:
     """Run what is left of the matrix and is affordable."""
     options = _options()
+    if options.at_peak:
+        os.environ[LOOK_INSIDE] = "1"
     began = time.monotonic()
     card = _card(options.device)
     done = _done(options.out)
-    for run in _runs(options):
-        if run["id"] in done:
-            print(f"{run['id']}: measured already")
-            continue
-        left = options.minutes * 60 - (time.monotonic() - began)
-        if left < _USUAL_SECONDS and not options.tiny:
+    left = [run for run in _runs(options) if run["id"] not in done]
+    print(f"{len(left)} runs on {card.name}; {len(done)} are measured already", flush=True)
+    for run, process in _started_ahead(left, options.ahead):
+        seconds = options.minutes * 60 - (time.monotonic() - began)
+        if seconds < _USUAL_SECONDS and not options.tiny:
             print(f"{run['id']}: no time left; the next call goes on here")
-            break
-        line = _measured(run, card, timeout_seconds=min(left, _SLOWEST_SECONDS))
+            process.kill()
+            continue
+        line = _measured(run, process, card, timeout_seconds=min(seconds, _SLOWEST_SECONDS))
         print(f"{run['id']}: {line.get('error') or line['measured']}", flush=True)
         with options.out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _started_ahead(
+    runs: list[dict[str, Any]], ahead: int
+) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
+    """Every run with its process, which has its libraries and waits for the case."""
+    waiting: deque[tuple[dict[str, Any], subprocess.Popen[str]]] = deque()
+    for run in runs:
+        waiting.append((run, _process(run["case"])))
+        if len(waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _process(case: Mapping[str, Any]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench.gpu.one_run"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(case),
+    )
 
 
 def _options() -> argparse.Namespace:
@@ -87,6 +117,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--only", type=lambda text: text.split(","), default=None)
     parser.add_argument("--out", type=Path, default=Path("gpu_memory.jsonl"))
+    parser.add_argument("--ahead", type=int, default=0)
+    parser.add_argument("--at-peak", action="store_true")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--tiny", action="store_true")
     return parser.parse_args()
@@ -144,7 +176,13 @@ def _tiny(case: Mapping[str, Any]) -> dict[str, Any]:
     return small
 
 
-def _measured(run: Mapping[str, Any], card: Card, *, timeout_seconds: float) -> dict[str, Any]:
+def _measured(
+    run: Mapping[str, Any],
+    process: subprocess.Popen[str],
+    card: Card,
+    *,
+    timeout_seconds: float,
+) -> dict[str, Any]:
     case = run["case"]
     before = _used_bytes() if case["device"] == "cuda" else 0
     began = time.monotonic()
@@ -158,22 +196,16 @@ def _measured(run: Mapping[str, Any], card: Card, *, timeout_seconds: float) -> 
         "case": {**case, "gpu": card.hwdb_id} if card.hwdb_id else case,
     }
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.gpu.one_run"],
-            input=json.dumps(case),
-            capture_output=True,
-            text=True,
-            env=_environment(case),
-            timeout=timeout_seconds,
-            check=False,
-        )
+        answer, said = process.communicate(json.dumps(case), timeout=timeout_seconds)
     except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
         return {**line, "error": f"longer than {timeout_seconds:.0f} s"}
     line["seconds"] = round(time.monotonic() - began, 1)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    if process.returncode != 0:
+        last = (said.strip().splitlines() or ["it said nothing"])[-1]
         return {**line, "error": last[:300]}
-    return {**line, "measured": _in_gib(json.loads(done.stdout), before)}
+    return {**line, "measured": _in_gib(json.loads(answer), before)}
 
 
 def _in_gib(found: Mapping[str, Any], before: int) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -30,12 +31,17 @@ from transformers import (
     TrainerCallback,
     default_data_collator,
 )
+from transformers.quantizers.base import get_keys_to_not_convert
+from trl import SFTConfig, SFTTrainer
 
+from bench.gpu import at_peak
 from planner.case import request_of_case
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 
 STEPS = 4
 """The first makes the optimizer's state; the others are timed."""
+LOOK_INSIDE = "TLPLAN_BENCH_AT_PEAK"
+"""Set by `bench.gpu.memory --at-peak`: one more step is made, and what its peak holds is told."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _OPTIMIZERS = {
@@ -63,19 +69,20 @@ def measure(case: Mapping[str, Any]) -> dict[str, Any]:
     request = request_of_case(case)
     torch.manual_seed(0)
     model = _model(case["config"], request)
-    clock = _Clock(request)
+    clock = _Clock(request, look_inside=bool(os.environ.get(LOOK_INSIDE)))
     trainer = _trainer(model, request, clock)
     gc.collect()
     if request.device == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     trainer.train()
-    seconds = median(clock.seconds[1:])
+    seconds = median(clock.seconds[1:STEPS])
     return {
         **_peaks(request, clock),
         "step_seconds": round(seconds, 4),
         "tokens_per_second": round(request.tokens * request.accumulation / seconds, 1),
         "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        **({"at_peak": clock.at_peak} if clock.at_peak else {}),
     }
 
 
@@ -86,6 +93,7 @@ def _peaks(request: TrainingRequest, clock: _Clock) -> dict[str, int | None]:
     return {
         "allocated_bytes": torch.cuda.max_memory_allocated(),
         "reserved_bytes": torch.cuda.max_memory_reserved(),
+        "requested_bytes": torch.cuda.memory_stats()["requested_bytes.all.peak"],
         "rest_allocated_bytes": clock.rest_bytes,
         "device_bytes": max(clock.device_bytes, default=None),
     }
@@ -94,8 +102,10 @@ def _peaks(request: TrainingRequest, clock: _Clock) -> dict[str, int | None]:
 class _Clock(TrainerCallback):
     """Seconds of every step, and what NVML shows for the card at its end."""
 
-    def __init__(self, request: TrainingRequest) -> None:
+    def __init__(self, request: TrainingRequest, *, look_inside: bool) -> None:
         self._on_cuda = request.device == "cuda"
+        self._look_inside = look_inside and self._on_cuda
+        self.at_peak: dict[str, Any] | None = None
         self._began = 0.0
         self.seconds: list[float] = []
         self.device_bytes: list[int] = []
@@ -104,6 +114,8 @@ class _Clock(TrainerCallback):
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         """A step begins."""
         self._wait()
+        if self._look_inside and len(self.seconds) == STEPS:
+            at_peak.record()
         self._began = time.monotonic()
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
@@ -115,6 +127,8 @@ class _Clock(TrainerCallback):
             # Everything on the card: the caller subtracts what was there before.
             self.device_bytes.append(total - free)
             self.rest_bytes = torch.cuda.memory_allocated()
+        if self._look_inside and len(self.seconds) == STEPS + 1:
+            self.at_peak = at_peak.recorded()
 
     def _wait(self) -> None:
         if self._on_cuda:
@@ -138,8 +152,7 @@ def _model(config: Mapping[str, Any], request: TrainingRequest) -> Any:
 
 def _quantize(model: Any, request: TrainingRequest, dtype: torch.dtype) -> None:
     """What from_pretrained does with a BitsAndBytesConfig, on weights that are there already."""
-    import bitsandbytes
-    from transformers.quantizers.base import get_keys_to_not_convert
+    import bitsandbytes  # here, since it makes a context on the card
 
     kept = get_keys_to_not_convert(model)
     for name, module in list(model.named_modules()):
@@ -164,7 +177,7 @@ def _quantize(model: Any, request: TrainingRequest, dtype: torch.dtype) -> None:
                 **sides,
             )
             weight = bitsandbytes.nn.Params4bit(
-                module.weight.data.cpu(),
+                module.weight.data,
                 requires_grad=False,
                 compress_statistics=double,
                 quant_type="nf4",
@@ -179,11 +192,9 @@ def _quantize(model: Any, request: TrainingRequest, dtype: torch.dtype) -> None:
 
 
 def _trainer(model: Any, request: TrainingRequest, clock: _Clock) -> Trainer:
-    from trl import SFTConfig, SFTTrainer
-
     arguments = SFTConfig(
         output_dir=tempfile.mkdtemp(prefix="tlplan-bench-"),
-        max_steps=STEPS,
+        max_steps=STEPS + bool(os.environ.get(LOOK_INSIDE)),
         per_device_train_batch_size=request.micro_batch,
         gradient_accumulation_steps=request.accumulation,
         optim=_OPTIMIZERS[request.optimizer],
@@ -221,8 +232,6 @@ def _trainer(model: Any, request: TrainingRequest, clock: _Clock) -> Trainer:
 
 def _adapted(model: Any, request: TrainingRequest) -> Any:
     """The model with its adapters, if any, in the request's dtype."""
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
-
     adapter = request.adapter
     if adapter is None:
         return model
@@ -260,7 +269,7 @@ def _cast(model: Any, request: TrainingRequest) -> None:
 def _rows(vocabulary: int, request: TrainingRequest) -> Any:
     from datasets import Dataset
 
-    count = STEPS * request.micro_batch * request.accumulation
+    count = (STEPS + 1) * request.micro_batch * request.accumulation
     tokens = torch.randint(2, vocabulary, (count, request.sequence_tokens)).tolist()
     rows: dict[str, Any] = {"input_ids": tokens, "labels": tokens}
     return Dataset.from_dict(rows)

@@ -106,6 +106,10 @@ class _Rehearsal:
             max_steps=steps,
             epochs=float(steps + 1),
             checkpoint_every_steps=_STEPS,
+            # One evaluation is timed behind the steps; none between them, and no best of them.
+            evaluate_every_steps=0,
+            stop_after_evaluations=0,
+            keep_best=False,
         )
         plan = replace(self._plan, training=training)
         trainer, measurements, _ = parts_of(

@@ -26,6 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "learning_rate": 1e-3,
         "packing": True,
         "sequence_tokens": 96,
+        "keep_best": True,
     },
     "qlora": {"method": QLORA},
     "qlora-packed": {"method": QLORA, "packing": True, "sequence_tokens": 96},
