@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launcher.data.dataset import DataSet, Row
+from launcher.data.generic_template import generic_template
 from launcher.data.tokenizer_files import chat_template_source, special_tokens
 
 if TYPE_CHECKING:
@@ -100,9 +101,8 @@ def _chats(data: DataSet, counter: TokenCounter, model_folder: Path) -> Lengths:
         from launcher.data.chat_template import ChatTemplate, TemplateFailedError
     except ImportError:
         return _from_contents(data, counter, "the jinja2 package is not installed")
-    source = chat_template_source(model_folder)
-    if source is None:
-        return _from_contents(data, counter, "the model has no chat template")
+    own = chat_template_source(model_folder)
+    source = generic_template() if own is None else own
     try:
         template = ChatTemplate(source, special_tokens(model_folder))
     except TemplateFailedError as error:
@@ -117,7 +117,8 @@ def _chats(data: DataSet, counter: TokenCounter, model_folder: Path) -> Lengths:
     return Lengths(
         per_row=tuple(counter.count_rendered(rendered)),
         exact=True,
-        how="counted with the model's tokenizer and chat template",
+        how=f"counted with the model's tokenizer and {'a generic ' if own is None else ''}chat "
+        "template",
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from launcher.data.dataset import DataSet, Row
+from launcher.data.generic_template import generic_template
 from launcher.errors import DataError
-from launcher.training.templates import training_template
+from launcher.training.answer_marks import Marking, answer_marking
 from planner.run_plan import LossOn
 
 if TYPE_CHECKING:
@@ -52,15 +53,17 @@ class RowTokenizer:
         self.model_name = model_name
         self.answers_only = loss_on == "answers"
         self.sequence_tokens = sequence_tokens
+        self.notes: list[str] = []
+        """What was done in place of what the model lacks."""
 
     def tokenize(self, data: DataSet) -> list[TokenRow]:
         """Every row of the file. Raises DataError naming the line of a row that cannot be used."""
-        template = self._chat_template(data)
+        marking = self._marking(data)
         rows = []
         for index, (row, line) in enumerate(zip(data.rows, data.row_lines, strict=True)):
             place = data.place(index)
             if data.layout == "messages":
-                tokens, learned = self._chat(row, template, place)
+                tokens, learned = self._chat(row, marking, place)
             elif data.layout == "prompt_completion":
                 tokens, learned = self._completion(row)
             else:
@@ -69,34 +72,41 @@ class RowTokenizer:
             rows.append(self._cut(line, tokens, learned))
         return rows
 
-    def _chat_template(self, data: DataSet) -> str | None:
-        """The template to train with; None is the tokenizer's own."""
+    def _marking(self, data: DataSet) -> Marking | None:
+        """How answers are found in a conversation; None where every token is learned."""
         if data.layout != "messages":
             return None
         if self.tokenizer.chat_template is None:
+            self._take_generic_template(data)
+        return answer_marking(self.tokenizer, self.model_name) if self.answers_only else None
+
+    def _take_generic_template(self, data: DataSet) -> None:
+        if self.tokenizer.eos_token is None:
             raise DataError(
-                f"{data.path}: its rows are chats, but {self.model_name} has no chat template",
+                f"{data.path}: its rows are chats, but {self.model_name} has neither a chat "
+                "template nor an end token",
                 "use an instruct model, or rows of prompt and completion",
             )
-        return training_template(self.tokenizer, self.model_name) if self.answers_only else None
+        self.tokenizer.chat_template = generic_template()
+        self.notes.append(
+            f"{self.model_name} has no chat template: a generic one is used, with the roles as "
+            f'text such as "<|user|>" and {self.tokenizer.eos_token} behind an answer; the '
+            "result carries it"
+        )
 
-    def _chat(self, row: Row, template: str | None, place: str) -> tuple[list[int], list[bool]]:
+    def _chat(self, row: Row, marking: Marking | None, place: str) -> tuple[list[int], list[bool]]:
+        messages = row["messages"]
         try:
-            encoded: Any = self.tokenizer.apply_chat_template(
-                row["messages"],
-                chat_template=template,
-                tokenize=True,
-                return_dict=True,
-                return_assistant_tokens_mask=self.answers_only,
-            )
+            if marking is None:
+                encoded: Any = self.tokenizer.apply_chat_template(
+                    messages, tokenize=True, return_dict=True
+                )
+                return encoded["input_ids"], [True] * len(encoded["input_ids"])
+            tokens, learned = marking(messages)
         except Exception as error:  # a template is somebody's program: it can raise anything
             raise DataError(
                 f"{place}: the chat template of {self.model_name} refuses this row: {error}"
             ) from error
-        tokens: list[int] = encoded["input_ids"]
-        if not self.answers_only:
-            return tokens, [True] * len(tokens)
-        learned = [bool(mask) for mask in encoded["assistant_masks"]]
         if all(learned) or not any(learned):
             share = "every token" if any(learned) else "no token"
             raise DataError(

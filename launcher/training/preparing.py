@@ -50,13 +50,16 @@ def prepare_rows(
     data = read_data(Path(plan.data.train), labels_aside=True)
     require_suitable(data, plan.training.task, plan.model.name)
     other = held_out_data(data, Path(plan.data.held_out) if plan.data.held_out else None)
-    tokenize = RowTokenizer(
+    row_tokenizer = RowTokenizer(
         tokenizer,
         model_name=plan.model.name,
         loss_on=plan.data.loss_on,
         sequence_tokens=plan.training.sequence_tokens,
-    ).tokenize
+    )
+    tokenize = row_tokenizer.tokenize
     rows = tokenize(data)
+    for note in row_tokenizer.notes:
+        events.append("warning", code="TEMPLATE", message=note)
     if other is not None:
         train_indices = tuple(range(len(rows)))
         measured, indices, tokens = other, tuple(range(len(other.rows))), tokenize(other)

@@ -2,7 +2,8 @@
 
 Chat templates of published models rarely mark what the assistant says. TRL knows a marked
 twin of many by heart; for the others that speak ChatML, a generic one is used here, and only
-where it renders conversations exactly as the model's own template does.
+where it renders conversations exactly as the model's own template does. What is left is marked
+by where each turn begins and ends, see `launcher.training.answer_marks`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
-from launcher.errors import UsageError
+from launcher.data.generic_template import generic_template, generic_training_template
+from launcher.errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -29,25 +31,27 @@ _PROBES: tuple[tuple[dict[str, str], ...], ...] = (
 _SYSTEM_START, _TURN_END = "<|im_start|>system\n", "<|im_end|>\n"
 
 
-def training_template(tokenizer: PreTrainedTokenizerBase, model_name: str) -> str:
+def training_template(tokenizer: PreTrainedTokenizerBase, model_name: str) -> str | None:
     """A template like the tokenizer's own, with every answer and its stop token marked.
 
-    Raises UsageError when there is none, or when its stop token would never be learned.
+    None when there is none; raises DataError when its stop token would never be learned.
     """
     from trl.chat_template_utils import (
         get_training_chat_template,
         is_chat_template_stop_token_trained,
     )
 
+    if tokenizer.chat_template == generic_template():
+        return generic_training_template()
     template: str | None
     try:
         template = get_training_chat_template(tokenizer) or _default_variant(tokenizer)
     except ValueError:
         template = _generic_chatml(tokenizer)
     if template is None:
-        raise _all_tokens_instead(f"the chat template of {model_name} does not mark the answers")
+        return None
     if not is_chat_template_stop_token_trained(tokenizer, chat_template=template):
-        raise _all_tokens_instead(
+        raise all_tokens_instead(
             f"with the chat template of {model_name} the model would never learn to stop"
         )
     return template
@@ -97,5 +101,6 @@ def _default_variant(tokenizer: PreTrainedTokenizerBase) -> str:
     return str(template["default"] if isinstance(template, dict) else template)
 
 
-def _all_tokens_instead(message: str) -> UsageError:
-    return UsageError(message, "set loss_on: all-tokens in section data of the plan")
+def all_tokens_instead(message: str) -> DataError:
+    """The refusal of a template whose answers cannot be learned alone."""
+    return DataError(message, "set loss_on: all-tokens in section data of the plan")

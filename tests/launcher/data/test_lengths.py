@@ -151,10 +151,28 @@ def test_other_rows_are_counted_with_start_and_one_end_token(
     assert lengths.how == "counted with the model's tokenizer"
 
 
+def test_without_any_template_a_generic_one_is_counted(tmp_path: Path, model_folder: Path) -> None:
+    """A base model has none; training then writes the roles as text, with the end token."""
+    tokenizer_file = with_template(model_folder, None)
+    reference = transformers_tokenizer(tokenizer_file)
+    row = {
+        "messages": [
+            {"role": "user", "content": "Where is it?"},
+            {"role": "assistant", "content": "Here."},
+        ]
+    }
+
+    lengths = measure_lengths(data_of(tmp_path, [row]), tokenizer_file)
+
+    text = "<|user|>\nWhere is it?\n<|assistant|>\nHere.<|end|>\n"
+    assert lengths.per_row == (len(reference(text, add_special_tokens=False)["input_ids"]),)
+    assert lengths.exact
+    assert "a generic chat template" in lengths.how
+
+
 @pytest.mark.parametrize(
     ("template", "why"),
     [
-        (None, "the model has no chat template"),
         (
             "{{ raise_exception('no system role') }}",
             "the chat template refuses line 1: no system role",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from launcher.data.rows import read_data
-from launcher.errors import DataError, UsageError
+from launcher.errors import DataError
 from tests.launcher.training.plans import (
     ROWS,
     carry_out,
@@ -30,6 +30,11 @@ MARKS_WHOLE_TURN = (
     "{%- for m in messages -%}{%- if m['role'] == 'assistant' -%}"
     "{%- generation -%}{{- m['content'] + '<|im_end|>' -}}{%- endgeneration -%}"
     "{%- else -%}{{- m['content'] + '<|im_end|>' -}}{%- endif -%}{%- endfor -%}"
+)
+
+UNMARKED = (
+    "{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] + eos_token }}"
+    "{% else %}[INST] {{ m['content'] }} [/INST]{% endif %}{% endfor %}"
 )
 
 
@@ -123,31 +128,77 @@ def test_a_chat_learned_not_at_all_or_whole_is_an_error_with_its_line(
         learned_texts(path, tokenizer)
 
 
-def test_a_chat_without_any_template_is_an_error(tmp_path: Path, tiny_model: Path) -> None:
-    """A base model has no chat template, and the hint says what to do."""
+def test_a_chat_without_any_template_gets_a_generic_one(tmp_path: Path, tiny_model: Path) -> None:
+    """A base model learns the answers and their end all the same, and is told how."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(tiny_model))
+    from launcher.training.dataset import IGNORED, RowTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(tiny_model))
     tokenizer.chat_template = None
     path = write_rows(tmp_path / "d.jsonl", [chat_row(ROWS[0])])
 
-    with pytest.raises(DataError, match="smollm2 has no chat template"):
+    making = RowTokenizer(tokenizer, model_name="base", loss_on="answers", sequence_tokens=128)
+    (row,) = making.tokenize(read_data(path))
+
+    assert tokenizer.decode(row.input_ids) == (
+        "<|user|>\nTicket 0: the printer is broken.\n"
+        "<|assistant|>\nQUEUE=hardware | printer<|im_end|>\n"
+    )
+    learned = tokenizer.decode(row.input_ids[row.labels != IGNORED])
+    assert learned == "QUEUE=hardware | printer<|im_end|>"
+    assert "base has no chat template: a generic one is used" in making.notes[0]
+    assert "endgeneration" not in tokenizer.chat_template
+
+
+def test_a_chat_without_template_and_end_token_is_an_error(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    """Nothing could say where an answer ends."""
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(tiny_model))
+    tokenizer.chat_template = tokenizer.eos_token = None
+    path = write_rows(tmp_path / "d.jsonl", [chat_row(ROWS[0])])
+
+    with pytest.raises(DataError, match="neither a chat template nor an end token"):
         learned_texts(path, tokenizer)
 
 
+def test_a_template_without_marks_is_marked_by_its_turns(tmp_path: Path, tiny_model: Path) -> None:
+    """What an answer adds to the question before it is learned, its end token included."""
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(tiny_model))
+    tokenizer.chat_template = UNMARKED
+    row = chat_row(ROWS[0])
+    row["messages"] += chat_row(ROWS[1])["messages"]
+    path = write_rows(tmp_path / "d.jsonl", [row])
+
+    learned = learned_texts(path, tokenizer)
+
+    assert learned == ["QUEUE=hardware | printer<|im_end|>QUEUE=hardware | laptop<|im_end|>"]
+
+
+@pytest.mark.parametrize(
+    ("template", "why"),
+    [
+        (UNMARKED.replace("+ eos_token", ""), "never learn to stop"),
+        ("{{ messages | length }}", "does not mark the answers"),
+    ],
+    ids=["no end", "no turns"],
+)
 def test_a_template_that_cannot_be_marked_is_an_error_with_the_way_out(
-    tmp_path: Path, tiny_model: Path
+    tmp_path: Path, tiny_model: Path, template: str, why: str
 ) -> None:
-    """A template of unknown shape can be trained on all tokens only, and the error says so."""
+    """It can be trained on all tokens only, and the error says so."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(tiny_model))
-    tokenizer.chat_template = (
-        "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}"
-    )
+    tokenizer.chat_template = template
     path = write_rows(tmp_path / "d.jsonl", [chat_row(ROWS[0])])
 
-    with pytest.raises(UsageError, match="does not mark the answers") as failure:
+    with pytest.raises(DataError, match=why) as failure:
         learned_texts(path, tokenizer)
 
     assert "loss_on: all-tokens" in failure.value.hints[0]

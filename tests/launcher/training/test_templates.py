@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from launcher.errors import UsageError
+from launcher.errors import DataError
 
 CHATML_WITHOUT_SYSTEM = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' "
@@ -53,5 +53,5 @@ def test_a_template_that_never_teaches_to_stop_is_refused(tokenizer: Any) -> Non
 
     tokenizer.chat_template = STOP_TOKEN_OUTSIDE
 
-    with pytest.raises(UsageError, match="never learn to stop"):
+    with pytest.raises(DataError, match="never learn to stop"):
         training_template(tokenizer, "some model")
