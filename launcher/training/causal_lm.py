@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from launcher.runs.checkpoints import writing_folder
-from launcher.runs.events import EventLog
-from launcher.runs.folder import RunFolder
 from launcher.training.arguments import sft_config
+from launcher.training.context import Context
 from launcher.training.dataset import as_dataset
 from launcher.training.evidence import LanguageEvidence
 from launcher.training.freezing import train_last
 from launcher.training.loading import cast_adapters, load_model, load_tokenizer, lora_config
 from launcher.training.measuring import Measurements
 from launcher.training.preparing import PreparedRows, prepare_rows
-from launcher.training.pulse import Pulse
-from launcher.training.stopping import StopRequest
 from launcher.training.trainer import FullLogitsTrainer, RunTrainer
-from planner.run_plan import RunPlan
 
 
 def language_model_parts(
-    plan: RunPlan,
-    run: Path,
+    context: Context,
     *,
-    events: EventLog,
-    stop: StopRequest,
     pick: Callable[[PreparedRows], PreparedRows] | None = None,
 ) -> tuple[RunTrainer, Measurements, LanguageEvidence]:
     """Rows first, then weights: what is wrong with the data must show before gigabytes load."""
+    plan, events = context.plan, context.events
     events.append("phase", phase="tokenizing")
     tokenizer = load_tokenizer(plan)
     rows = prepare_rows(plan, tokenizer, events)
@@ -43,13 +36,10 @@ def language_model_parts(
     trainer_class = RunTrainer if plan.training.loss == "chunked" else FullLogitsTrainer
     trainer = trainer_class(
         model=model,
-        args=sft_config(plan, writing_folder(run)),
+        args=sft_config(plan, writing_folder(context.run)),
         train_dataset=as_dataset(rows.train),
         processing_class=tokenizer,
         peft_config=lora_config(plan),
     )
     cast_adapters(trainer.model, plan)
-    pulse = Pulse(RunFolder(run).pulse)
-    measurements = Measurements(trainer, rows, plan=plan, events=events, stop=stop, pulse=pulse)
-    evidence = LanguageEvidence(trainer, rows, plan=plan, run=run, stop=stop, pulse=pulse)
-    return trainer, measurements, evidence
+    return (trainer, Measurements(trainer, rows, context), LanguageEvidence(trainer, rows, context))

@@ -12,10 +12,10 @@ from transformers import DataCollatorWithPadding
 
 from launcher.runs.checkpoints import writing_folder
 from launcher.runs.events import EventLog
-from launcher.runs.folder import RunFolder
 from launcher.training.arguments import classifier_arguments
 from launcher.training.classifier_evidence import ClassifierEvidence
 from launcher.training.classifier_measuring import ClassifierMeasurements
+from launcher.training.context import Context
 from launcher.training.freezing import head_parameters, train_last
 from launcher.training.labelled_rows import (
     LabelledRow,
@@ -31,21 +31,17 @@ from launcher.training.loading import (
     load_config,
     load_tokenizer,
 )
-from launcher.training.pulse import Pulse
-from launcher.training.stopping import StopRequest
 from launcher.training.trainer import SafeSaving
 from planner.run_plan import RunPlan
 
 
 def classifier_parts(
-    plan: RunPlan,
-    run: Path,
+    context: Context,
     *,
-    events: EventLog,
-    stop: StopRequest,
     pick: Callable[[LabelledRows], LabelledRows] | None = None,
 ) -> tuple[ClassifierTrainer, ClassifierMeasurements, ClassifierEvidence]:
     """Rows first, then weights: what is wrong with the data must show before gigabytes load."""
+    plan, events = context.plan, context.events
     events.append("phase", phase="tokenizing")
     saved_beside, rows = _prepared(plan, events)
     if pick is not None:
@@ -55,19 +51,15 @@ def classifier_parts(
     model = _model(plan, rows, saved_beside)
     trainer = ClassifierTrainer(
         model=model,
-        args=classifier_arguments(plan, writing_folder(run)),
+        args=classifier_arguments(plan, writing_folder(context.run)),
         train_dataset=_Examples(rows.train),
         data_collator=collator_for(saved_beside),
     )
     trainer.saved_beside = saved_beside
     trainer.head_learning_rate = plan.training.head_learning_rate
     cast_adapters(trainer.model, plan)
-    pulse = Pulse(RunFolder(run).pulse)
-    measurements = ClassifierMeasurements(
-        trainer, rows, plan=plan, events=events, stop=stop, pulse=pulse
-    )
-    evidence = ClassifierEvidence(trainer, rows, measurements, plan=plan, run=run)
-    return trainer, measurements, evidence
+    measurements = ClassifierMeasurements(trainer, rows, context)
+    return trainer, measurements, ClassifierEvidence(trainer, rows, measurements, context)
 
 
 def _prepared(plan: RunPlan, events: EventLog) -> tuple[Any, LabelledRows]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,9 +22,9 @@ from launcher.evaluation.outcomes import (
 )
 from launcher.runs.atomic_file import replace_json
 from launcher.training.classifier_measuring import ClassifierMeasurements
+from launcher.training.context import Context
 from launcher.training.evaluating import autocast, evaluation_mode
 from launcher.training.labelled_rows import LabelledRow, LabelledRows
-from planner.run_plan import RunPlan
 
 
 class ClassifierEvidence:
@@ -36,15 +35,13 @@ class ClassifierEvidence:
         trainer: Any,
         rows: LabelledRows,
         measurements: ClassifierMeasurements,
-        *,
-        plan: RunPlan,
-        run: Path,
+        context: Context,
     ) -> None:
         self._trainer = trainer
         self._rows = rows
         self._measurements = measurements
-        self._plan = plan
-        self._run = run
+        self._context = context
+        self._plan, self._run = context.plan, context.run
 
     @property
     def is_wanted(self) -> bool:
@@ -113,9 +110,9 @@ class ClassifierEvidence:
         found = []
         with evaluation_mode(model), torch.no_grad(), autocast(self._plan):
             for batch in self._measurements.batches(rows):
-                if self._measurements.stopped:
+                if self._context.stop.requested:
                     return None
-                self._measurements.pulse.beat()
+                self._context.pulse.beat()
                 hidden = base(**batch).last_hidden_state.float()
                 if hidden.dim() == 4:
                     hidden = hidden.flatten(2).transpose(1, 2)

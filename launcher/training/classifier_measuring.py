@@ -10,12 +10,9 @@ import torch
 
 from launcher.errors import Diverged
 from launcher.evaluation.scores import accuracy, macro_f1
-from launcher.runs.events import EventLog
+from launcher.training.context import Context
 from launcher.training.evaluating import autocast, evaluation_mode
 from launcher.training.labelled_rows import LabelledRow, LabelledRows
-from launcher.training.pulse import Pulse
-from launcher.training.stopping import StopRequest
-from planner.run_plan import RunPlan
 
 When = Literal["before", "during", "after"]
 _SHOWN_CLASSES = 3
@@ -28,18 +25,11 @@ class ClassifierMeasurements:
         self,
         trainer: Any,
         rows: LabelledRows,
-        *,
-        plan: RunPlan,
-        events: EventLog,
-        stop: StopRequest,
-        pulse: Pulse,
+        context: Context,
     ) -> None:
         self._trainer = trainer
         self._rows = rows
-        self._plan = plan
-        self._events = events
-        self._stop = stop
-        self.pulse = pulse
+        self._context = context
         self.score: float | None = None
         """Of the last evaluation, higher is better: macro-F1, equal ones parted by the loss."""
 
@@ -48,7 +38,7 @@ class ClassifierMeasurements:
         if not self._rows.held_out:
             return None
         step = self._trainer.state.global_step
-        self._events.append("phase", phase="evaluating")
+        self._context.events.append("phase", phase="evaluating")
         chances = self.probabilities(self._rows.held_out)
         if chances is None:
             return None
@@ -62,7 +52,7 @@ class ClassifierMeasurements:
             )
         guessed: list[int] = chances.argmax(dim=-1).tolist()
         f1 = macro_f1(truth, guessed)
-        self._events.append(
+        self._context.events.append(
             "evaluation",
             step=step,
             loss=loss,
@@ -82,8 +72,8 @@ class ClassifierMeasurements:
         chances = self.probabilities([row])
         if chances is None:
             return
-        self._events.append("phase", phase="answering")
-        self._events.append(
+        self._context.events.append("phase", phase="answering")
+        self._context.events.append(
             "answer",
             when=when,
             prompt=row.content,
@@ -94,23 +84,18 @@ class ClassifierMeasurements:
     def probabilities(self, rows: Sequence[LabelledRow]) -> torch.Tensor | None:
         """Rows x classes, on the CPU in fp32; None when a stop was asked for meanwhile."""
         found: list[torch.Tensor] = []
-        with evaluation_mode(self._trainer.model), torch.no_grad(), autocast(self._plan):
+        with evaluation_mode(self._trainer.model), torch.no_grad(), autocast(self._context.plan):
             for batch in self.batches(rows):
-                if self._stop.requested:
+                if self._context.stop.requested:
                     return None
-                self.pulse.beat()
+                self._context.pulse.beat()
                 logits = self._trainer.model(**batch).logits
                 found.append(torch.softmax(logits.float(), dim=-1).cpu())
         return torch.cat(found)
 
-    @property
-    def stopped(self) -> bool:
-        """Whether a stop was asked for."""
-        return self._stop.requested
-
     def batches(self, rows: Sequence[LabelledRow]) -> Iterator[dict[str, torch.Tensor]]:
         """What the model takes of these rows, batch by batch, without labels."""
-        size = self._plan.training.micro_batch_rows
+        size = self._context.plan.training.micro_batch_rows
         for start in range(0, len(rows), size):
             examples = [
                 {**row.inputs, "labels": row.label, "tokens": row.tokens}

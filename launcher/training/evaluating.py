@@ -8,9 +8,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
+from launcher.training.context import Context
 from launcher.training.dataset import TokenRow
-from launcher.training.pulse import Pulse
-from launcher.training.stopping import StopRequest
 from launcher.training.trainer import RunTrainer
 from planner.run_plan import RunPlan
 
@@ -18,18 +17,15 @@ from planner.run_plan import RunPlan
 def held_out_loss(
     trainer: RunTrainer,
     rows: Sequence[TokenRow],
-    *,
-    plan: RunPlan,
-    stop: StopRequest,
-    pulse: Pulse,
+    context: Context,
 ) -> float | None:
     """Mean loss of a learned token over all rows; None when a stop was asked for meanwhile."""
     summed, tokens = 0.0, 0
-    with evaluation_mode(trainer.model), torch.no_grad(), autocast(plan):
-        for batch in _batches(trainer, rows, plan.training.micro_batch_rows):
-            if stop.requested:
+    with evaluation_mode(trainer.model), torch.no_grad(), autocast(context.plan):
+        for batch in _batches(trainer, rows, context.plan.training.micro_batch_rows):
+            if context.stop.requested:
                 return None
-            pulse.beat()
+            context.pulse.beat()
             # The fused head scores tile by tile; the logits never exist as a whole.
             outputs = trainer.model(**batch, fused_lm_head=True)
             summed -= float(outputs.log_probs.sum())
@@ -40,19 +36,16 @@ def held_out_loss(
 def row_losses(
     trainer: RunTrainer,
     rows: Sequence[TokenRow | None],
-    *,
-    plan: RunPlan,
-    stop: StopRequest,
-    pulse: Pulse,
+    context: Context,
 ) -> list[float | None]:
     """Mean loss of a learned token of each row; None for no row, and for all after a stop."""
     found: list[float | None] = []
-    with evaluation_mode(trainer.model), torch.no_grad(), autocast(plan):
+    with evaluation_mode(trainer.model), torch.no_grad(), autocast(context.plan):
         for row in rows:
-            if row is None or stop.requested:
+            if row is None or context.stop.requested:
                 found.append(None)
                 continue
-            pulse.beat()
+            context.pulse.beat()
             (batch,) = _batches(trainer, [row], 1)
             outputs = trainer.model(**batch, fused_lm_head=True)
             tokens = max(int(outputs.label_mask.sum()), 1)

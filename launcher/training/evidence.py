@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -26,12 +25,10 @@ from launcher.evaluation.outcomes import (
 from launcher.evaluation.questions import Question, questions_of, with_examples
 from launcher.evaluation.scores import exact_match, rouge_l
 from launcher.runs.atomic_file import replace_json
+from launcher.training.context import Context
 from launcher.training.evaluating import autocast, evaluation_mode, row_losses
 from launcher.training.preparing import PreparedRows
-from launcher.training.pulse import Pulse
-from launcher.training.stopping import StopRequest
 from launcher.training.trainer import RunTrainer
-from planner.run_plan import RunPlan
 
 _SPARE_TOKENS = 8
 _GENERAL_BEFORE = "general-before.json"
@@ -60,18 +57,12 @@ class LanguageEvidence:
         self,
         trainer: RunTrainer,
         rows: PreparedRows,
-        *,
-        plan: RunPlan,
-        run: Path,
-        stop: StopRequest,
-        pulse: Pulse,
+        context: Context,
     ) -> None:
         self._trainer = trainer
         self._rows = rows
-        self._plan = plan
-        self._run = run
-        self._stop = stop
-        self._pulse = pulse
+        self._context = context
+        self._plan, self._run = context.plan, context.run
 
     @property
     def is_wanted(self) -> bool:
@@ -83,7 +74,7 @@ class LanguageEvidence:
         questions = self._questions()
         write_outcomes(self._run, "base", self._outcomes(questions, losses=True))
         shown = self._with_examples(questions)
-        if shown and not self._stop.requested:
+        if shown and not self._context.stop.requested:
             write_outcomes(self._run, "few-shot", self._outcomes(shown, losses=False))
         if self._plan.evaluation.forgetting:
             found = self._general()
@@ -93,7 +84,7 @@ class LanguageEvidence:
     def after(self) -> dict[str, Any] | None:
         """The tuned model, compared with what was kept."""
         write_outcomes(self._run, "tuned", self._outcomes(self._questions(), losses=True))
-        if self._stop.requested:
+        if self._context.stop.requested:
             return None
         found = compare({name: read_outcomes(self._run, name) for name in CONDITIONS})
         report: dict[str, Any] = {} if found is None else found.document()
@@ -138,7 +129,7 @@ class LanguageEvidence:
         if not losses:
             return found
         rows = [self._rows.token_rows.get(each.key) for each in found]
-        taken = row_losses(self._trainer, rows, plan=self._plan, stop=self._stop, pulse=self._pulse)
+        taken = row_losses(self._trainer, rows, self._context)
         return [replace(each, loss=loss) for each, loss in zip(found, taken, strict=True)]
 
     def _answered(self, questions: Sequence[Question]) -> list[Outcome]:
@@ -192,5 +183,5 @@ class LanguageEvidence:
         )
 
     def _going_on(self) -> bool:
-        self._pulse.beat()
-        return not self._stop.requested
+        self._context.pulse.beat()
+        return not self._context.stop.requested

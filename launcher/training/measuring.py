@@ -6,14 +6,11 @@ import math
 from typing import Literal
 
 from launcher.errors import Diverged
-from launcher.runs.events import EventLog
 from launcher.training.answers import greedy_answer
+from launcher.training.context import Context
 from launcher.training.evaluating import held_out_loss
 from launcher.training.preparing import PreparedRows
-from launcher.training.pulse import Pulse
-from launcher.training.stopping import StopRequest
 from launcher.training.trainer import RunTrainer
-from planner.run_plan import RunPlan
 
 When = Literal["before", "during", "after"]
 
@@ -25,18 +22,11 @@ class Measurements:
         self,
         trainer: RunTrainer,
         rows: PreparedRows,
-        *,
-        plan: RunPlan,
-        events: EventLog,
-        stop: StopRequest,
-        pulse: Pulse,
+        context: Context,
     ) -> None:
         self._trainer = trainer
         self._rows = rows
-        self._plan = plan
-        self._events = events
-        self._stop = stop
-        self.pulse = pulse
+        self._context = context
         self.score: float | None = None
         """Of the last evaluation, higher is better."""
 
@@ -48,17 +38,11 @@ class Measurements:
         if not self._rows.held_out:
             return None
         step = self._trainer.state.global_step
-        self._events.append("phase", phase="evaluating")
-        loss = held_out_loss(
-            self._trainer,
-            self._rows.held_out,
-            plan=self._plan,
-            stop=self._stop,
-            pulse=self.pulse,
-        )
+        self._context.events.append("phase", phase="evaluating")
+        loss = held_out_loss(self._trainer, self._rows.held_out, self._context)
         if loss is None:
             return None
-        self._events.append(
+        self._context.events.append(
             "evaluation", step=step, loss=loss, when=when, rows=len(self._rows.held_out)
         )
         if not math.isfinite(loss):
@@ -74,11 +58,11 @@ class Measurements:
         question = self._rows.question
         if question is None:
             return
-        self._events.append("phase", phase="answering")
-        self._events.append(
+        self._context.events.append("phase", phase="answering")
+        self._context.events.append(
             "answer",
             when=when,
             prompt=question.prompt,
-            answer=greedy_answer(self._trainer, question, self._plan),
+            answer=greedy_answer(self._trainer, question, self._context.plan),
             expected=question.expected,
         )

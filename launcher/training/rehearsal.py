@@ -23,6 +23,7 @@ from launcher.runs.checkpoints import folder_bytes, list_checkpoints
 from launcher.runs.events import EventLog
 from launcher.runs.folder import RunFolder
 from launcher.training.callbacks import CheckpointEvents, PulseEvents
+from launcher.training.context import Context
 from launcher.training.progress import Progress
 from launcher.training.pulse import Pulse
 from launcher.training.run import parts_of
@@ -112,9 +113,14 @@ class _Rehearsal:
             keep_best=False,
         )
         plan = replace(self._plan, training=training)
-        trainer, measurements, _ = parts_of(
-            plan, self._scratch, events=self._silent, stop=self._stop, pick=self._worst
+        context = Context(
+            plan=plan,
+            run=self._scratch,
+            events=self._silent,
+            stop=self._stop,
+            pulse=self._pulse,
         )
+        trainer, measurements, _ = parts_of(context, pick=self._worst)
         writer = CheckpointWriter(
             run=self._scratch, plan=plan, events=self._silent, progress=Progress()
         )

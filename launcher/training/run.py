@@ -16,6 +16,7 @@ from launcher.training.callbacks import CheckpointEvents, PulseEvents, StepEvent
 from launcher.training.causal_lm import language_model_parts
 from launcher.training.classifier import classifier_parts
 from launcher.training.classifier_measuring import ClassifierMeasurements
+from launcher.training.context import Context
 from launcher.training.evidence import Evidence
 from launcher.training.loading import loaded_bytes, parameter_counts
 from launcher.training.measuring import Measurements
@@ -42,17 +43,17 @@ def train(
     refuse_what_is_not_there(plan)
     remove_leftovers(run)
     try:
-        _carry_out(plan, run, events=events, stop=stop, resume_from=resume_from)
+        context = Context.of(plan, run, events=events, stop=stop)
+        _carry_out(context, resume_from)
     finally:
         # Also after a failure: half a checkpoint may be what filled the disk.
         remove_leftovers(run)
 
 
-def _carry_out(
-    plan: RunPlan, run: Path, *, events: EventLog, stop: StopRequest, resume_from: Path | None
-) -> None:
+def _carry_out(context: Context, resume_from: Path | None) -> None:
+    plan, run, events, stop = context.plan, context.run, context.events, context.stop
     progress = Progress() if resume_from is None else Progress.load(resume_from)
-    trainer, measurements, evidence = parts_of(plan, run, events=events, stop=stop)
+    trainer, measurements, evidence = parts_of(context)
     _report_model(trainer, events)
     if resume_from is None:
         progress.evaluation_before = measurements.evaluate("before")
@@ -71,7 +72,7 @@ def _carry_out(
 
     steps = StepEvents(plan=plan, events=events, progress=progress, stop=stop, evaluate=during)
     writer = CheckpointWriter(run=run, plan=plan, events=events, progress=progress)
-    trainer.add_callback(PulseEvents(measurements.pulse))
+    trainer.add_callback(PulseEvents(context.pulse))
     trainer.add_callback(steps)
     trainer.add_callback(CheckpointEvents(writer))
     _take_steps(trainer, plan, stop, resume_from, stopped_early=best.is_over)
@@ -99,17 +100,13 @@ def _carry_out(
 
 
 def parts_of(
-    plan: RunPlan,
-    run: Path,
-    *,
-    events: EventLog,
-    stop: StopRequest,
-    pick: Callable[[Any], Any] | None = None,
+    context: Context, *, pick: Callable[[Any], Any] | None = None
 ) -> tuple[SafeSaving, Measurements | ClassifierMeasurements, Evidence]:
     """The trainer of a plan and what measures it; `pick` chooses among the prepared rows."""
-    make = language_model_parts if plan.training.task == "causal-lm" else classifier_parts
-    trainer, measurements, evidence = make(plan, run, events=events, stop=stop, pick=pick)
-    trainer.run = run
+    is_language = context.plan.training.task == "causal-lm"
+    make = language_model_parts if is_language else classifier_parts
+    trainer, measurements, evidence = make(context, pick=pick)
+    trainer.run = context.run
     return trainer, measurements, evidence
 
 

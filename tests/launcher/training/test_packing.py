@@ -16,6 +16,7 @@ def trainer(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The trainer of a run that packs, as the worker builds it."""
     from launcher.runs.events import EventLog
     from launcher.training.causal_lm import language_model_parts
+    from launcher.training.context import Context
     from launcher.training.environment import prepare_environment, set_up_libraries
     from launcher.training.stopping import StopRequest
 
@@ -24,9 +25,8 @@ def trainer(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     plan = make_plan(model=tiny_model, data=data, run=run, packing=True, micro_batch_rows=1)
     prepare_environment(plan)
     set_up_libraries(plan)
-    return language_model_parts(
-        plan, run, events=EventLog(run / "events.jsonl"), stop=StopRequest()
-    )[0]
+    events = EventLog(run / "events.jsonl")
+    return language_model_parts(Context.of(plan, run, events=events, stop=StopRequest()))[0]
 
 
 def test_a_packed_row_has_the_logits_of_the_row_alone(trainer: Any) -> None:
