@@ -1,15 +1,22 @@
-"""config.json of a model on the Hub, and nothing else of it; told within seconds if it fails."""
+"""What is read from the Hub: config.json of a model, its files for a launch, files of data sets.
+
+Nothing else asks it, and a failure is told within seconds.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from launcher import stderr
-from launcher.errors import NoAccess, TlplanError, UsageError
+from launcher.data.hub_files import HubFile
+from launcher.errors import NoAccess, NoDisk, TlplanError, UsageError
 
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 10.0
@@ -34,7 +41,7 @@ def config_text(repository: str, revision: str | None) -> str:
     except errors.EntryNotFoundError:
         raise UsageError(f"{repository} on the Hub has no config.json") from None
     except errors.HfHubHTTPError as problem:
-        raise _refused(repository, problem.response.status_code) from None
+        raise _refused(f"config.json of {repository}", problem.response.status_code) from None
     except errors.HFValidationError:
         raise UsageError(f'"{repository}" is no name a model on the Hub can have') from None
     except (errors.HTTPError, TimeoutError) as problem:  # type: ignore[attr-defined]
@@ -55,6 +62,77 @@ def download_model(repository: str, revision: str | None) -> None:
     snapshot_download(repository, revision=revision, allow_patterns=list(_FILES_OF_A_MODEL))
 
 
+def data_files(repository: str, revision: str | None) -> tuple[str, list[HubFile]]:
+    """(commit, files) of the data set `org/name`.
+
+    Raises NoAccess when it is gated, the token is refused or the Hub cannot be reached, UsageError
+    when there is no such data set or revision.
+    """
+    from huggingface_hub import constants  # about 110 ms
+
+    what = f"data set {repository}"
+    with _told(what, revision):
+        if not constants.HF_HUB_OFFLINE:
+            stderr.note(f"reading the list of files of {what} from {_endpoint()}")
+            _require_address(_endpoint())
+        path = f"/api/datasets/{repository}/revision/{quote(revision or 'main', safe='')}"
+        answer = _get(f"{_endpoint()}{path}?blobs=true").json()
+    files = [HubFile(each["rfilename"], each.get("size") or 0) for each in answer["siblings"]]
+    return str(answer["sha"]), files
+
+
+def download_data_file(repository: str, commit: str, name: str, folder: Path) -> None:
+    """Fetch one file of a data set to its own path below `folder`; a part that is there is kept.
+
+    Raises what `data_files` does, and NoDisk.
+    """
+    from huggingface_hub import constants, hf_hub_download
+
+    # Else the first request asks the Hub which programs it should be told of.
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    what = f"data set {repository}"
+    with _told(what, commit):
+        try:
+            hf_hub_download(
+                repository, name, repo_type="dataset", revision=commit, local_dir=folder
+            )
+        except OSError as problem:
+            if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NoDisk(f"{folder}: no space for {name} of {what}") from problem
+            raise
+
+
+@contextmanager
+def _told(what: str, revision: str | None) -> Iterator[None]:
+    """Failures of huggingface_hub as those a person is told; `what` is "data set org/name"."""
+    from huggingface_hub import errors
+
+    name = what.removeprefix("data set ")
+    try:
+        yield
+    except errors.OfflineModeIsEnabled:
+        raise _out_of_reach(what, "HF_HUB_OFFLINE is set") from None
+    except errors.GatedRepoError:
+        raise _gated(name, page=f"datasets/{name}") from None
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as problem:
+        raise _not_there(name, revision, problem, kind="data set") from None
+    except errors.LocalEntryNotFoundError as problem:
+        raise _out_of_reach(what, str(problem.__cause__ or problem).splitlines()[0]) from None
+    except errors.HfHubHTTPError as problem:
+        raise _refused(what, problem.response.status_code) from None
+    except errors.HFValidationError:
+        raise UsageError(f'"{name}" is no name a data set on the Hub can have') from None
+    except (errors.HTTPError, TimeoutError) as problem:  # type: ignore[attr-defined]
+        raise _out_of_reach(what, f"{_endpoint()} cannot be reached ({problem})") from None
+
+
+def _out_of_reach(what: str, why: str) -> NoAccess:
+    return NoAccess(
+        f"the {what} is neither here nor reachable: {why}",
+        "--data FILE learns from a file that is here",
+    )
+
+
 def go_offline() -> None:
     """From here on nothing in this process asks the Hub anything, whoever imported it before."""
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -64,23 +142,29 @@ def go_offline() -> None:
 
 
 def _downloaded(repository: str, revision: str | None) -> str:
-    from huggingface_hub import constants, get_session, get_token, hf_hub_url
-    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
+    from huggingface_hub import constants, hf_hub_url
 
     if not constants.HF_HUB_OFFLINE:
         stderr.note(f"reading config.json of {repository} from {_endpoint()}")
         _require_address(_endpoint())
+    return str(_get(hf_hub_url(repository, "config.json", revision=revision)).text)
+
+
+def _get(url: str) -> Any:
+    from huggingface_hub import get_session, get_token
+    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
+
     # Headers of our own: those of huggingface_hub come with a request to learn what to report.
     token = get_token()
     headers = {"authorization": f"Bearer {token}"} if token else {}
     response = get_session().get(
-        hf_hub_url(repository, "config.json", revision=revision),
+        url,
         headers=headers,
         follow_redirects=True,
         timeout=(_CONNECT_SECONDS, _READ_SECONDS, _READ_SECONDS, _CONNECT_SECONDS),
     )
     hf_raise_for_status(response)
-    return str(response.text)
+    return response
 
 
 def _endpoint() -> str:
@@ -125,25 +209,29 @@ def _cached(repository: str, revision: str | None, why: str) -> str:
     )
 
 
-def _gated(repository: str) -> NoAccess:
+def _gated(repository: str, page: str | None = None) -> NoAccess:
     return NoAccess(
         f"{repository} is gated: its licence has to be accepted first",
-        f"accept it at {_endpoint()}/{repository}",
+        f"accept it at {_endpoint()}/{page or repository}",
         "then log in with hf auth login, or set HF_TOKEN",
     )
 
 
-def _not_there(repository: str, revision: str | None, problem: Exception) -> TlplanError:
+def _not_there(
+    repository: str, revision: str | None, problem: Exception, kind: str = "model"
+) -> TlplanError:
     if revision is not None and type(problem).__name__ == "RevisionNotFoundError":
         return UsageError(f'{repository} on the Hub has no revision "{revision}"')
-    hints = ["check the name; tlplan models lists the models known without a network"]
+    hints = ["check the name; --data FILE reads a file that is here"]
+    if kind == "model":
+        hints = ["check the name; tlplan models lists the models known without a network"]
     if not os.environ.get("HF_TOKEN"):
-        hints.append("a private model needs hf auth login or HF_TOKEN")
-    return UsageError(f'no model "{repository}" on the Hub that you may see', *hints)
+        hints.append(f"a private {kind} needs hf auth login or HF_TOKEN")
+    return UsageError(f'no {kind} "{repository}" on the Hub that you may see', *hints)
 
 
-def _refused(repository: str, status: int) -> NoAccess:
+def _refused(what: str, status: int) -> NoAccess:
     hints = ["try again later"]
     if status in (401, 403):
         hints = ["renew the token with hf auth login, or correct HF_TOKEN"]
-    return NoAccess(f"the Hub refuses config.json of {repository} (HTTP {status})", *hints)
+    return NoAccess(f"the Hub refuses {what} (HTTP {status})", *hints)

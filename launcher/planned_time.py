@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from launcher.data.named import data_path
 from launcher.errors import TlplanError
 from launcher.models import resolve_model
 from planner.run_plan import RunPlan
@@ -32,7 +33,7 @@ def planned_seconds(run_plan: RunPlan) -> float | None:
     name = run_plan.model.folder or run_plan.model.hub_id or run_plan.model.name
     try:
         shape = resolve_model(name).shape
-        data_bytes = Path(run_plan.data.train).stat().st_size
+        data_bytes = _bytes_of(data_path(run_plan.data.train))
     except (TlplanError, OSError):
         return None
     training = run_plan.training
@@ -41,3 +42,10 @@ def planned_seconds(run_plan: RunPlan) -> float | None:
     if training.max_steps is not None:
         tokens = min(tokens, training.max_steps * in_step * training.sequence_tokens)
     return float(_FLOP_PER_PARAMETER_AND_TOKEN * shape.parameters * tokens / _CPU_FLOP_PER_SECOND)
+
+
+def _bytes_of(path: Path) -> int:
+    """Of a file, or of all in a folder."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())

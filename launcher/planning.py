@@ -128,10 +128,11 @@ def measured_data(
 ) -> tuple[DataSet, Lengths]:
     """The rows of a file and how long each is for this model; raises what `data_facts` does."""
     from launcher.data.lengths import Lengths, measure_lengths
+    from launcher.data.named import data_path
     from launcher.data.rows import read_data
     from launcher.data.suitable import require_suitable
 
-    data = read_data(local_data(path), labels_aside=task == "causal-lm")
+    data = read_data(data_path(path), labels_aside=task == "causal-lm")
     known = TASK_OF_LAYOUT.get(data.layout)
     require_suitable(data, task_for(model, task or known), model.id)
     if data.layout == "image_label":
@@ -150,12 +151,13 @@ def facts_of(
 
     `held_out` names a file of rows to measure on. Raises DataError when it cannot be used.
     """
+    from launcher.data.named import data_path, lasting_name
     from launcher.data.rows import held_out_data
 
-    other = held_out_data(data, None if held_out is None else local_data(held_out))
+    other = held_out_data(data, None if held_out is None else data_path(held_out))
     labels = Counter(row["label"] for row in data.rows if "label" in row)
     return DataFacts(
-        path=str(local_data(path).absolute()),
+        path=lasting_name(path),
         layout=data.layout,
         rows=len(data.rows),
         longest_tokens=lengths.longest,
@@ -164,14 +166,9 @@ def facts_of(
         mean_tokens=lengths.mean,
         lengths=lengths.per_row,
         class_counts=tuple(labels.most_common()),
-        held_out=None if held_out is None else str(local_data(held_out).absolute()),
+        held_out=None if held_out is None else lasting_name(held_out),
         held_out_rows=None if other is None else len(other.rows),
     )
-
-
-def local_data(name: str) -> Path:
-    """The path that --data names; a data set of the Hub is where its download lies."""
-    return Path(name).expanduser()
 
 
 def _refuse_idle_options(arguments: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 
 from launcher.doctor import wanted_packages
 from launcher.errors import MissingHere, NothingFits
@@ -66,13 +65,14 @@ def _require_attention(run_plan: RunPlan) -> None:
 
 
 def _require_data(run_plan: RunPlan) -> None:
+    from launcher.data.named import data_path
     from launcher.data.rows import held_out_data, read_data
     from launcher.data.suitable import require_suitable
 
     task, section = run_plan.training.task, run_plan.data
-    data = read_data(Path(section.train), labels_aside=task == "causal-lm")
+    data = read_data(data_path(section.train), labels_aside=task == "causal-lm")
     require_suitable(data, task, run_plan.model.name)
-    held_out_data(data, None if section.held_out is None else Path(section.held_out))
+    held_out_data(data, None if section.held_out is None else data_path(section.held_out))
 
 
 def _require_device(run_plan: RunPlan) -> Budget | None:

@@ -52,13 +52,13 @@ class DataSection:
     """What it learns from."""
 
     train: str
-    """Absolute path of the training file."""
+    """Absolute path of the training data, or a data set of the Hub: `org/name@commit:split`."""
     held_out_fraction: float
     """Share of rows kept out of training to measure on."""
     loss_on: LossOn
     """Whether only the answers (assistant turns, completions) or every token is learned."""
     held_out: str | None = None
-    """Absolute path of the rows to measure on; None holds out a share of `train`."""
+    """The same of the rows to measure on; None holds out a share of `train`."""
 
     def __post_init__(self) -> None:
         if not self.train:

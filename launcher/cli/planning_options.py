@@ -85,7 +85,9 @@ def _add_job(what: argparse._ArgumentGroup) -> None:
         help="short name or alias in hwdb, org/name[@revision] on the Hub, folder, or config.json",
     )
     what.add_argument(
-        "--data", metavar="FILE", help="rows to learn from: a file, a folder or a pattern"
+        "--data",
+        metavar="FILE",
+        help="rows to learn from: a file, a folder, a pattern, or org/name[:split] of the Hub",
     )
     what.add_argument(
         "--held-out", metavar="FILE", help="rows to measure on; else about a tenth of them is"

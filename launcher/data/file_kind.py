@@ -117,6 +117,11 @@ def mend(kind: str) -> tuple[str, ...]:
     return tuple(advice for start, advice in _MENDS.items() if kind.startswith(start))
 
 
+def is_named_as_rows(path: Path) -> bool:
+    """Whether a file of this name can be expected to hold rows."""
+    return _row_suffix(path) in ROW_SUFFIXES
+
+
 def _row_suffix(path: Path) -> str:
     """`.csv` of both table.csv and table.csv.gz."""
     suffix = path.suffix.lower()

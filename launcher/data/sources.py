@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from launcher.data.file_kind import PACKED_SUFFIXES, ROW_SUFFIXES
+from launcher.data.file_kind import is_named_as_rows
 from launcher.data.images import class_folders
 from launcher.data.problems import unusable_file
 from launcher.errors import DataError
 
-_HELD_OUT_WORDS = ("test", "valid", "validation", "val", "dev", "eval", "heldout", "held_out")
-_TRAIN_WORDS = ("train", "training")
+HELD_OUT_WORDS = ("test", "valid", "validation", "val", "dev", "eval", "heldout", "held_out")
+TRAIN_WORDS = ("train", "training")
 _NOT_ROWS = ("readme", "license", "dataset_info", "dataset_infos", "changelog", "requirements")
 
 
@@ -55,9 +56,9 @@ def _folder(folder: Path) -> Source:
     if files:
         return _split(folder, files)
     splits = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
-    train = next((splits[word] for word in _TRAIN_WORDS if word in splits), None)
+    train = next((splits[word] for word in TRAIN_WORDS if word in splits), None)
     if train is not None and class_folders(train):
-        held_out = next((splits[word] for word in _HELD_OUT_WORDS if word in splits), None)
+        held_out = next((splits[word] for word in HELD_OUT_WORDS if word in splits), None)
         return Source(
             path=folder,
             classes=class_folders(train),
@@ -75,15 +76,15 @@ def _folder(folder: Path) -> Source:
 
 def _split(path: Path, files: Sequence[Path]) -> Source:
     """Files named train against files named test; all of them are rows where neither is."""
-    held_out = [file for file in files if _named(file, path, _HELD_OUT_WORDS)]
+    held_out = [file for file in files if _named(file, path, HELD_OUT_WORDS)]
     train = [file for file in files if file not in held_out]
-    named = [file for file in train if _named(file, path, _TRAIN_WORDS)]
+    named = [file for file in train if _named(file, path, TRAIN_WORDS)]
     if not train:
         return Source(path=path, files=tuple(files))
     if not held_out:
         return Source(path=path, files=tuple(named or train))
     # Test and validation both: the later in the alphabet, validation, is for choosing.
-    chosen = [file for file in held_out if _named(file, path, _HELD_OUT_WORDS[1:])] or held_out
+    chosen = [file for file in held_out if _named(file, path, HELD_OUT_WORDS[1:])] or held_out
     return Source(
         path=path,
         files=tuple(named or train),
@@ -96,18 +97,23 @@ def _named(file: Path, root: Path, words: Sequence[str]) -> bool:
         shown = file.relative_to(root)
     except ValueError:
         shown = Path(file.name)
-    parts = str(shown).lower().replace("\\", "/")
-    for mark in "-_./ ":
-        parts = parts.replace(mark, " ")
-    return any(word in parts.split() for word in words)
+    found = words_of(str(shown))
+    return any(word in found for word in words)
+
+
+def words_of(name: str) -> list[str]:
+    """The words a path is made of, in small letters."""
+    return re.split(r"[-_./\\ ]+", name.lower())
 
 
 def _holds_rows(path: Path, folder: Path) -> bool:
     relative = path.relative_to(folder)
     if any(part.startswith(".") for part in relative.parts) or not path.is_file():
         return False
-    suffix = path.suffix.lower()
-    if suffix in PACKED_SUFFIXES:
-        suffix = Path(path.stem).suffix.lower()
+    return is_data_file(path)
+
+
+def is_data_file(path: Path) -> bool:
+    """Whether the name alone says that rows stand in it: train.jsonl does, README.md does not."""
     stem = path.name.lower().split(".")[0]
-    return suffix in ROW_SUFFIXES and not stem.startswith(_NOT_ROWS)
+    return is_named_as_rows(path) and not stem.startswith(_NOT_ROWS)

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from launcher.cache import cache_folder
 from launcher.demo.wheel import (
     Wheel,
-    cache_folder,
     cached_wheel,
     fetch_wheel,
     require_free_bytes,

@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from launcher.cache import cache_folder
 from launcher.errors import MissingHere, NoAccess, NoDisk
 
 _DOWNLOAD_SECONDS = 600
@@ -33,13 +34,6 @@ class Wheel:
     def requirement(self) -> str:
         """As pip spells it."""
         return f"{self.name}=={self.version}"
-
-
-def cache_folder() -> Path:
-    """Where tlplan keeps what it can fetch again: $XDG_CACHE_HOME/tlplan or ~/.cache/tlplan."""
-    given = os.environ.get("XDG_CACHE_HOME")
-    base = Path(given) if given and Path(given).is_absolute() else Path.home() / ".cache"
-    return base / "tlplan"
 
 
 def cached_wheel(wheel: Wheel) -> Path | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.data.dataset import DataSet
+from launcher.data.named import data_path
 from launcher.data.rows import held_out_data, read_data
 from launcher.data.split import hold_out
 from launcher.data.suitable import require_suitable
@@ -41,9 +42,9 @@ def evaluate_again(run: Path, *, data: Path | None, rows: int, seconds: int) -> 
 
 def _rows(plan: RunPlan, other: Path | None) -> tuple[DataSet, list[int], list[Any]]:
     """(data, rows of it to measure on, training rows as examples)."""
-    train = read_data(Path(plan.data.train), labels_aside=plan.training.task == "causal-lm")
+    train = read_data(data_path(plan.data.train), labels_aside=plan.training.task == "causal-lm")
     require_suitable(train, plan.training.task, plan.model.name)
-    named = other or (Path(plan.data.held_out) if plan.data.held_out else None)
+    named = other or (data_path(plan.data.held_out) if plan.data.held_out else None)
     apart = held_out_data(train, named)
     split = hold_out(train.row_keys, plan.data.held_out_fraction)
     learned = split.train_indices if apart is None else range(len(train.rows))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher.data.dataset import DataSet
+from launcher.data.named import data_path
 from launcher.data.rows import held_out_data, read_data
 from launcher.data.split import hold_out
 from launcher.data.suitable import require_suitable
@@ -51,9 +51,9 @@ def prepare_labelled_rows(plan: RunPlan, prepare: Preparation, events: EventLog)
 
     Raises DataError naming the place of a row that cannot be used, or when there is one class.
     """
-    data = read_data(Path(plan.data.train))
+    data = read_data(data_path(plan.data.train))
     require_suitable(data, plan.training.task, plan.model.name)
-    other = held_out_data(data, Path(plan.data.held_out) if plan.data.held_out else None)
+    other = held_out_data(data, data_path(plan.data.held_out) if plan.data.held_out else None)
     numbers = {label: index for index, label in enumerate(data.classes)}
     rows = [prepare(data, index, numbers) for index in range(len(data.rows))]
     if other is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launcher.data.dataset import DataSet, Row
+from launcher.data.named import data_path
 from launcher.data.rows import held_out_data, read_data
 from launcher.data.split import hold_out
 from launcher.data.suitable import require_suitable
@@ -47,9 +48,9 @@ def prepare_rows(
 
     Raises DataError naming the line of a row that cannot be used.
     """
-    data = read_data(Path(plan.data.train), labels_aside=True)
+    data = read_data(data_path(plan.data.train), labels_aside=True)
     require_suitable(data, plan.training.task, plan.model.name)
-    other = held_out_data(data, Path(plan.data.held_out) if plan.data.held_out else None)
+    other = held_out_data(data, data_path(plan.data.held_out) if plan.data.held_out else None)
     row_tokenizer = RowTokenizer(
         tokenizer,
         model_name=plan.model.name,

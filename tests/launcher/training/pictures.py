@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.demo.wheel import cache_folder
+from launcher.cache import cache_folder
 
 _MAKE_VIT = """
 import sys, numpy, torch
