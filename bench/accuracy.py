@@ -26,7 +26,8 @@ from launcher.errors import TlplanError
 from launcher.models import resolve_model, shape_of_config
 from launcher.tracing.client import Tracer
 from launcher.tracing.estimating import traced_estimate
-from planner.case import request_of_case, within_card
+from planner.case import request_of_case
+from planner.case_answer import within_card
 from planner.memory.correction import Measured, learned_shift
 from planner.memory.estimate import MemoryEstimate, estimate_memory
 from planner.memory.interval import Band

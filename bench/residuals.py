@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 import hwdb
 from launcher.models import shape_of_config
-from planner.case import answer_case, request_of_case
+from planner.case import request_of_case
+from planner.case_answer import answer_case
 from planner.units import GIB
 
 _COUNTERS = {

@@ -1,27 +1,12 @@
-"""A line of `tlplan estimate`: a JSON case becomes a shape and a request, its answer JSON again."""
+"""A line of `tlplan estimate`: a JSON case becomes a request, every field looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from planner.budget import usable_bytes
 from planner.case_versions import rows_varied, transformers_version, version_of
-from planner.memory.estimate import (
-    MemoryEstimate,
-    Verdict,
-    capped,
-    estimate_memory,
-    verdict_of,
-)
-from planner.memory.interval import Band
 from planner.request import AdapterDtype, AdapterSettings, Allocator, RequestError, TrainingRequest
-from planner.shape import ModelShape
-from planner.speed.seconds import Seconds
-from planner.speed.step_time import TimeEstimate, estimate_time
-
-if TYPE_CHECKING:
-    from hwdb.card import Card
 
 _REQUIRED = ("method", "micro_batch", "sequence_tokens")
 
@@ -129,6 +114,11 @@ def _check_kinds(
             raise RequestError(f"{prefix}{name}", f"{prefix}{name} is too large")
 
 
+def is_count(value: Any) -> bool:
+    """Whether a batch or a length may have this value."""
+    return type(value) is int and 0 < value <= _MOST
+
+
 def _usual_allocator(case: Mapping[str, Any]) -> Allocator:
     """The launcher sets expandable segments; a case that names another stack did not."""
     own = (
@@ -186,91 +176,3 @@ def _lengths(given: list[Any] | None) -> tuple[int, ...] | None:
     if not given or not whole:
         raise RequestError("lengths", "lengths must be a list of whole numbers above 0")
     return tuple(given)
-
-
-def answer_case(
-    case: Mapping[str, Any],
-    find_shape: Callable[[Mapping[str, Any]], ModelShape | None],
-    find_card: Callable[[str], Card | None],
-    measure: Callable[[TrainingRequest], MemoryEstimate | None] | None = None,
-) -> dict[str, Any]:
-    """The answer to a case, ready for JSON.
-
-    `find_card` is None for a card that nobody knows; `measure` makes the estimate in place of the
-    formula, None where it cannot, and only what it measured may have no shape. Raises
-    RequestError, or what the three raise.
-    """
-    request = request_of_case(case)
-    memory = None if measure is None else measure(request)
-    shape = find_shape(case)
-    if memory is None:
-        assert shape is not None
-        memory = estimate_memory(shape, request)
-    gpu = case.get("gpu")
-    card = None if gpu is None else find_card(gpu)
-    capacity = _capacity_bytes(card)
-    memory = within_card(memory, request, card)
-    verdict = verdict_of(memory.needed, capacity)
-    if gpu is not None and capacity is None:
-        verdict = verdict._replace(reason=f'hwdb knows no card "{gpu}", or not its memory')
-    return {
-        "id": case.get("id"),
-        "memory": memory_numbers(memory),
-        "time": None if shape is None else time_numbers(estimate_time(shape, request, card)),
-        "verdict": verdict_numbers(verdict),
-        "basis": memory.basis._asdict(),
-    }
-
-
-def _capacity_bytes(card: Card | None) -> int | None:
-    memory_bytes = None if card is None else card.memory_bytes
-    return None if memory_bytes is None else usable_bytes(memory_bytes)
-
-
-def within_card(
-    memory: MemoryEstimate, request: TrainingRequest, card: Card | None
-) -> MemoryEstimate:
-    """The estimate on a card: what classic segments keep ends at its memory."""
-    capacity = _capacity_bytes(card)
-    if capacity is None or request.allocator != "classic":
-        return memory
-    return capped(memory, capacity)
-
-
-def memory_numbers(memory: MemoryEstimate) -> dict[str, Any]:
-    """An estimate as the contract's `memory` object."""
-    return {
-        "allocated_bytes": band_numbers(memory.allocated),
-        "reserved_bytes": band_numbers(memory.reserved),
-        "device_bytes": band_numbers(memory.device),
-        "needed_bytes": band_numbers(memory.needed),
-        "rest_allocated_bytes": memory.rest_allocated_bytes,
-        "peak_phase": memory.peak_phase,
-        "parts": memory.parts._asdict(),
-    }
-
-
-def band_numbers(band: Band) -> dict[str, int]:
-    """An interval as {"expected", "low", "high"}."""
-    return {"expected": band.expected_bytes, "low": band.low_bytes, "high": band.high_bytes}
-
-
-def time_numbers(time: TimeEstimate | None) -> dict[str, Any] | None:
-    """A time as the contract's object, None where it is unknown."""
-    if time is None:
-        return None
-    return {
-        "step_seconds": seconds_numbers(time.step),
-        "tokens_per_second": seconds_numbers(time.tokens_per_second),
-        "situation": time.situation,
-    }
-
-
-def seconds_numbers(seconds: Seconds) -> dict[str, float]:
-    """An interval as {"expected", "low", "high"}, four digits each."""
-    return {name: float(f"{value:.4g}") for name, value in seconds._asdict().items()}
-
-
-def verdict_numbers(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as the contract's object."""
-    return verdict._asdict()

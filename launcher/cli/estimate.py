@@ -15,7 +15,7 @@ import hwdb
 from launcher import stderr
 from launcher.errors import BadConfig, TlplanError, UsageError
 from launcher.exit_codes import ExitCode
-from planner.case import answer_case
+from planner.case_answer import CaseAnswers, answer_case
 from planner.request import RequestError, TrainingRequest
 from planner.shape import ModelShape
 
@@ -76,7 +76,7 @@ def _answer_line(line: str, number: int, tracer: Tracer | None) -> dict[str, Any
         return _failure(None, "NOT_AN_OBJECT", f"line {number}: a case must be a JSON object")
     try:
         if tracer is None:
-            return answer_case(case, _shape, _card)
+            return _ANSWERS.answer(case)
         return _answer_by_trace(case, number, tracer)
     except RequestError as problem:
         return _failure(case, "BAD_FIELD", str(problem), problem.field_name)
@@ -165,3 +165,6 @@ def _card(gpu: str) -> hwdb.Card | None:
         return hwdb.find_card(gpu)
     except hwdb.NotFound:
         return None  # the estimate stands; only the verdict and the time need the card
+
+
+_ANSWERS = CaseAnswers(_shape, _card)

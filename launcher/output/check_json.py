@@ -12,7 +12,7 @@ from launcher.output.words import compute_dtype
 from launcher.quick_check import QuickCheck
 from launcher.version import VERSION
 from planner.budget import Budget
-from planner.case import memory_numbers, time_numbers
+from planner.case_answer import memory_numbers, time_numbers
 from planner.plan import MethodAnswer, Plan
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from planner.case import band_numbers, seconds_numbers
+from planner.case_answer import band_numbers, seconds_numbers
 from planner.market.job import CardAnswer
 from planner.market.pick import Picks
 from planner.market.rent import Owned, Rented

@@ -44,7 +44,7 @@ def _no_head(shape: ModelShape, request: TrainingRequest) -> RequestError:
 
 
 def head_bytes(
-    shape: ModelShape, request: TrainingRequest, numerics: Numerics, *, stream_bytes: int
+    shape: ModelShape, numerics: Numerics, stream_bytes: int, request: TrainingRequest
 ) -> HeadBytes:
     """The norm after the last block where there is one, and a gradient that reads one token a row.
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from planner.memory.candidate import Phase
-from planner.memory.classifying import for_task
-from planner.memory.interval import Band, Basis, bands_of, basis_of
+from planner.memory.interval import Band, Basis, bands_of
+from planner.memory.job import job_of
 from planner.memory.runtime import CUDA_CONTEXT_BYTES, footprint_of
-from planner.memory.stacks.own_model import own_model
-from planner.memory.states import HEAD_NAME
-from planner.memory.step import step_of
-from planner.request import LoraKind, RequestError, TrainingRequest
+from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
 
@@ -63,11 +60,11 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
 
     Raises RequestError for a request that this model cannot have.
     """
-    shape, request = for_task(*own_model(shape, request))
-    _check(shape, request)
-    step = step_of(shape, request)
+    job = job_of(shape, request)
+    request = job.request_for(request)
+    step = job.step.at(request)
     footprint = footprint_of(step, request)
-    bands = bands_of(footprint, shape, request)
+    bands = bands_of(footprint, job.checked, request)
     states, peak = step.states, step.peak
     tensors = (
         states.weights_bytes + states.adapters_bytes + states.optimizer_bytes + peak.total_bytes
@@ -91,39 +88,8 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
             temporaries_bytes=peak.temporaries_bytes,
             runtime_bytes=footprint.device_bytes - tensors,
         ),
-        basis=basis_of(shape, request),
+        basis=job.basis,
     )
-
-
-def _check(shape: ModelShape, request: TrainingRequest) -> None:
-    if request.trainable_layers is not None and request.trainable_layers > shape.layers:
-        raise RequestError(
-            "trainable_layers",
-            f"trainable_layers {request.trainable_layers} is above the model's {shape.layers}",
-        )
-    if request.adapter is None:
-        return
-    if request.adapter.kind not in get_args(LoraKind):
-        raise RequestError(
-            "adapter.kind",
-            f"adapter.kind {request.adapter.kind} is not known to the formula; "
-            "--trace estimates it with PEFT's own layers",
-        )
-    widest = max(shape.hidden_size, shape.sizes.get("i", 0))
-    if request.adapter.rank > widest:
-        raise RequestError(
-            "adapter.rank",
-            f"adapter.rank {request.adapter.rank} is above the model's width {widest}",
-        )
-    if request.adapter.targets == ("all-linear",):
-        return
-    names = [*(line.name for line in shape.linears), HEAD_NAME]
-    for target in request.adapter.targets:
-        if not any(name == target or name.endswith(f".{target}") for name in names):
-            raise RequestError(
-                "adapter.targets",
-                f'adapter.targets names "{target}", but this model has {", ".join(names)}',
-            )
 
 
 def capped(memory: MemoryEstimate, capacity_bytes: int) -> MemoryEstimate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from planner.memory.batch_bytes import BatchBytes, batch_bytes
 from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
 from planner.memory.linears import product
@@ -34,11 +35,18 @@ class HeadBytes(NamedTuple):
 
 
 def head_bytes(
-    shape: ModelShape, request: TrainingRequest, numerics: Numerics, *, stream_bytes: int
+    shape: ModelShape,
+    numerics: Numerics,
+    kept: BatchBytes,
+    stream_bytes: int,
+    request: TrainingRequest,
 ) -> HeadBytes:
-    """Head and loss of a decoder; `stream_bytes` is the dtype that leaves the last block."""
+    """Head and loss of a decoder for the request's batch.
+
+    `kept` is what `saved_by_head` says, `stream_bytes` the dtype that leaves the last block.
+    """
     tokens, hidden = request.tokens, shape.hidden_size
-    saved = _saved(shape, request, numerics, stream_bytes)
+    saved = kept.at(tokens, request.sequence_tokens)
     if request.loss in ("torch", "triton"):
         forward, backward = bytes_per_logit(request, numerics, softcap=shape.family.logit_softcap)
         logits = tokens * shape.vocabulary_size
@@ -51,9 +59,9 @@ def head_bytes(
     return _fused(shape, request, numerics, saved)
 
 
-def _saved(
+def saved_by_head(
     shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
-) -> int:
+) -> BatchBytes:
     """What the final norm and the head's product keep."""
     held = request.loss in ("torch", "triton")
     key = (
@@ -63,7 +71,7 @@ def _saved(
     kept = _kept_by_kind.get(key)
     if kept is None:
         kept = _kept_by_kind[key] = _kept(shape, request, numerics, stream_bytes)
-    return round(kept.at(Dimensions(shape.sizes, N=request.tokens)))
+    return batch_bytes(kept, Dimensions(shape.sizes))
 
 
 _kept_by_kind: dict[object, Size] = {}

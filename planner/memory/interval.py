@@ -58,14 +58,14 @@ _TRACED_FAMILIES = frozenset(
 """Families that the formula follows within 2 % of a traced step, 0.3 % on average, as it does the
 measured ones (bench/formula_against_trace.py); no run of a card is known of them."""
 
-_Checked = Literal[
+Checked = Literal[
     "close", "traced", "own stack", "known", "sharded", "sharded adapters", "stand-in"
 ]
 
 # Shares of the expected value: of residuals on third-party runs (bench/residuals.py: the 5th and
 # the 95th percentile, a little wider) and, for families that no such run covers, of the distance
 # from traced steps.
-_SPREADS: dict[_Checked, dict[str, _Spread]] = {
+_SPREADS: dict[Checked, dict[str, _Spread]] = {
     "close": {
         "allocated": _Spread(below=0.004, above=0.006),
         "expandable": _Spread(below=0.03, above=0.05),
@@ -118,7 +118,8 @@ _UNDATED = _Spread(below=0.06, above=0.25)
 """Of the same where another's run names no version, so that its loss is not known either."""
 
 
-def _checked(shape: ModelShape, request: TrainingRequest) -> _Checked:
+def checked(shape: ModelShape, request: TrainingRequest) -> Checked:
+    """What the estimate of this model and these settings was held against."""
     if not shape.recognized:
         return "stand-in"
     if request.gpus > 1 or request.sharding != "none":
@@ -146,11 +147,10 @@ _CHECKED_ON_CPU = Basis(tier="formula", runs=5, median_error_fraction=0.015)
 to."""
 
 
-def bands_of(footprint: Footprint, shape: ModelShape, request: TrainingRequest) -> dict[str, Band]:
+def bands_of(footprint: Footprint, known: Checked, request: TrainingRequest) -> dict[str, Band]:
     """Intervals of allocated, reserved, needed and device bytes."""
-    checked = _checked(shape, request)
-    spreads = _SPREADS[checked]
-    kept = _kept(request, spreads, alone=checked == "close")
+    spreads = _SPREADS[known]
+    kept = _kept(request, spreads, alone=known == "close")
     needed = spreads["expandable"] if request.device == "cuda" else kept
     return {
         "allocated": _band(footprint.allocated_bytes, spreads["allocated"]),
@@ -184,12 +184,11 @@ def _band(expected: int, spread: _Spread) -> Band:
     )
 
 
-def basis_of(shape: ModelShape, request: TrainingRequest) -> Basis:
+def basis_of(known: Checked, request: TrainingRequest) -> Basis:
     """What the estimate of this request rests on."""
-    checked = _checked(shape, request)
     if request.device == "cpu":
-        return _CHECKED_ON_CPU if checked == "close" else _UNCHECKED
-    return _CHECKED_ON_CARDS[request.stack] if checked in ("close", "own stack") else _UNCHECKED
+        return _CHECKED_ON_CPU if known == "close" else _UNCHECKED
+    return _CHECKED_ON_CARDS[request.stack] if known in ("close", "own stack") else _UNCHECKED
 
 
 _UNCHECKED = Basis(tier="formula", runs=None, median_error_fraction=None)

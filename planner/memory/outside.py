@@ -6,8 +6,8 @@ loaded there is neither adapter nor optimizer state yet, so their bytes are take
 
 from __future__ import annotations
 
-from planner.memory.candidate import Candidate
-from planner.memory.head import HeadBytes
+from planner.memory.batch_bytes import NO_BYTES, PassBytes
+from planner.memory.candidate import Growing
 from planner.memory.numerics import Numerics
 from planner.memory.states import States
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
@@ -21,7 +21,7 @@ _CHECK_BYTES = 2
 """Two masks a weight while it is looked through for NaN before it is saved."""
 
 
-def load(shape: ModelShape, request: TrainingRequest, states: States) -> list[Candidate]:
+def load(shape: ModelShape, request: TrainingRequest, states: States) -> list[list[Growing]]:
     """The last and largest tensor comes in: as the file has it, beside what becomes of it."""
     if request.device == "cpu":
         return []  # weights are mapped from the file
@@ -35,21 +35,18 @@ def load(shape: ModelShape, request: TrainingRequest, states: States) -> list[Ca
     beyond = in_flight - states.adapters_bytes - states.optimizer_bytes
     if beyond <= 0:
         return []
-    return [Candidate(phase="load", where="largest tensor", temporaries_bytes=beyond)]
+    return [[Growing("load", "largest tensor", temporaries=NO_BYTES.plus(beyond))]]
 
 
-def evaluate(forward_bytes: int, head: HeadBytes) -> list[Candidate]:
-    """A held-out batch as large as one that is trained on; nothing is kept for backward.
-
-    `forward_bytes` is the most that one block holds on the way.
-    """
+def evaluate(block: PassBytes) -> list[Growing]:
+    """A held-out batch as large as one that is trained on; nothing is kept for backward."""
     return [
-        Candidate(phase="evaluate", where="block", temporaries_bytes=forward_bytes),
-        Candidate(phase="evaluate", where="loss", logits_bytes=head.forward),
+        Growing("evaluate", "block", temporaries=moment.total, chosen_by=moment.total)
+        for moment in block.forward
     ]
 
 
-def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> list[Candidate]:
+def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> list[Growing]:
     """The largest trained tensor is looked through; files are written from host memory."""
     if request.adapter is None:
         largest, width = max(shape.largest_linear_parameters, _table(shape)), numerics.weights
@@ -57,7 +54,7 @@ def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> lis
         widest = max(shape.hidden_size, shape.sizes.get("i", 0))
         largest, width = request.adapter.rank * widest, numerics.adapters or 4
     taken = largest * (width + _CHECK_BYTES)
-    return [Candidate(phase="save", where="largest tensor", temporaries_bytes=taken)]
+    return [Growing("save", "largest tensor", temporaries=NO_BYTES.plus(taken))]
 
 
 def _table(shape: ModelShape) -> int:

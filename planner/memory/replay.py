@@ -247,11 +247,12 @@ class _Backward:
 
 def largest(moments: Sequence[Moment]) -> list[Moment]:
     """Without the moments that another one exceeds whatever the dimensions are."""
-    kept: list[Moment] = []
-    for moment in moments:
-        total = moment.total
-        if any(total.is_covered_by(other.total) for other in reversed(kept)):
-            continue
-        kept = [other for other in kept if not other.total.is_covered_by(total)]
-        kept.append(moment)
-    return kept
+    # A size covers only what is no larger where every dimension is 1, so from the largest on
+    # nothing that was kept has to go again.
+    sums = [sum(moment.total.terms.values()) for moment in moments]
+    kept: list[int] = []
+    for number in sorted(range(len(moments)), key=lambda number: -sums[number]):
+        total = moments[number].total
+        if not any(total.is_covered_by(moments[other].total) for other in kept):
+            kept.append(number)
+    return [moments[number] for number in sorted(kept)]

@@ -36,10 +36,8 @@ class Footprint(NamedTuple):
 
 def footprint_of(step: Step, request: TrainingRequest) -> Footprint:
     """Allocated, reserved, needed and device bytes of a step."""
-    states, peak = step.states, step.peak
-    tensors = (
-        states.weights_bytes + states.adapters_bytes + states.optimizer_bytes + peak.total_bytes
-    )
+    states, peak_bytes = step.states, max(step.totals)
+    tensors = states.weights_bytes + states.adapters_bytes + states.optimizer_bytes + peak_bytes
     if request.device == "cpu":
         resident = tensors + HOST_RUNTIME_BYTES
         if request.method == "qlora":
@@ -50,12 +48,12 @@ def footprint_of(step: Step, request: TrainingRequest) -> Footprint:
             needed_bytes=resident,
             device_bytes=resident,
         )
-    standing = tensors - peak.total_bytes + CUBLAS_WORKSPACE_BYTES
+    standing = tensors - peak_bytes + CUBLAS_WORKSPACE_BYTES
     if request.allocator == "expandable":
-        reserved = needed = expandable_reserved(standing, step.candidates, request)
+        reserved = needed = expandable_reserved(standing, step, request)
     else:
-        reserved = classic_reserved(standing, step.candidates, request)
-        needed = classic_needed(standing, step.candidates, request)
+        reserved = classic_reserved(standing, step, request)
+        needed = classic_needed(standing, step, request)
     return Footprint(
         allocated_bytes=tensors + CUBLAS_WORKSPACE_BYTES,
         reserved_bytes=reserved,

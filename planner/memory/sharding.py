@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from planner.memory.candidate import Candidate
+from planner.memory.batch_bytes import NO_BYTES
+from planner.memory.candidate import Candidate, Growing, Phase
 from planner.memory.numerics import Numerics
 from planner.memory.states import States
 from planner.request import TrainingRequest
@@ -39,21 +40,27 @@ class Sharding(NamedTuple):
     loaded_whole_bytes: int = 0
     """The whole model, which litgpt makes on every card to read its checkpoint into."""
 
-    def load(self) -> list[Candidate]:
+    def load(self) -> list[list[Growing]]:
         """The moment at which a checkpoint is read, before there is optimizer state."""
         beyond = self.loaded_whole_bytes - self.states.optimizer_bytes
         if beyond <= 0:
             return []
-        return [Candidate(phase="load", where="whole model", temporaries_bytes=beyond)]
+        return [[Growing("load", "whole model", temporaries=NO_BYTES.plus(beyond))]]
 
     def on(self, candidate: Candidate) -> Candidate:
         """The moment with what sharding adds to it."""
-        extra = self.standing_bytes
-        if candidate.phase != "optimizer":
-            extra += self.gathered_bytes
+        extra = self._extra(candidate.phase)
         if not extra:
             return candidate
         return candidate._replace(temporaries_bytes=candidate.temporaries_bytes + extra)
+
+    def on_growing(self, candidate: Growing) -> Growing:
+        """The same before the batch is known."""
+        extra = self._extra(candidate.phase)
+        return candidate._replace(temporaries=candidate.temporaries.plus(extra))
+
+    def _extra(self, phase: Phase) -> int:
+        return self.standing_bytes + (self.gathered_bytes if phase != "optimizer" else 0)
 
 
 def sharding_of(

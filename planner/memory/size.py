@@ -10,6 +10,7 @@ N tokens of the micro-batch, S tokens of a row, B rows, r rank, X experts a toke
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from operator import mul
 
 Monomial = str
@@ -25,6 +26,7 @@ class Size:
         self.terms = {product: count for product, count in terms.items() if count}
 
     @staticmethod
+    @cache
     def of(text: str) -> Size:
         """Parse a sum such as "q+2k", "4h", "Vh" or "3"."""
         terms: dict[Monomial, float] = {}
@@ -62,11 +64,14 @@ class Size:
 
     def __mul__(self, other: Size | float) -> Size:
         if not isinstance(other, Size):
-            return Size({product: count * other for product, count in self.terms.items()})
-        terms: dict[Monomial, float] = {}
+            if not other:
+                return NOTHING
+            terms = {product: count * other for product, count in self.terms.items()}
+            return Size._of_terms(terms)
+        terms = {}
         for left, left_count in self.terms.items():
             for right, right_count in other.terms.items():
-                product = "".join(sorted(left + right))
+                product = _joined(left, right)
                 terms[product] = terms.get(product, 0.0) + left_count * right_count
         return Size(terms)
 
@@ -91,6 +96,11 @@ class Size:
             if count < 0 and product not in own:
                 return False
         return True
+
+
+@cache
+def _joined(left: Monomial, right: Monomial) -> Monomial:
+    return "".join(sorted(left + right))
 
 
 class Dimensions(dict[Monomial, float]):

@@ -10,10 +10,9 @@ new ones are taken. Expandable segments grow instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from planner.memory.candidate import Candidate
+from planner.memory.step import Step
 from planner.request import TrainingRequest
 
 _Kind = Literal["stock", "triton", "fused"]
@@ -63,9 +62,7 @@ _WHOLE_SPREAD = 0.25
 """Coefficient of variation from which on lengths count as fully unequal."""
 
 
-def classic_reserved(
-    standing_bytes: int, candidates: Sequence[Candidate], request: TrainingRequest
-) -> int:
+def classic_reserved(standing_bytes: int, step: Step, request: TrainingRequest) -> int:
     """Reserved bytes with classic segments; `standing_bytes` are the states."""
     spread = _spread(request)
     passing = _between(_BY_LOSS[_KINDS.get(request.loss, "fused")], spread)
@@ -73,27 +70,24 @@ def classic_reserved(
     if request.checkpointing == "none":
         shares = _KEPT_AMONG_GRADIENTS if request.method == "full" else _KEPT
         kept = _between(shares, spread)
-    return _with_shares(standing_bytes, candidates, passing, kept)
+    return _with_shares(standing_bytes, step, passing, kept)
 
 
-def classic_needed(
-    standing_bytes: int, candidates: Sequence[Candidate], request: TrainingRequest
-) -> int:
+def classic_needed(standing_bytes: int, step: Step, request: TrainingRequest) -> int:
     """The smallest budget with classic segments, which give back what is free as a whole."""
     kept = _NEEDED_KEPT if request.checkpointing == "none" else _NEEDED
-    return _with_shares(standing_bytes, candidates, _NEEDED, kept)
+    return _with_shares(standing_bytes, step, _NEEDED, kept)
 
 
-def _with_shares(
-    standing_bytes: int, candidates: Sequence[Candidate], passing: float, kept: float
-) -> int:
+def _with_shares(standing_bytes: int, step: Step, passing: float, kept: float) -> int:
     most = 0
-    for candidate in candidates:
-        extra = 0.0
-        if candidate.phase != "optimizer":  # it reuses what the batch left
-            extra = passing * (candidate.logits_bytes + candidate.temporaries_bytes)
-            extra += kept * candidate.activations_bytes
-        most = max(most, candidate.total_bytes + int(extra))
+    for candidate, total in zip(step.candidates, step.totals, strict=True):
+        if candidate.phase == "optimizer":  # it reuses what the batch left
+            most = max(most, total)
+            continue
+        extra = passing * (candidate.logits_bytes + candidate.temporaries_bytes)
+        extra += kept * candidate.activations_bytes
+        most = max(most, total + int(extra))
     allocated = standing_bytes + most
     return allocated + int(_STANDING * allocated)
 
@@ -102,13 +96,12 @@ def _between(shares: _Shares, spread: float) -> float:
     return shares.equal + (shares.unequal - shares.equal) * spread
 
 
-def expandable_reserved(
-    standing_bytes: int, candidates: Sequence[Candidate], request: TrainingRequest
-) -> int:
+def expandable_reserved(standing_bytes: int, step: Step, request: TrainingRequest) -> int:
     """Reserved bytes with expandable segments."""
     unfilled = _UNFILLED_LOGITS.get(request.loss, 0.0)
     most = max(
-        candidate.total_bytes + int(unfilled * candidate.logits_bytes) for candidate in candidates
+        total + int(unfilled * candidate.logits_bytes)
+        for candidate, total in zip(step.candidates, step.totals, strict=True)
     )
     allocated = standing_bytes + most
     return allocated + int(_EXPANDABLE * (1 + _spread(request)) * allocated)

@@ -1,20 +1,26 @@
-"""The peak of one training step: every phase's largest moment, and the largest of those."""
+"""The peak of one training step: every phase's largest moment, and the largest of those.
+
+A step is written once for a model and its settings; a batch and a length make numbers of it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-from planner.memory import classifying, outside
-from planner.memory.block import BlockPass, block_pass
-from planner.memory.candidate import Candidate
-from planner.memory.head import HeadBytes, head_bytes
+from planner.memory import classifying, head, outside
+from planner.memory.batch_bytes import BatchBytes
+from planner.memory.candidate import Candidate, Growing, largest_at
+from planner.memory.head import HeadBytes
+from planner.memory.kept import Kept
+from planner.memory.known_blocks import block_bytes
 from planner.memory.ledger import Ledger
 from planner.memory.numerics import Numerics, numerics_of
-from planner.memory.sharding import sharding_of
-from planner.memory.size import Dimensions
+from planner.memory.sharding import Sharding, sharding_of
 from planner.memory.stacks import litgpt, torchtune
 from planner.memory.stacks.own_model import has_own_model
-from planner.memory.states import States, adapted_linears, states_of
+from planner.memory.states import States, states_of
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -23,99 +29,90 @@ class Step(NamedTuple):
     """A step's states and the moments that may be its peak."""
 
     states: States
-    candidates: tuple[Candidate, ...]
+    candidates: list[Candidate]
+    totals: list[int]
+    """All bytes of each candidate."""
 
     @property
     def peak(self) -> Candidate:
         """The largest moment."""
-        return max(self.candidates, key=lambda candidate: candidate.total_bytes)
+        return self.candidates[self.totals.index(max(self.totals))]
+
+
+class WrittenStep(NamedTuple):
+    """A step of one model and one request's settings, for any batch."""
+
+    sharding: Sharding
+    entries: list[list[Growing]]
+    head: Callable[[TrainingRequest], HeadBytes]
+    kept_at_loss: BatchBytes
+    temporaries_at_loss: BatchBytes
+    accumulated_gradients_bytes: int
+
+    def at(self, request: TrainingRequest) -> Step:
+        """The step of a request's batch; its other settings are those this was written for."""
+        tokens, length = request.tokens, request.sequence_tokens
+        candidates = [largest_at(entry, tokens, length) for entry in self.entries]
+        candidates += self._with_head(request, tokens, length)
+        totals = [each.total_bytes for each in candidates]
+        return Step(self.sharding.states, candidates, totals)
+
+    def _with_head(self, request: TrainingRequest, tokens: int, length: int) -> list[Candidate]:
+        """The loss's forward and backward, and the loss while measuring."""
+        head, on = self.head(request), self.sharding.on
+        kept = self.kept_at_loss.at(tokens, length) + head.saved
+        gradients = self.accumulated_gradients_bytes
+        beside = self.temporaries_at_loss.at(tokens, length)
+        return [
+            on(Candidate("loss", "loss forward", gradients, kept, head.forward, beside)),
+            on(Candidate("loss", "loss backward", gradients, kept, head.backward)),
+            on(Candidate("evaluate", "loss", logits_bytes=head.forward)),
+        ]
 
 
 def step_of(shape: ModelShape, request: TrainingRequest) -> Step:
     """Every moment of a step that may be its peak."""
+    return written_step(shape, request).at(request)
+
+
+def written_step(shape: ModelShape, request: TrainingRequest) -> WrittenStep:
+    """The step of this model with these settings; the request's batch does not matter."""
     numerics = numerics_of(request, shape.family)
     sharding = sharding_of(states_of(shape, request, numerics), shape, request, numerics)
     states = sharding.states
-    dimensions = _dimensions(shape, request)
-    block = _block(shape, request)
-    ledger = Ledger(shape, request, numerics, states, block, dimensions)
-    head = _head(shape, request, numerics, block.stream_bytes)
-    candidates = [
-        *ledger.forward(),
-        *ledger.loss(head),
-        *ledger.backward(),
-        *ledger.embeddings(),
-        *ledger.optimizer(),
-        *outside.evaluate(_largest_forward(block, dimensions), head),
-        *outside.save(shape, request, numerics),
-    ]
-    moments = (
-        *sharding.load(),
-        *outside.load(shape, request, states),
-        *map(sharding.on, candidates),
+    block = block_bytes(shape, request)
+    kept = Kept(
+        shape, request, numerics, block.moments, block.first, stream_bytes=block.stream_bytes
     )
-    return Step(states=states, candidates=moments)
-
-
-def _largest_forward(block: BlockPass, dimensions: Dimensions) -> int:
-    """Most bytes one block holds in forward."""
-    return max(round(moment.total.at(dimensions)) for moment in block.moments.forward)
+    ledger = Ledger(shape, request, numerics, states, kept, block.frozen)
+    entries = [
+        *ledger.entries(),
+        outside.evaluate(block.moments),
+        outside.save(shape, request, numerics),
+    ]
+    return WrittenStep(
+        sharding=sharding,
+        entries=[
+            *sharding.load(),
+            *outside.load(shape, request, states),
+            *([sharding.on_growing(each) for each in entry] for entry in entries),
+        ],
+        head=_head(shape, request, numerics, block.stream_bytes),
+        kept_at_loss=ledger.kept_at_loss(),
+        temporaries_at_loss=ledger.temporaries_at_loss(),
+        accumulated_gradients_bytes=ledger.accumulated,
+    )
 
 
 def _head(
     shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
-) -> HeadBytes:
+) -> Callable[[TrainingRequest], HeadBytes]:
+    """What computes the head's bytes of a batch."""
     if request.task != "causal-lm":
-        return classifying.head_bytes(shape, request, numerics, stream_bytes=stream_bytes)
+        return partial(classifying.head_bytes, shape, numerics, stream_bytes)
     if not has_own_model(shape, request):
-        return head_bytes(shape, request, numerics, stream_bytes=stream_bytes)
+        saved = head.saved_by_head(shape, request, numerics, stream_bytes)
+        return partial(head.head_bytes, shape, numerics, saved, stream_bytes)
     if request.stack == "litgpt":
-        return litgpt.head_bytes(shape, request, numerics)
-    return torchtune.head_bytes(shape, request, numerics)
-
-
-def _dimensions(shape: ModelShape, request: TrainingRequest) -> Dimensions:
-    return Dimensions(
-        shape.sizes,
-        N=request.tokens,
-        S=request.sequence_tokens,
-        B=request.micro_batch,
-        r=request.adapter.rank if request.adapter else 0,
-        X=shape.experts_per_token,
-    )
-
-
-_LIKE = {"nf4-dq": "nf4", "fp16": "bf16"}
-"""Weights that make the same tensors in a block: only they themselves are stored otherwise."""
-
-
-def _block(shape: ModelShape, request: TrainingRequest) -> BlockPass:
-    """The block's pass; written once for all requests that differ only in sizes."""
-    targets = request.adapter.targets if request.adapter else ()
-    adapted = adapted_linears(shape, targets) if request.adapter else frozenset()
-    names = tuple(line.name for line in shape.linears)
-    key = (
-        shape.family.model_type, shape.activation, shape.parallel_residual, request.stack,
-        names, adapted, request.method, _LIKE.get(request.weights, request.weights),
-        request.autocast, request.kbit_prepare, request.attention, request.padded,
-        request.transformers_version, request.device, request.fused_kernels,
-        request.steps_in_backward, request.accumulation > 1,
-        request.trainable_layers is None,
-        request.trainable_layers is not None and request.trainable_layers < shape.layers,
-        request.checkpointing == "none",
-        shape.sizes.get("q") == shape.sizes.get("k"), shape.sizes.get("d", 0) > 256,
-        tuple(shape.norms), tuple(place for place, share in shape.dropouts.items() if share),
-        request.bitsandbytes_version, torchtune.is_compiled(request), _adapter_key(request),
-    )  # fmt: skip
-    found = _passes.get(key)
-    if found is None:
-        found = _passes[key] = block_pass(shape, request, adapted)
-    return found
-
-
-def _adapter_key(request: TrainingRequest) -> object:
-    adapter = request.adapter
-    return adapter and (adapter.dtype, adapter.dropout > 0, adapter.kind)
-
-
-_passes: dict[object, BlockPass] = {}
+        return partial(litgpt.head_bytes, shape, numerics)
+    return partial(torchtune.head_bytes, shape, numerics)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import hwdb
-from planner.case import answer_case, request_of_case
+from planner.case import request_of_case
+from planner.case_answer import answer_case
 from planner.request import AdapterSettings, RequestError
 from planner.units import GIB
 from tests.planner.samples import tiny_llama

@@ -201,7 +201,7 @@ class LitgptAttention:
         return self.tape.run("mix", [narrow, values], _OUT * bytes_, saves=[narrow, values])
 
 
-def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
+def head_bytes(shape: ModelShape, numerics: Numerics, request: TrainingRequest) -> HeadBytes:
     """The last norm, the head in chunks and the loss over the list of them."""
     tokens, hidden, vocabulary = request.tokens, shape.hidden_size, shape.vocabulary_size
     logits = tokens * vocabulary

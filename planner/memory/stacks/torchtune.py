@@ -111,7 +111,7 @@ class TorchtuneAttention:
         return self.tape.run(f"repeat_{name}", [tensor], _OUT * bytes_)
 
 
-def head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> HeadBytes:
+def head_bytes(shape: ModelShape, numerics: Numerics, request: TrainingRequest) -> HeadBytes:
     """The last norm, the output layer and the loss."""
     tokens, hidden, vocabulary = request.tokens, shape.hidden_size, shape.vocabulary_size
     logits, table = tokens * vocabulary, vocabulary * hidden * numerics.weights

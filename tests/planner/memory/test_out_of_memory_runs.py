@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import hwdb
-from planner.case import answer_case
+from planner.case_answer import answer_case
 from tests.planner.samples import shape_of_config
 
 _ROWS = json.loads(Path(__file__).with_name("out_of_memory_runs.json").read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from planner.case import answer_case
+from planner.case_answer import answer_case
 from planner.memory.estimate import estimate_memory
 from planner.units import GIB
 from tests.planner.samples import known_model, request_of

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from planner.case import answer_case
+from planner.case_answer import answer_case
 from tests.planner.samples import known_model
 
 _MODELS = ("llama-3.2-1b", "gemma-2-2b", "phi-3-mini", "mixtral-8x7b", "gpt2", "falcon-7b")

@@ -1,0 +1,173 @@
+"""Answers to the cases of `tlplan estimate`, ready for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from marshal import dumps
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from planner.budget import usable_bytes
+from planner.case import is_count, request_of_case
+from planner.memory.estimate import (
+    MemoryEstimate,
+    Verdict,
+    capped,
+    estimate_memory,
+    verdict_of,
+)
+from planner.memory.interval import Band
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+from planner.speed.seconds import Seconds
+from planner.speed.step_time import TimeEstimate, estimate_time
+
+if TYPE_CHECKING:
+    from hwdb.card import Card
+
+
+FindShape = Callable[[Mapping[str, Any]], ModelShape | None]
+FindCard = Callable[[str], "Card | None"]
+"""None for a card that nobody knows."""
+
+
+class Known(NamedTuple):
+    """What a case says, read."""
+
+    request: TrainingRequest
+    shape: ModelShape | None
+    gpu: str | None
+    """As the case names it."""
+    card: Card | None
+
+
+def answer_case(
+    case: Mapping[str, Any],
+    find_shape: FindShape,
+    find_card: FindCard,
+    measure: Callable[[TrainingRequest], MemoryEstimate | None] | None = None,
+) -> dict[str, Any]:
+    """The answer to a case, ready for JSON.
+
+    `measure` makes the estimate in place of the formula, None where it cannot, and only what it
+    measured may have no shape. Raises RequestError, or what the three raise.
+    """
+    request = request_of_case(case)
+    memory = None if measure is None else measure(request)
+    known = _known(case, request, find_shape, find_card)
+    return _answer(case.get("id"), known, request, memory)
+
+
+class CaseAnswers:
+    """Answers many cases: those that differ only in their batch are read once."""
+
+    def __init__(self, find_shape: FindShape, find_card: FindCard) -> None:
+        self._find_shape = find_shape
+        self._find_card = find_card
+        self._read: dict[bytes, Known] = {}
+
+    def answer(self, case: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a case, ready for JSON. Raises what `answer_case` raises."""
+        settings = {name: case[name] for name in case if name not in _BATCH}
+        rows, length = case.get("micro_batch"), case.get("sequence_tokens")
+        plain = is_count(rows) and is_count(length) and case.get("lengths") is None
+        # Equal bytes mean equal settings, in the same order.
+        key = dumps(settings, _FORMAT) if plain else b""
+        known = self._read.get(key)
+        if known is not None:
+            request = known.request.with_batch(micro_batch=rows, sequence_tokens=length)
+            return _answer(case.get("id"), known, request, None)
+        request = request_of_case(case)
+        known = _known(case, request, self._find_shape, self._find_card)
+        if plain:
+            if len(self._read) >= _MOST:
+                self._read.clear()
+            self._read[key] = known
+        return _answer(case.get("id"), known, request, None)
+
+
+_BATCH = frozenset(("id", "micro_batch", "sequence_tokens", "lengths"))
+_FORMAT = 2
+"""Of marshal: the last in which bytes depend on values alone."""
+_MOST = 8192
+
+
+def _known(
+    case: Mapping[str, Any], request: TrainingRequest, find_shape: FindShape, find_card: FindCard
+) -> Known:
+    shape, gpu = find_shape(case), case.get("gpu")
+    return Known(request, shape, gpu, None if gpu is None else find_card(gpu))
+
+
+def _answer(
+    case_id: Any, known: Known, request: TrainingRequest, memory: MemoryEstimate | None
+) -> dict[str, Any]:
+    shape, card = known.shape, known.card
+    if memory is None:
+        assert shape is not None
+        memory = estimate_memory(shape, request)
+    capacity = _capacity_bytes(card)
+    memory = within_card(memory, request, card)
+    verdict = verdict_of(memory.needed, capacity)
+    if known.gpu is not None and capacity is None:
+        verdict = verdict._replace(reason=f'hwdb knows no card "{known.gpu}", or not its memory')
+    return {
+        "id": case_id,
+        "memory": memory_numbers(memory),
+        "time": None if shape is None else time_numbers(estimate_time(shape, request, card)),
+        "verdict": verdict_numbers(verdict),
+        "basis": memory.basis._asdict(),
+    }
+
+
+def _capacity_bytes(card: Card | None) -> int | None:
+    memory_bytes = None if card is None else card.memory_bytes
+    return None if memory_bytes is None else usable_bytes(memory_bytes)
+
+
+def within_card(
+    memory: MemoryEstimate, request: TrainingRequest, card: Card | None
+) -> MemoryEstimate:
+    """The estimate on a card: what classic segments keep ends at its memory."""
+    capacity = _capacity_bytes(card)
+    if capacity is None or request.allocator != "classic":
+        return memory
+    return capped(memory, capacity)
+
+
+def memory_numbers(memory: MemoryEstimate) -> dict[str, Any]:
+    """An estimate as the contract's `memory` object."""
+    return {
+        "allocated_bytes": band_numbers(memory.allocated),
+        "reserved_bytes": band_numbers(memory.reserved),
+        "device_bytes": band_numbers(memory.device),
+        "needed_bytes": band_numbers(memory.needed),
+        "rest_allocated_bytes": memory.rest_allocated_bytes,
+        "peak_phase": memory.peak_phase,
+        "parts": memory.parts._asdict(),
+    }
+
+
+def band_numbers(band: Band) -> dict[str, int]:
+    """An interval as {"expected", "low", "high"}."""
+    return {"expected": band.expected_bytes, "low": band.low_bytes, "high": band.high_bytes}
+
+
+def time_numbers(time: TimeEstimate | None) -> dict[str, Any] | None:
+    """A time as the contract's object, None where it is unknown."""
+    if time is None:
+        return None
+    return {
+        "step_seconds": seconds_numbers(time.step),
+        "tokens_per_second": seconds_numbers(time.tokens_per_second),
+        "situation": time.situation,
+    }
+
+
+def seconds_numbers(seconds: Seconds) -> dict[str, float]:
+    """An interval as {"expected", "low", "high"}, four digits each."""
+    return {name: float(f"{value:.4g}") for name, value in seconds._asdict().items()}
+
+
+def verdict_numbers(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as the contract's object."""
+    return verdict._asdict()

@@ -1,0 +1,124 @@
+"""What a step keeps around one block's pass: the other blocks, checkpoints, masks, tables."""
+
+from __future__ import annotations
+
+from planner.memory.batch_bytes import NO_BYTES, BatchBytes, PassBytes
+from planner.memory.embeddings import kept_by_embeddings
+from planner.memory.linears import passes_checkpoints
+from planner.memory.numerics import Numerics
+from planner.memory.stacks import litgpt
+from planner.request import TrainingRequest
+from planner.shape import ModelShape
+
+
+class Kept:
+    """Bytes that are kept from a block's forward to its backward, as they grow with the batch."""
+
+    def __init__(
+        self,
+        shape: ModelShape,
+        request: TrainingRequest,
+        numerics: Numerics,
+        block: PassBytes,
+        first: PassBytes | None,
+        *,
+        stream_bytes: int,
+    ) -> None:
+        self.shape = shape
+        self.request = request
+        self.numerics = numerics
+        self.block = block
+        self.checkpointing = request.checkpointing
+        self.stream = BatchBytes(per_token=shape.hidden_size * stream_bytes)
+        """The residual stream, as it leaves a block."""
+        self.trained_blocks = (
+            shape.layers
+            if request.trainable_layers is None
+            else min(request.trainable_layers, shape.layers)
+        )
+        self.blocks = shape.layers if self.checkpointing == "full" else self.trained_blocks
+        """Blocks whose inputs or activations are kept. Checkpointing asks for gradients of the
+        embeddings, so the frozen blocks below the trained ones keep their inputs too."""
+        self.a_block = self._a_block()
+        self.embedded = kept_by_embeddings(shape, request, numerics)
+        self.once = self.embedded + self._once(first)
+        """What is kept a single time, and what the first block keeps more or less than others."""
+        passes = passes_checkpoints(request)
+        self.past_checkpoints = block.held * shape.layers if passes else NO_BYTES
+        self.masks = self._masks()
+        self.call_arguments = self._call_arguments()
+        self.from_before = self._from_before()
+
+    @property
+    def all_blocks(self) -> BatchBytes:
+        """All blocks of a finished forward."""
+        return self.a_block * self.blocks + self.once
+
+    @property
+    def all_but_the_last(self) -> BatchBytes:
+        """All blocks before the last one."""
+        return self.a_block * (self.blocks - 1) + self.once
+
+    @property
+    def frozen_blocks(self) -> BatchBytes:
+        """The blocks below those that are trained."""
+        return self.a_block * (self.blocks - self.trained_blocks)
+
+    @property
+    def own_input(self) -> BatchBytes:
+        """The input of a block while it is differentiated."""
+        if self.checkpointing == "none" and not self.block.saves_input:
+            return NO_BYTES
+        return self.stream
+
+    def _a_block(self) -> BatchBytes:
+        """What a finished block leaves behind until its backward."""
+        if self.checkpointing == "full":
+            return self.stream
+        if self.checkpointing == "offloaded":
+            return NO_BYTES
+        return self._saved(self.block)
+
+    def _saved(self, block: PassBytes) -> BatchBytes:
+        return block.saved + self.stream if block.saves_input else block.saved
+
+    def _once(self, first: PassBytes | None) -> BatchBytes:
+        """What the first block keeps more or less than the others."""
+        if self.checkpointing == "offloaded":
+            return NO_BYTES
+        if self.checkpointing == "none":
+            # Nothing before it is trained with adapters, or where lower blocks are frozen.
+            return NO_BYTES if first is None else self._saved(first) - self.a_block
+        hidden, numerics, family = self.shape.hidden_size, self.numerics, self.shape.family
+        drops = self.shape.dropout("embedding") > 0
+        mask = BatchBytes(per_token=hidden if drops else 0)
+        if self.request.method == "full":
+            return mask
+        # The first input has the embeddings' dtype, which blocks may have widened.
+        narrower = BatchBytes(per_token=hidden * numerics.entering)
+        changed = family.embeddings_change or family.embedding_norms or drops
+        extra = BatchBytes(per_token=hidden * numerics.embeddings if changed else 0)
+        return mask + extra + narrower - self.stream
+
+    def _from_before(self) -> BatchBytes:
+        """What the micro-batch before still holds until this one's loss replaces its graph."""
+        if self.numerics.int8 or not litgpt.previous_batch_is_as_long(self.request):
+            return NO_BYTES
+        return self.block.held * self.shape.layers
+
+    def _call_arguments(self) -> BatchBytes:
+        """What every block is called with beside the stream: rotary tables and masks."""
+        tables = BatchBytes(per_length=2 * 2 * self.shape.sizes.get("d", 0))
+        # Checkpoints hold what a block was called with.
+        return tables + self.masks if self.checkpointing != "none" else tables
+
+    def _masks(self) -> BatchBytes:
+        """Masks of a row's tokens against each other: numbers to add, or whether to look."""
+        request = self.request
+        if request.attention == "eager":
+            bytes_ = self.numerics.embeddings
+        elif request.attention == "sdpa" and request.padded:
+            bytes_ = 1
+        else:
+            return NO_BYTES
+        return BatchBytes(per_score=self.shape.family.masks * bytes_)
