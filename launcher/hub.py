@@ -52,14 +52,18 @@ _FILES_OF_A_MODEL = ("*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.m
 """Config, tokenizer and safetensors; pickled weights and code stay where they are."""
 
 
-def download_model(repository: str, revision: str | None) -> None:
-    """Fetch what a launch reads of a model into the cache; what is there already is not fetched.
+def download_model(repository: str, revision: str | None) -> str:
+    """Fetch what a launch reads of a model into the cache, and return the commit it is of.
 
-    Raises what huggingface_hub does when it is gated, unknown or neither reachable nor cached.
+    What is there already is not fetched. Raises what huggingface_hub does when it is gated,
+    unknown or neither reachable nor cached.
     """
     from huggingface_hub import snapshot_download
 
-    snapshot_download(repository, revision=revision, allow_patterns=list(_FILES_OF_A_MODEL))
+    snapshot = snapshot_download(
+        repository, revision=revision, allow_patterns=list(_FILES_OF_A_MODEL)
+    )
+    return Path(snapshot).name
 
 
 def data_files(repository: str, revision: str | None) -> tuple[str, list[HubFile]]:

@@ -10,6 +10,7 @@ from launcher.hardware import hardware_for
 from launcher.memory_holders import memory_holders
 from launcher.model_files import require_model
 from launcher.models import resolve_model
+from launcher.runs.versions import QUANTIZING, needs_quantizing
 from launcher.training.arguments import refuse_what_is_not_there
 from planner.budget import Budget
 from planner.memory.estimate import estimate_memory
@@ -19,7 +20,6 @@ from planner.units import gib_text
 INSTALL_HINT = "pip install 'tlplan[train]'"
 
 _TRAINING_PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
-_QUANTIZING_PACKAGE = "bitsandbytes"
 _STATES_OF_A_CHECKPOINT = 3
 """A checkpoint holds the trained weights and two moments of the optimizer."""
 
@@ -43,9 +43,8 @@ def check_launch(run_plan: RunPlan, *, force: bool) -> int:
 def require_packages(run_plan: RunPlan) -> None:
     """Raise MissingHere naming what training needs and this machine lacks or has too old or new."""
     needed = list(_TRAINING_PACKAGES)
-    optimizer = run_plan.training.optimizer
-    if run_plan.method.name == "qlora" or "8bit" in optimizer or "paged" in optimizer:
-        needed.append(_QUANTIZING_PACKAGE)
+    if needs_quantizing(run_plan):
+        needed.append(QUANTIZING)
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise MissingHere(f"training needs {', '.join(missing)}, not installed here", INSTALL_HINT)

@@ -8,9 +8,11 @@ from launcher.cli.launch import LaunchOptions, say_detached
 from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.runs.folder import RunFolder, find_run
+from launcher.runs.provenance import versions_before
 from launcher.runs.starting import start_run
 from launcher.runs.state import liveness, read_state
-from launcher.runs.stored_plan import stored_plan
+from launcher.runs.stored_plan import plan_in_force
+from launcher.runs.versions import installed_versions, refuse_changes
 from launcher.view.attend import ViewOptions, attend
 
 HELP = "go on with a run that was interrupted"
@@ -21,21 +23,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="name or folder of the run")
     parser.add_argument("--detach", action="store_true", help="start it and return at once")
     parser.add_argument("--json", action="store_true", help="the events, one JSON line each")
+    parser.add_argument(
+        "--force", action="store_true", help="go on even if versions of packages have changed"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Resume it and stay to watch."""
     options = LaunchOptions(detach=arguments.detach, json=arguments.json)
-    return resume_run(find_run(arguments.run), options)
+    return resume_run(find_run(arguments.run), options, force=arguments.force)
 
 
-def resume_run(folder: RunFolder, options: LaunchOptions) -> ExitCode:
+def resume_run(folder: RunFolder, options: LaunchOptions, *, force: bool = False) -> ExitCode:
     """Go on with a run and return its exit code, 0 when it was only started.
 
-    Raises UsageError when there is nothing to go on with.
+    Raises what `refuse_unless_resumable` does.
     """
-    refuse_unless_resumable(folder)
-    stored_plan(folder)
+    refuse_unless_resumable(folder, force=force)
     before = read_state(folder)
     pid = start_run(folder, resume=True, settings=options.supervision)
     if options.detach:
@@ -46,8 +50,11 @@ def resume_run(folder: RunFolder, options: LaunchOptions) -> ExitCode:
     return attend(folder, view, may_stop=True, from_attempt=attempt)
 
 
-def refuse_unless_resumable(folder: RunFolder) -> None:
-    """Raise UsageError for a run that goes on or is done."""
+def refuse_unless_resumable(folder: RunFolder, *, force: bool = False) -> None:
+    """Raise UsageError for a run that goes on or is done, MissingHere for one begun elsewhere.
+
+    Elsewhere means with other versions of what trains; `force` takes those that are here.
+    """
     now = liveness(folder)
     if now == "running":
         raise UsageError(f"{folder.name} is running", f"tlplan watch {folder.name}")
@@ -55,3 +62,6 @@ def refuse_unless_resumable(folder: RunFolder) -> None:
         raise UsageError(
             f"{folder.name} is finished: nothing is left to do", f"tlplan watch {folder.name}"
         )
+    plan = plan_in_force(folder)
+    if not force:
+        refuse_changes(versions_before(folder), installed_versions(), plan, name=folder.name)

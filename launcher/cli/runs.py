@@ -14,7 +14,7 @@ from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.runs.folder import RUNS_ROOT, RunFolder, all_runs, last_active
 from launcher.runs.state import Liveness, liveness, read_state
-from launcher.runs.stored_plan import stored_plan
+from launcher.runs.stored_plan import plan_in_force
 from launcher.view.words import gib, loss
 
 HELP = "the runs here, one line each"
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 def summary(folder: RunFolder) -> RunSummary:
     """What a run folder says of itself; a broken plan leaves its part unknown."""
     try:
-        plan = stored_plan(folder)
+        plan = plan_in_force(folder)
     except UsageError:
         plan = None
     state = read_state(folder)

@@ -13,7 +13,7 @@ from launcher.errors import UsageError
 from launcher.evaluation.generating import answers_to
 from launcher.evaluation.outcomes import Condition
 from launcher.runs.folder import RunFolder
-from launcher.runs.stored_plan import stored_plan
+from launcher.runs.stored_plan import plan_in_force
 from launcher.training.loading import load_classifier, load_config, load_model
 from planner.run_plan import RunPlan
 
@@ -24,7 +24,7 @@ class RunModels:
     """Base and tuned model of one run; adapters are switched off for the base."""
 
     def __init__(self, run: Path) -> None:
-        self.plan: RunPlan = stored_plan(RunFolder(run))
+        self.plan: RunPlan = plan_in_force(RunFolder(run))
         self._adapter, self._model = run / "adapter", run / "model"
         if not self._adapter.is_dir() and not self._model.is_dir():
             raise UsageError(

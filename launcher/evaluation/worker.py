@@ -19,7 +19,7 @@ from typing import Any
 
 from launcher.errors import TlplanError
 from launcher.runs.folder import RunFolder
-from launcher.runs.stored_plan import stored_plan
+from launcher.runs.stored_plan import plan_in_force
 from launcher.training.environment import (
     prepare_environment,
     require_packages,
@@ -41,7 +41,7 @@ def main() -> int:
 
             _say(answer, distance_of(options.run, [json.loads(line) for line in sys.stdin]))
             return 0
-        plan = stored_plan(RunFolder(options.run))
+        plan = plan_in_force(RunFolder(options.run))
         prepare_environment(plan)
         require_packages(plan)
         set_up_libraries(plan)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hwdb.detect import read_host
 from launcher.runs.numbers import RunNumbers
-from launcher.runs.provenance import installed_versions
+from launcher.runs.versions import installed_versions
 from planner.run_plan import HardwareSection
 
 

@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
-from importlib.metadata import PackageNotFoundError, version
+import time
 from pathlib import Path
 from typing import Any
 
 from launcher.errors import DataError, UsageError
 from launcher.runs.atomic_file import replace_json
+from launcher.runs.events import iso_time
 from launcher.runs.folder import RunFolder
-from launcher.version import VERSION
+from launcher.runs.versions import Versions, changes_text, installed_versions
 from planner.run_plan import RunPlan
-
-PACKAGES = (
-    "torch",
-    "transformers",
-    "peft",
-    "trl",
-    "bitsandbytes",
-    "accelerate",
-    "datasets",
-)
 
 
 def record_provenance(folder: RunFolder, plan: RunPlan) -> str | None:
     """Write provenance.json once; later, say which versions have changed since, None if none.
 
-    Raises DataError when the data is no longer what the run began with and UsageError when its
-    plan is not: going on would give a result that is of neither. Raises OSError when it cannot
-    be written.
+    Versions that a run goes on with are added to it, so each change is said once. Raises
+    DataError when the data is no longer what the run began with and UsageError when its plan
+    is not: going on would give a result that is of neither. Raises OSError when it cannot be
+    written.
     """
     now = provenance(folder, plan)
-    try:
-        then = json.loads(folder.provenance.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    then = _read(folder)
+    if not then:
         replace_json(folder.provenance, now)
         return None
     if then.get("data") != now["data"]:
@@ -51,9 +41,49 @@ def record_provenance(folder: RunFolder, plan: RunPlan) -> str | None:
             "put it back as it was, then resume",
             f"a new run carries out the changed one: tlplan launch {folder.plan} --out DIR",
         )
-    if then.get("versions") == now["versions"]:
+    told = changes_text(_versions_last(then), now["versions"], plan)
+    if told is None:
         return None
-    return f"versions changed since this run began, see {folder.provenance}"
+    added = {"since": iso_time(time.time()), "versions": now["versions"]}
+    replace_json(folder.provenance, then | {"went_on_with": [*then.get("went_on_with", []), added]})
+    return f"going on with other versions than before: {told}"
+
+
+def record_commit(folder: RunFolder, commit: str) -> None:
+    """Keep the commit of a Hub model: the run never goes on from another one.
+
+    Raises OSError when it cannot be written.
+    """
+    known = _read(folder)
+    if known and known["model"].get("commit") is None:
+        known["model"]["commit"] = commit
+        replace_json(folder.provenance, known)
+
+
+def commit_of(folder: RunFolder) -> str | None:
+    """The commit of a run's Hub model, None before it was fetched and for a folder."""
+    commit: str | None = _read(folder).get("model", {}).get("commit")
+    return commit
+
+
+def versions_before(folder: RunFolder) -> Versions:
+    """The versions a run was carried out with last; empty when it never was."""
+    return _versions_last(_read(folder))
+
+
+def _read(folder: RunFolder) -> dict[str, Any]:
+    """What was recorded; empty where nothing was, or nothing that can be read."""
+    try:
+        recorded = json.loads(folder.provenance.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return recorded if isinstance(recorded, dict) else {}
+
+
+def _versions_last(provenance: dict[str, Any]) -> Versions:
+    last: dict[str, Any] = next(iter(reversed(provenance.get("went_on_with", []))), provenance)
+    versions: Versions = last.get("versions", {})
+    return versions
 
 
 def provenance(folder: RunFolder, plan: RunPlan) -> dict[str, Any]:
@@ -65,23 +95,13 @@ def provenance(folder: RunFolder, plan: RunPlan) -> dict[str, Any]:
             "folder": plan.model.folder,
             "hub_id": plan.model.hub_id,
             "revision": plan.model.revision,
+            "commit": None,
         },
         "data": {"path": plan.data.train, "sha256": file_sha256(Path(plan.data.train))},
         "versions": installed_versions(),
         "seed": plan.training.seed,
         "plan_sha256": file_sha256(folder.plan),
     }
-
-
-def installed_versions() -> dict[str, str | None]:
-    """Versions of Python and of what trains, None for what is not installed; imports nothing."""
-    versions: dict[str, str | None] = {"python": platform.python_version(), "tlplan": VERSION}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = None
-    return versions
 
 
 def file_sha256(path: Path) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from launcher.errors import UsageError
 from launcher.runs.folder import RunFolder
+from launcher.runs.provenance import commit_of
 from planner.run_plan import RunPlan
 
 
@@ -17,9 +19,12 @@ def stored_plan(folder: RunFolder) -> RunPlan:
 def plan_in_force(folder: RunFolder) -> RunPlan:
     """The plan a worker carries out: as asked, or as recovery or rehearsal amended it.
 
-    Raises UsageError, with the line, when it is no plan any more.
+    The revision of a Hub model is the commit that was fetched, once it was: a branch may move on
+    while a run is interrupted. Raises UsageError, with the line, when it is no plan any more.
     """
-    return read_plan(folder.amended if folder.amended.exists() else folder.plan)[1]
+    plan = read_plan(folder.amended if folder.amended.exists() else folder.plan)[1]
+    commit = commit_of(folder) if plan.model.folder is None else None
+    return plan if commit is None else replace(plan, model=replace(plan.model, revision=commit))
 
 
 def read_plan(path: str | Path) -> tuple[str, RunPlan]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from launcher.exit_codes import ExitCode
 
 
 class StopNow(BaseException):
@@ -20,6 +23,7 @@ class StopRequest:
         self.save_soon = False
         """SIGUSR1 came: save a checkpoint after this step, and go on."""
         self._loop_will_notice = False
+        self._leave_threads = False
 
     def listen(self) -> None:
         """Take SIGTERM as the request; leave SIGINT to the supervisor, which decides."""
@@ -46,10 +50,25 @@ class StopRequest:
         finally:
             self._loop_will_notice = False
 
+    @contextmanager
+    def leaving_threads(self) -> Iterator[None]:
+        """Inside, a request ends the process, whatever its threads are in the middle of.
+
+        For downloads: an exception would wait for every file that is being fetched.
+        """
+        self.check()
+        self._leave_threads = True
+        try:
+            yield
+        finally:
+            self._leave_threads = False
+
     def _on_save_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.save_soon = True
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.requested = True
+        if self._leave_threads:
+            os._exit(ExitCode.INTERRUPTED)
         if not self._loop_will_notice:
             raise StopNow

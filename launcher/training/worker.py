@@ -19,6 +19,7 @@ from launcher.crash_report import without_secrets
 from launcher.exit_codes import ExitCode
 from launcher.runs.events import EventLog
 from launcher.runs.folder import RunFolder
+from launcher.runs.provenance import record_commit
 from launcher.runs.stored_plan import plan_in_force
 from launcher.training.environment import (
     prepare_environment,
@@ -56,10 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _attempt(options: argparse.Namespace, events: EventLog, stop: StopRequest) -> None:
     run: Path = options.run
-    plan = plan_in_force(RunFolder(run))
+    folder = RunFolder(run)
+    plan = plan_in_force(folder)
     prepare_environment(plan)
     require_packages(plan)
-    _download(plan, events)
+    _download(plan, folder, events, stop)
+    plan = plan_in_force(folder)
     set_up_libraries(plan)
     from launcher.training.trial import try_quantized_kernels  # torch
 
@@ -75,13 +78,15 @@ def _attempt(options: argparse.Namespace, events: EventLog, stop: StopRequest) -
     train(plan, run, events=events, stop=stop, resume_from=options.resume_from)
 
 
-def _download(plan: RunPlan, events: EventLog) -> None:
-    """Fetch a Hub model; afterwards the Hub is not asked again, whatever a library would like."""
+def _download(plan: RunPlan, folder: RunFolder, events: EventLog, stop: StopRequest) -> None:
+    """Fetch a Hub model and hold the run to its commit; afterwards the Hub is not asked again."""
     from launcher.hub import download_model, go_offline
 
     if plan.model.folder is None and plan.model.hub_id is not None:
         events.append("phase", phase="downloading")
-        download_model(plan.model.hub_id, plan.model.revision)
+        with stop.leaving_threads():
+            commit = download_model(plan.model.hub_id, plan.model.revision)
+        record_commit(folder, commit)
     go_offline()
 
 

@@ -17,13 +17,14 @@ from tests.faults.laboratory import ROOT, Laboratory, Run
 from tests.faults.plans import STEPS
 
 
-def tlplan(run: Run, *words: str) -> subprocess.Popen[str]:
+def tlplan(run: Run, *words: str, **environment: str) -> subprocess.Popen[str]:
     """A command, started in the folder above the run's."""
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "launcher", *words],
         cwd=run.folder.path.parent,
         env=dict(os.environ)
-        | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

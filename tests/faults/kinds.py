@@ -41,7 +41,18 @@ def kind(name: str, wanted: str) -> Callable[[Injection], Injection]:
 
 def all_kinds() -> dict[str, Kind]:
     """Every kind there is."""
-    from tests.faults import commands, damage, disks, driver, kills, memory, stops, surroundings
+    from tests.faults import (
+        commands,
+        damage,
+        disks,
+        downloads,
+        driver,
+        kills,
+        memory,
+        stops,
+        surroundings,
+    )
 
-    assert all((commands, damage, disks, driver, kills, memory, stops, surroundings))
+    assert all((commands, damage, disks, downloads, driver))
+    assert all((kills, memory, stops, surroundings))
     return KINDS
