@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
+from planner.adapters import with_adapters
 from planner.memory.estimate import MemoryEstimate, estimate_memory
 from planner.request import RequestError
 from planner.run_plan import HardwareSection, RunPlan, TrainingSection
@@ -39,9 +40,10 @@ def smaller_step(
 
     Tried in this order: fewer rows at once over the divisors of the effective batch, activation
     checkpointing, a loss that never holds all logits, an optimizer in 8 bit (paged on a card),
-    4-bit weights if the plan allows them. A step that is predicted to allocate as much as the one
-    that failed is passed over, and so is one predicted not to fit while a later one does.
-    `while_loading` leaves only what makes the loaded weights smaller.
+    4-bit weights if the plan allows them, which starts a full fine-tune over. A step that is
+    predicted to allocate as much as the one that failed is passed over, and so is one predicted
+    not to fit while a later one does. `while_loading` leaves only what makes the loaded weights
+    smaller.
     """
     planned = replanned(run_plan, shape)
     before_bytes = planned.hardware.predicted_allocated_bytes
@@ -104,7 +106,7 @@ def with_prediction(hardware: HardwareSection, memory: MemoryEstimate) -> Hardwa
 
 def _ladder(run_plan: RunPlan, shape: ModelShape, *, while_loading: bool) -> Iterator[Replanned]:
     """Every step down, each on top of those before it."""
-    steps = iter(_quantized(run_plan, ())) if while_loading else _steps(run_plan)
+    steps = iter(_quantized(run_plan, shape, ())) if while_loading else _steps(run_plan, shape)
     for changed, changes in steps:
         try:
             yield Replanned(run_plan=replanned(changed, shape), change=", ".join(changes))
@@ -112,7 +114,7 @@ def _ladder(run_plan: RunPlan, shape: ModelShape, *, while_loading: bool) -> Ite
             continue  # this model cannot have it
 
 
-def _steps(run_plan: RunPlan) -> Iterator[_Step]:
+def _steps(run_plan: RunPlan, shape: ModelShape) -> Iterator[_Step]:
     changes: tuple[str, ...] = ()
     for changed, change in _fewer_rows(run_plan):
         changes = (change,)
@@ -126,7 +128,7 @@ def _steps(run_plan: RunPlan) -> Iterator[_Step]:
         run_plan = replace(run_plan, training=training)
         changes = (*changes, _difference(before, training))
         yield run_plan, changes
-    yield from _quantized(run_plan, changes)
+    yield from _quantized(run_plan, shape, changes)
 
 
 def _fewer_rows(run_plan: RunPlan) -> list[tuple[RunPlan, str]]:
@@ -162,12 +164,19 @@ def _smaller_optimizer(
     return replace(training, optimizer=smaller)
 
 
-def _quantized(run_plan: RunPlan, changes: tuple[str, ...]) -> list[_Step]:
-    """LoRA over 4-bit weights, if the plan allows it; the adapters trained so far go on."""
-    if not run_plan.recovery.allow_qlora or run_plan.method.name != "lora":
+def _quantized(run_plan: RunPlan, shape: ModelShape, changes: tuple[str, ...]) -> list[_Step]:
+    """LoRA over 4-bit weights, if the plan allows it.
+
+    Adapters trained so far go on; what a full fine-tune has learned no adapter can take over.
+    """
+    before = run_plan.method.name
+    if not run_plan.recovery.allow_qlora or before == "qlora":
         return []
-    method = replace(run_plan.method, name="qlora", weights="nf4-dq")
-    return [(replace(run_plan, method=method), (*changes, "method lora -> qlora"))]
+    changed = with_adapters(run_plan, shape, method="qlora", weights="nf4-dq")
+    changes = (*changes, f"method {before} -> qlora")
+    if before == "full":
+        changes = (*changes, _difference(run_plan.training, changed.training))
+    return [(changed, changes)]
 
 
 def _difference(before: TrainingSection, after: TrainingSection) -> str:

@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from planner.adapters import with_adapters
 from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
 from planner.memory.estimate import estimate_memory
 from planner.recovery import Replanned, replanned, smaller_step
 from planner.request import RequestError
-from planner.run_plan import MethodSection, RunPlan
+from planner.run_plan import RunPlan
 from planner.shape import ModelShape
 
 _LEAST_TOKENS = 64
 _DIVERGED_RATE = 0.1
-_DEFAULT_RANK = 16
 
 
 class Retry(NamedTuple):
@@ -86,10 +86,10 @@ def _changes(
         shorter = replace(run_plan, training=replace(training, sequence_tokens=tokens))
         yield f"longest {tokens} tokens", shorter, "longer rows are cut"
     if run_plan.method.name == "full":
-        yield "lora", replace(run_plan, method=_adapters(run_plan.method)), "adapters only"
+        yield "lora", with_adapters(run_plan, shape), "adapters only"
     if run_plan.method.name != "qlora":
-        quantized = replace(_adapters(run_plan.method), name="qlora", weights="nf4-dq")
-        yield "qlora", replace(run_plan, method=quantized), "4-bit weights, slower steps"
+        quantized = with_adapters(run_plan, shape, method="qlora", weights="nf4-dq")
+        yield "qlora", quantized, "4-bit weights, slower steps"
 
 
 def _in_short(before: RunPlan, smaller: Replanned) -> str:
@@ -100,19 +100,3 @@ def _in_short(before: RunPlan, smaller: Replanned) -> str:
     if only_batch == after and smaller.run_plan.method == before.method:
         return f"batch {rows} x {batches}"
     return smaller.change
-
-
-def _adapters(method: MethodSection) -> MethodSection:
-    """The method with adapters: its own, or the usual ones where it had none."""
-    if method.name != "full":
-        return method
-    return replace(
-        method,
-        name="lora",
-        adapter="lora",
-        rank=_DEFAULT_RANK,
-        alpha=2 * _DEFAULT_RANK,
-        dropout=0.0,
-        targets=("all-linear",),
-        adapter_dtype="fp32",
-    )

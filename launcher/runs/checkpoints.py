@@ -3,6 +3,7 @@
     RUN/checkpoints/.writing-PID/...    being written; worthless after a crash
     RUN/checkpoints/step-N/             whole; MANIFEST.json holds size and SHA-256 of every file
     RUN/checkpoints/broken-step-N/      found broken at a resume; removed after the next save
+    RUN/checkpoints/full-step-N/        of the full fine-tune that ended as QLoRA; kept
 
 A trainer resumes without a word from a checkpoint that lost its optimizer or its random
 state, so nothing is resumed from before `verify` finds every file of the manifest intact.
@@ -28,6 +29,9 @@ FEWEST_KEPT = 2
 _STEP_PREFIX = "step-"
 _WRITING_PREFIX = ".writing-"
 _BROKEN_PREFIX = "broken-"
+_FULL_PREFIX = "full-"
+_OF_ADAPTERS = "adapter_config.json"
+_OF_FULL = "config.json"
 
 
 def checkpoints_folder(run: Path) -> Path:
@@ -109,6 +113,20 @@ def set_aside(checkpoint: Path) -> None:
     aside = checkpoint.with_name(f"{_BROKEN_PREFIX}{checkpoint.name}")
     shutil.rmtree(aside, ignore_errors=True)
     checkpoint.rename(aside)
+
+
+def keep_apart_full(run: Path) -> list[Path]:
+    """Give checkpoints of a full fine-tune other names: adapters cannot go on from them.
+
+    They are what is left of its work, so no `prune` removes them.
+    """
+    kept = []
+    for checkpoint in list_checkpoints(run):
+        if (checkpoint / _OF_FULL).exists() and not (checkpoint / _OF_ADAPTERS).exists():
+            apart = checkpoint.with_name(f"{_FULL_PREFIX}{checkpoint.name}")
+            shutil.rmtree(apart, ignore_errors=True)
+            kept.append(checkpoint.rename(apart))
+    return kept
 
 
 def publish(written: Path, run: Path, step: int) -> Path:

@@ -23,6 +23,7 @@ from launcher.errors import NoDisk, TlplanError
 from launcher.exit_codes import ExitCode
 from launcher.runs.attempt import Attempt, StopRequests
 from launcher.runs.checkpoints import (
+    keep_apart_full,
     list_checkpoints,
     newest_bytes,
     newest_verified,
@@ -146,6 +147,14 @@ class Supervisor:
         return attempt.run(command, lock)
 
     def _resume_from(self) -> list[str]:
+        if self._record.plan.method.name != "full" and (
+            kept := keep_apart_full(self._record.folder.path)
+        ):
+            message = (
+                "adapters cannot go on from checkpoints of the full fine-tune, so training starts "
+                f"over from the base model; they are kept: {', '.join(each.name for each in kept)}"
+            )
+            self._record.tell("recovery", message=message)
         checkpoint, skipped = newest_verified(self._record.folder.path)
         for broken, reason in skipped.items():
             self._record.tell("warning", message=f"skipped a broken checkpoint: {reason}")

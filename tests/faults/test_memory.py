@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from launcher.runs.checkpoints import verify
 from launcher.runs.stored_plan import plan_in_force
+from planner.optional_sections import RecoverySection
+from planner.plan_file import plan_file_text
 from tests.faults.kinds import all_kinds
 from tests.faults.laboratory import Laboratory
 from tests.faults.memory import OUT_OF_MEMORY
@@ -37,3 +41,25 @@ def test_the_moments_go_on_in_8_bit(laboratory: Laboratory) -> None:
 def test_a_checkpoint_is_saved_before_the_kernel_ends_somebody(laboratory: Laboratory) -> None:
     """Little host memory is left: said once, saved at once, and the run goes on."""
     all_kinds()["host memory is nearly used up"].inject(laboratory, random.Random(26))
+
+
+def test_a_full_fine_tune_starts_over_as_qlora(laboratory: Laboratory) -> None:
+    """The plan allows it and nothing else is left: told, same rows, the work so far kept."""
+    settings = {"micro_batch_rows": 1, "accumulation_steps": 4, "checkpointing": "full"}
+    run = laboratory.run("full", optimizer="adamw-8bit", **settings)
+    allowed = replace(run.plan, recovery=RecoverySection(allow_qlora=True))
+    run.folder.plan.write_text(plan_file_text(allowed, {}))
+    run.start({"kind": "raise", "step": 5, "text": OUT_OF_MEMORY["Triton"]})
+
+    assert run.ended().exit_code == 0, run.story()
+
+    told = [each["message"] for each in run.events("recovery")]
+    assert "method full -> qlora, learning_rate 0.001 -> 0.0003" in told[0], run.story()
+    assert told[1].endswith("they are kept: full-step-3"), run.story()
+    assert told[2] == "there is no checkpoint: starting at step 0", run.story()
+    plan = plan_in_force(run.folder)
+    assert plan.training.micro_batch_rows * plan.training.accumulation_steps == 4
+    assert run.folder.result == run.folder.adapter, run.story()
+    run.check_whole()
+    assert verify(run.folder.checkpoints / "full-step-3") == []
+    assert [each["step"] for each in run.events("step")] == [1, 2, 3, 4, *range(1, 10)]

@@ -73,6 +73,28 @@ def test_four_bit_weights_need_the_plans_leave(tmp_path: Path) -> None:
     assert {step.run_plan.method.name for step in all_steps(plan)} == {"lora"}
 
 
+def full(plan: RunPlan) -> RunPlan:
+    keys = ("adapter", "rank", "alpha", "dropout", "targets", "adapter_dtype")
+    return replace(plan, method=replace(plan.method, name="full", **dict.fromkeys(keys)))
+
+
+def test_a_full_fine_tune_ends_over_4_bit_weights(tmp_path: Path) -> None:
+    """Last of all and with leave only: usual adapters at their own rate, the same rows a step."""
+    plan = full(plan_with(tmp_path, micro_batch_rows=2, learning_rate=2e-5))
+    plan = replace(plan, training=replace(plan.training, trainable_layers=2))
+    allowed = replace(plan, recovery=replace(plan.recovery, allow_qlora=True))
+
+    assert {step.run_plan.method.name for step in all_steps(plan)} == {"full"}
+    last = all_steps(allowed)[-1]
+
+    assert "method full -> qlora, learning_rate 2e-05 -> " in last.change
+    after = last.run_plan
+    assert (after.method.name, after.method.weights, after.method.rank) == ("qlora", "nf4-dq", 16)
+    assert after.training.trainable_layers is None
+    assert after.training.learning_rate >= 1e-4
+    assert after.training.micro_batch_rows * after.training.accumulation_steps == 2
+
+
 def test_a_step_that_cannot_fit_is_passed_over(tmp_path: Path) -> None:
     """With little memory free, the first step is the first that is predicted to fit."""
     plan = plan_with(tmp_path, micro_batch_rows=8, sequence_tokens=1024, loss="torch")
@@ -94,6 +116,9 @@ def test_while_loading_only_smaller_weights_help(tmp_path: Path) -> None:
     step = smaller_step(allowed, SHAPE, while_loading=True)
     assert step is not None
     assert step.change == "method lora -> qlora"
+    from_full = smaller_step(full(allowed), SHAPE, while_loading=True)
+    assert from_full is not None
+    assert from_full.change.startswith("method full -> qlora")
 
 
 def test_the_rate_is_lowered_once(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_nothing_is_offered_where_nothing_fits(plan: RunPlan) -> None:
 
 
 def test_a_full_fine_tune_is_offered_adapters(plan: RunPlan) -> None:
-    """With the usual rank, and the rest of the plan as it was."""
+    """With the usual rank and rate, and the rest of the plan as it was."""
     method = replace(
         plan.method,
         name="full",
@@ -69,7 +69,7 @@ def test_a_full_fine_tune_is_offered_adapters(plan: RunPlan) -> None:
 
     lora = next(retry for retry in found if retry.change == "lora")
     assert (lora.run_plan.method.name, lora.run_plan.method.rank) == ("lora", 16)
-    assert lora.run_plan.training == full.training
+    assert lora.run_plan.training == replace(full.training, learning_rate=2e-4)
 
 
 def test_after_a_divergence_a_tenth_of_the_rate_is_offered(plan: RunPlan) -> None:
