@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import hwdb
@@ -59,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     card = _own_card(arguments.own, run_plan)
     mine = None
     if card is not None:
-        mine = owned(job_on(job, card), per_kwh, cheapest, arguments.purchase)
+        here = job if arguments.own else _with_step_of(run_plan, job)
+        mine = owned(job_on(here, card), per_kwh, cheapest, arguments.purchase)
     found = picks(market.rentable)
     if arguments.json:
         document = {
@@ -111,6 +113,21 @@ def job_of(run_plan: RunPlan) -> Job:
         max_steps=training.max_steps,
     )
     return Job(model, asked, data_facts(run_plan.data.train, model))
+
+
+def _with_step_of(run_plan: RunPlan, job: Job) -> Job:
+    """The job as the plan runs it on its own card: with the step that was chosen for it."""
+    training = run_plan.training
+    asked = replace(
+        job.asked,
+        micro_batch=training.micro_batch_rows,
+        accumulation=training.accumulation_steps,
+        checkpointing=training.checkpointing,
+        attention=training.attention,
+        loss=training.loss,
+        packing=training.packing or None,
+    )
+    return job._replace(asked=asked)
 
 
 def _own_card(name: str | None, run_plan: RunPlan) -> hwdb.Card | None:

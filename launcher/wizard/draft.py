@@ -6,13 +6,14 @@ It becomes a plan through the planner, as the options of a command do; nothing h
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from planner.advice.settings import Asked, DataFacts
 
 # What plans is imported where it plans: the first screen is painted without it.
 if TYPE_CHECKING:
     from launcher.data.lengths import Lengths
+    from launcher.wizard.price import Price
     from planner.budget import Budget
     from planner.plan import Estimate, MethodAnswer, Plan, PlannedModel
     from planner.request import Method
@@ -134,12 +135,22 @@ def applicable(draft: Draft) -> Asked:
     return asked
 
 
-def run_seconds(draft: Draft, answer: MethodAnswer) -> float | None:
-    """How long the whole run would take with this method; None where that is unknown."""
+class RunForecast(NamedTuple):
+    """What the whole run of a method would take; None is unknown."""
+
+    seconds: float | None
+    price: Price
+
+
+def forecast(draft: Draft, answer: MethodAnswer) -> RunForecast:
+    """Time and price of the run with this method, as the plan file and `tlplan cost` say them."""
+    from launcher.wizard.price import UNKNOWN, price_of
     from planner.settle import settle
 
     if draft.data is None:
-        return None
-    asked = replace(draft.asked, method=answer.method)
-    time = settle(final_plan(replace(draft, asked=asked)), folder="-").expectation.time
-    return None if time is None else time.on_card.expected
+        return RunForecast(None, UNKNOWN)
+    plan = final_plan(replace(draft, asked=replace(draft.asked, method=answer.method)))
+    assert plan.chosen is not None
+    expectation = settle(plan, folder="-").expectation
+    seconds = None if expectation.time is None else expectation.time.on_card.expected
+    return RunForecast(seconds, price_of(plan, plan.chosen, expectation))

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from launcher.view.spans import EMPTY, Line, Span, line
-from launcher.wizard.draft import Draft, final_plan, method_of, run_seconds
+from launcher.wizard.draft import Draft, RunForecast, final_plan, forecast, method_of
 from launcher.wizard.method.text import (
     HEAD,
     breakdown_lines,
@@ -31,6 +31,7 @@ from launcher.wizard.widgets.key_bar import Key
 from launcher.wizard.widgets.lines_view import LinesView
 from launcher.wizard.widgets.row_list import RowList
 from launcher.wizard.widgets.setting_list import SettingList
+from planner.plan import MethodAnswer
 from planner.settle import settle
 
 _REASONS = {
@@ -70,6 +71,7 @@ class MethodStep(SettingStep):
     def __init__(self) -> None:
         super().__init__()
         self._why: tuple[Draft | None, int, list[Line]] = (None, 0, [])
+        self._runs: dict[str, tuple[Draft, RunForecast]] = {}
 
     def side(self, width: int) -> Sequence[Line]:
         """Why: what was worked out last, until that of a new draft is."""
@@ -84,7 +86,8 @@ class MethodStep(SettingStep):
         draft, known_width, _ = self._why
         if at is None or (draft is self.draft and known_width == width):
             return
-        self._why = (self.draft, width, list(why_lines(at, width)))
+        price = self._forecast(self.draft, at.answer).price
+        self._why = (self.draft, width, list(why_lines(at, price, width)))
         self.query_one("#explained", LinesView).show(self.side)
 
     def keys(self) -> Sequence[Key]:
@@ -131,7 +134,7 @@ class MethodStep(SettingStep):
         self.query_one("#title", LinesView).show(
             [line(Span(f" {title_text(plan)}", "strong")), EMPTY]
         )
-        rows = [method_row(each, run_seconds(self.draft, each)) for each in plan.answers]
+        rows = [method_row(each, self._forecast(self.draft, each)) for each in plan.answers]
         self.query_one(RowList).show(HEAD, rows, cursor=plan.answers.index(answer))
         self.query_one("#recommended", LinesView).show(recommended_lines(plan, self._ways(at)))
         self.query_one("#parts", LinesView).show(breakdown_lines(answer))
@@ -141,6 +144,13 @@ class MethodStep(SettingStep):
         reason = self._reason(focused.key) if focused is not None else None
         self.query_one("#foot", LinesView).show(foot_lines(answer, focused, reason))
         self.refresh_frame()
+
+    def _forecast(self, draft: Draft, answer: MethodAnswer) -> RunForecast:
+        """Time and price of a method, worked out once a draft."""
+        known = self._runs.get(answer.method)
+        if known is None or known[0] is not draft:
+            known = self._runs[answer.method] = (draft, forecast(draft, answer))
+        return known[1]
 
     def _ways(self, at: Situation) -> tuple[tuple[str, str], ...]:
         if at.plan.fits:
@@ -174,12 +184,16 @@ class MethodStep(SettingStep):
         self.show_draft()
 
     def changed(self, before: Situation) -> None:
-        """Say the difference in memory."""
+        """Say the difference in memory, time and price."""
         at = self.situation()
         assert at is not None
         earlier = before.plan.answer(at.answer.method)
-        if earlier.memory.needed != at.answer.memory.needed:
-            self.tell(difference_text(earlier, at.answer), kind="changed")
+        told = difference_text(
+            (earlier, forecast(before.draft, earlier)),
+            (at.answer, self._forecast(self.draft, at.answer)),
+        )
+        if told is not None:
+            self.tell(told, kind="changed")
 
     def action_why(self) -> None:
         """The explaining panel, where there is no room beside the column."""
@@ -187,7 +201,8 @@ class MethodStep(SettingStep):
 
         at = self.situation()
         if at is not None:
-            self.app.push_screen(Overlay(lambda width: list(why_lines(at, width))))
+            price = self._forecast(self.draft, at.answer).price
+            self.app.push_screen(Overlay(lambda width: list(why_lines(at, price, width))))
 
     def action_next(self) -> None:
         """Take the method; one that does not fit cannot be taken."""

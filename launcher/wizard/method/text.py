@@ -10,7 +10,9 @@ from launcher.output.lines import filled
 from launcher.output.numbers import count_text, gib, shares, tenths, tenths_text
 from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.view.words import gib as precise_gib
+from launcher.wizard.draft import RunForecast
 from launcher.wizard.head import memory_text, short_place
+from launcher.wizard.price import Price, home_text, rented_text, short_usd
 from launcher.wizard.settings import Setting, Situation
 from launcher.wizard.wording import without_options
 from planner.memory.estimate import Fits
@@ -18,9 +20,11 @@ from planner.memory.interval import Basis
 from planner.plan import MethodAnswer, Plan
 from planner.units import duration_text
 
-_BAR = 19
+_BAR = 8
 _PART_BAR = 12
-_VERDICT = 19
+_VERDICT = 18
+_TIME = 10
+_PRICE = 8
 _SIGN: dict[Fits | None, tuple[str, Role]] = {
     "yes": ("✓ ", "fits"),
     "tight": ("! ", "tight"),
@@ -37,13 +41,13 @@ def title_text(plan: Plan) -> str:
 
 
 HEAD = line(
-    Span(f"{'Method':9}{'Needs GiB':15}{'Of what is free':{_BAR + 3}}", "dim"),
-    Span(f"{'Verdict':{_VERDICT}}Time", "dim"),
+    Span(f"{'Method':8}{'Needs GiB':14}{'Of free':{_BAR + 2}}", "dim"),
+    Span(f"{'Verdict':{_VERDICT}}{'Time':{_TIME}}{'At home':{_PRICE}}Rented", "dim"),
 )
 
 
-def method_row(answer: MethodAnswer, seconds: float | None) -> Line:
-    """One method: what it needs of the memory, whether it fits, and how long the run takes."""
+def method_row(answer: MethodAnswer, run: RunForecast) -> Line:
+    """One method: what it needs of the memory, whether it fits, time and price of the run."""
     needed, verdict = answer.memory.needed, answer.verdict
     side = max(
         tenths(needed.high_bytes) - tenths(needed.expected_bytes),
@@ -52,10 +56,16 @@ def method_row(answer: MethodAnswer, seconds: float | None) -> Line:
     need = f"{gib(needed.expected_bytes):>5} ± {tenths_text(side)}"
     sign, role = _SIGN[verdict.fits]
     return line(
-        f"{answer.method:9}{need:15}", Span(f"{_bar(answer):{_BAR}}   ", role),
+        f"{answer.method:8}{need:14}", Span(f"{_bar(answer):{_BAR}}  ", role),
         Span(f"{sign + verdict_text(answer):{_VERDICT}}", role),
-        "unknown" if seconds is None else f"≈ {duration_text(seconds)}",
+        f"{time_text(run.seconds):{_TIME}}{short_usd(run.price.home_usd):{_PRICE}}",
+        short_usd(run.price.rented_usd),
     )  # fmt: skip
+
+
+def time_text(seconds: float | None) -> str:
+    """Such as "≈ 16 min"."""
+    return "unknown" if seconds is None else f"≈ {duration_text(seconds)}"
 
 
 def verdict_text(answer: MethodAnswer) -> str:
@@ -139,17 +149,30 @@ def foot_lines(answer: MethodAnswer, setting: Setting | None, reason: str | None
     return [EMPTY, line(Span(cut_text(text, 79), "dim"))]
 
 
-def difference_text(before: MethodAnswer, after: MethodAnswer) -> str:
-    """What a change came to: "lora 19.4 to 22.7 GiB (+3.3)"."""
-    first = before.memory.needed.expected_bytes
-    second = after.memory.needed.expected_bytes
-    sign = "+" if second >= first else "−"
-    change = precise_gib(abs(second - first))
-    return f"{after.method} {precise_gib(first)} to {precise_gib(second)} GiB ({sign}{change})"
+def difference_text(
+    before: tuple[MethodAnswer, RunForecast], after: tuple[MethodAnswer, RunForecast]
+) -> str | None:
+    """What a change came to: "lora 19.4 to 22.7 GiB (+3.3), ≈ 2 min to 3 min"; None: nothing."""
+    first, second = (each.memory.needed.expected_bytes for each, _ in (before, after))
+    told = []
+    if first != second:
+        sign = "+" if second >= first else "−"
+        change = precise_gib(abs(second - first))
+        told.append(f"{precise_gib(first)} to {precise_gib(second)} GiB ({sign}{change})")
+    (ran, earlier), (runs, now) = (
+        (time_text(run.seconds), (run.price.home_usd, run.price.rented_usd))
+        for _, run in (before, after)
+    )
+    if ran != runs:
+        told.append(f"{ran} to {runs.removeprefix('≈ ')}")
+    for where, usd, usd_now in zip(("at home", "rented"), earlier, now, strict=True):
+        if short_usd(usd) != short_usd(usd_now):
+            told.append(f"{short_usd(usd)} to {short_usd(usd_now)} {where}")
+    return f"{after[0].method} {', '.join(told)}" if told else None
 
 
-def why_lines(at: Situation, width: int) -> Iterator[Line]:
-    """The explaining panel: why, when another, how far, how sure."""
+def why_lines(at: Situation, price: Price, width: int) -> Iterator[Line]:
+    """The explaining panel: why, when another, how far, what it costs, how sure."""
     plan, chosen = at.plan, at.answer
     recommended = plan.recommendation
     yield line(Span(f"Why {recommended.method if recommended else 'none'}", "strong"))
@@ -158,14 +181,8 @@ def why_lines(at: Situation, width: int) -> Iterator[Line]:
         for part_number, part in enumerate(filled(_sentence(answer), max(10, width - 4))):
             lead = f" {number} " if part_number == 0 else "   "
             yield line(f"{lead}{part}")
-    tokens, rows = chosen.largest_sequence_tokens, chosen.largest_micro_batch
-    if tokens and rows:
-        request = chosen.request
-        yield EMPTY
-        yield line(Span(f"Room to grow with {chosen.method}", "strong"))
-        yield EMPTY
-        yield line(f" batch {request.micro_batch} at {count_text(tokens)} tokens")
-        yield line(f" batch {count_text(rows)} at {count_text(request.sequence_tokens)} tokens")
+    yield from _room_lines(chosen)
+    yield from _price_lines(price, width)
     yield EMPTY
     yield line(Span("How sure is this", "strong"))
     yield EMPTY
@@ -174,6 +191,34 @@ def why_lines(at: Situation, width: int) -> Iterator[Line]:
         "interval that holds nine times out of ten."
     )
     yield from (line(f" {part}") for part in filled(text[0].upper() + text[1:], max(10, width - 1)))
+
+
+def _room_lines(chosen: MethodAnswer) -> Iterator[Line]:
+    """How far rows and batch could still go; without the ways that are gone to the end."""
+    tokens, rows = chosen.largest_sequence_tokens, chosen.largest_micro_batch
+    if not tokens or not rows:
+        return
+    batch, now = chosen.request.micro_batch, chosen.request.sequence_tokens
+    yield EMPTY
+    yield line(Span(f"Room to grow with {chosen.method}", "strong"))
+    yield EMPTY
+    of_pictures = chosen.shape.image_tokens is not None
+    if tokens > now and not of_pictures:
+        yield line(f" batch {batch} at {count_text(tokens)} tokens")
+    if rows > batch:
+        at = "" if of_pictures else f" at {count_text(now)} tokens"
+        yield line(f" batch {count_text(rows)}{at}")
+    elif tokens <= now or of_pictures:
+        yield line(" none: this is as far as surely fits")
+
+
+def _price_lines(price: Price, width: int) -> Iterator[Line]:
+    yield EMPTY
+    yield line(Span("What the run costs", "strong"))
+    yield EMPTY
+    for name, text in (("home", home_text(price)), ("rented", rented_text(price))):
+        for number, part in enumerate(filled(text, max(10, width - 9))):
+            yield line(f" {'' if number else name:8}{part}")
 
 
 def _sentence(answer: MethodAnswer) -> str:

@@ -13,6 +13,7 @@ from launcher.settling import ReadyPlan
 from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.wizard.draft import Draft
 from launcher.wizard.head import memory_text, short_place
+from launcher.wizard.price import Price, kwh_text, price_of, short_usd
 from launcher.wizard.start.checks import Check
 from launcher.wizard.wording import without_options
 from planner.loop import held_out_rows
@@ -49,6 +50,7 @@ def summary_lines(draft: Draft, plan: Plan, ready: ReadyPlan) -> list[Line]:
         f"{count_text(loop.sequence_tokens)} tokens",
         "Memory": _memory(plan, ready),
         "Time": _time(ready),
+        "Price": _price(price_of(plan, ready.answer, ready.expectation)),
         "Saves": f"{shown(Path(run_plan.output.folder))}, every {loop.checkpoint_every_steps} "
         f"steps, {loop.keep_checkpoints} of {checkpoint} kept",
     }
@@ -79,6 +81,19 @@ def _time(ready: ReadyPlan) -> str:
     run = time.on_card
     ends = f"{duration_text(run.low)} to {duration_text(run.high)}"
     return f"≈ {duration_text(run.expected)} ({ends}), {step_text(time.step.expected)} a step"
+
+
+def _price(price: Price) -> str:
+    """Both ways to pay, or that neither is known."""
+    home, rent = price.home_usd, price.rented_usd
+    if home is None and rent is None:
+        return "unknown for this hardware"
+    energy = price.owned and price.owned.energy
+    kwh = "" if not energy else f" ({kwh_text(energy)})"
+    hired = "no offer of this card is known"
+    if price.rented is not None:
+        hired = f"{short_usd(rent)} rented at {price.rented.offer.provider}"
+    return f"{short_usd(home)} at home{kwh}; {hired}"
 
 
 def shown(path: Path) -> str:

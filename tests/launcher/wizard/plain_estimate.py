@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import hwdb
+from launcher.prices import Prices
+from launcher.wizard import price
 from planner.memory.estimate import MemoryEstimate, Parts
 from planner.memory.interval import Band, Basis
 from planner.request import TrainingRequest
@@ -54,8 +57,32 @@ def plain_estimate(shape: ModelShape, request: TrainingRequest) -> MemoryEstimat
     )
 
 
+def plain_prices(_file: str | None) -> Prices:
+    """One offer for the card of the goldens."""
+    offer = hwdb.Offer(
+        provider="somewhere",
+        card_id="rtx-4090",
+        gpus=1,
+        instance="rtx-4090",
+        vcpus=None,
+        ram_gib=None,
+        on_demand_usd_per_hour=0.5,
+        spot_usd_per_hour=None,
+        on_demand_usd_per_gpu_hour=0.5,
+        region="anywhere",
+        as_of="2026-11",
+        as_of_inferred=False,
+        source="a test",
+        notes=None,
+    )
+    return Prices((offer,), "a test")
+
+
 def use_plain_estimate(patch: pytest.MonkeyPatch) -> None:
     """Let every plan of this test be made with the stand-in."""
     for module in _USERS:
         patch.setattr(f"{module}.estimate_once", plain_estimate)
+    patch.setattr("launcher.prices.prices_from", plain_prices)
+    patch.setattr("launcher.prices.is_old", lambda _: False)
+    price._offers_of.cache_clear()
     patch.setattr("planner.advice.growth.estimate_memory", plain_estimate)
