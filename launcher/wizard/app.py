@@ -70,8 +70,9 @@ class WizardApp(TerminalApp[Outcome]):
         """What fits into the chosen memory, model by model."""
         from launcher.wizard.model.verdicts import Verdicts
 
-        if self._verdicts is None or self._verdicts.budget != self.draft.budget:
-            self._verdicts = Verdicts(self.draft.budget)
+        wanted = (self.draft.budget, self.draft.learns)
+        if self._verdicts is None or (self._verdicts.budget, self._verdicts.learns) != wanted:
+            self._verdicts = Verdicts(*wanted)
         return self._verdicts
 
     def plan_for(self, draft: Draft) -> Plan:

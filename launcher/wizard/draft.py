@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from launcher.wizard.price import Price
     from planner.budget import Budget
     from planner.plan import Estimate, MethodAnswer, Plan, PlannedModel
-    from planner.request import Method
+    from planner.request import Method, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ class Draft:
     """What CUDA_VISIBLE_DEVICES would say, for a card the commands would not take."""
     model: ChosenModel | None = None
     data: ChosenData | None = None
+    learns: Task | None = None
+    """What the rows of a file that was named can teach; None while none was."""
     asked: Asked = field(default_factory=Asked)
 
     @property
@@ -89,6 +91,26 @@ def plan_of(draft: Draft, *, model: PlannedModel | None = None) -> Plan:
         for each in plan.answers
     )
     return replace(plan, answers=answers)
+
+
+def with_model(draft: Draft, model: ChosenModel) -> Draft:
+    """The draft with another model: rows are measured anew, settings stay where it has them.
+
+    Raises UsageError for a model that nothing can be trained with.
+    """
+    from launcher.planning import task_for
+    from planner.request import RequestError
+
+    task_for(model.planned)
+    changed = replace(draft, model=model)
+    try:
+        plan_of(changed)
+    except RequestError:
+        # Settings that were changed for the model before, such as layers it had.
+        changed = replace(changed, asked=Asked())
+    if draft.model is not None and draft.model.argument != model.argument:
+        changed = replace(changed, data=None)
+    return changed
 
 
 def method_of(draft: Draft, plan: Plan) -> Method:

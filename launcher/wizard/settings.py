@@ -59,6 +59,8 @@ def method_settings(at: Situation) -> tuple[Setting, ...]:
     """The settings of the Method step; those that the method has no use for are left out."""
     keys = ["sequence_tokens", "micro_batch", "accumulation", "checkpointing", "optimizer",
             "epochs", "learning_rate"]  # fmt: skip
+    if at.answer.shape.image_tokens is not None:
+        keys.remove("sequence_tokens")  # the model says what a picture becomes
     if at.answer.request.adapter is not None:
         keys = ["rank", "targets", *keys]
     return tuple(setting_of(key, at) for key in keys)

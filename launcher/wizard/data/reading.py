@@ -5,17 +5,33 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
+from launcher.data.named import data_path
+from launcher.data.rows import read_data
+from launcher.errors import DataError, TlplanError
 from launcher.planning import facts_of, measured_data
 from launcher.wizard.draft import ChosenData
+from planner.advice.settings import TASK_OF_LAYOUT
 from planner.plan import PlannedModel
+from planner.request import Task
 
 _ROWS_SHOWN = 2
 
 
+class OtherModelNeeded(DataError):
+    """The rows are fine, but the chosen model is made for something else."""
+
+    def __init__(self, message: str, *, learns: Task | None) -> None:
+        super().__init__(message, "Enter shows the models that learn from such rows")
+        self.learns = learns
+
+
 def read_chosen(argument: str, model: PlannedModel) -> ChosenData:
-    """Read a file. Raises DataError that names each bad line."""
+    """Read a file or a folder. Raises DataError that names each bad line, or OtherModelNeeded."""
     stamp = file_stamp(Path(argument))
-    data, lengths = measured_data(argument, model)
+    try:
+        data, lengths = measured_data(argument, model)
+    except TlplanError as failure:
+        raise _other_model(argument, model) or failure from None
     return ChosenData(
         argument=argument,
         facts=facts_of(argument, data, lengths),
@@ -25,6 +41,32 @@ def read_chosen(argument: str, model: PlannedModel) -> ChosenData:
         found_as=data.found_as,
         stamp=stamp,
     )
+
+
+def _other_model(argument: str, model: PlannedModel) -> OtherModelNeeded | None:
+    """That the model is what does not suit; None where something is wrong with the rows."""
+    try:
+        data = read_data(data_path(argument))
+    except TlplanError:
+        return None
+    task = TASK_OF_LAYOUT.get(data.layout)
+    shape = model.shape
+    able = shape.family.kind == "decoder" if task is None else task in shape.task_heads
+    if able:
+        return None
+    reads = "pictures" if shape.image_tokens is not None else "text"
+    for_what = "" if shape.family.kind == "decoder" else " and sorts it into classes"
+    return OtherModelNeeded(
+        f"{data.path}: {len(data.rows)} rows of {_ROWS[task]}; {model.id} reads {reads}{for_what}",
+        learns=task,
+    )
+
+
+_ROWS = {
+    "image-classification": "pictures by class",
+    "text-classification": "text with a label",
+    None: "text to write like",
+}
 
 
 def file_stamp(path: Path) -> tuple[int, int]:

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
@@ -19,7 +17,14 @@ from launcher.advising import advice_on
 from launcher.errors import DataError, TlplanError
 from launcher.output.numbers import gib
 from launcher.view.spans import EMPTY, Line, Span, line
-from launcher.wizard.data.reading import completed, completions, file_stamp, is_file, read_chosen
+from launcher.wizard.data.path_line import PathLine
+from launcher.wizard.data.reading import (
+    OtherModelNeeded,
+    completions,
+    file_stamp,
+    is_file,
+    read_chosen,
+)
 from launcher.wizard.data.text import (
     advice_lines,
     empty_lines,
@@ -37,6 +42,7 @@ from launcher.wizard.widgets.key_bar import Key
 from launcher.wizard.widgets.lines_view import LinesView
 from launcher.wizard.widgets.setting_list import SettingList
 from launcher.wizard.widgets.text_field import TextField
+from planner.advice.settings import TASK_OF_LAYOUT
 
 _PAUSE_SECONDS = 0.25
 """How long typing must rest before a file is read; Enter does not wait."""
@@ -61,13 +67,14 @@ class DataStep(SettingStep):
         super().__init__()
         self._problem: TlplanError | None = None
         self._reading: str | None = None
+        self._read_last: str | None = None
         self._go_on = False
         self._timer: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         """The path, the file, the settings, the advice."""
         yield LinesView([line(Span(" What should it learn from?", "strong")), EMPTY])
-        yield _FileLine()
+        yield PathLine()
         yield LinesView(id="about")
         yield SettingList(id="settings", label_width=17)
         yield LinesView(id="advice")
@@ -82,7 +89,9 @@ class DataStep(SettingStep):
 
     def keys(self) -> Sequence[Key]:
         """Next, back, and what the focused field takes."""
-        keys = [Key("enter", "Next", "screen.next"), Key("esc", "Back", "screen.back")]
+        other = isinstance(self._problem, OtherModelNeeded)
+        forward = Key("enter", "Choose another model" if other else "Next", "screen.next")
+        keys = [forward, Key("esc", "Back", "screen.back")]
         if self.types_text():
             return [*keys, Key("tab", "Complete, next field", "app.focus_next")]
         return [
@@ -108,8 +117,9 @@ class DataStep(SettingStep):
     def on_screen_resume(self) -> None:
         """Another model counts other tokens: the file is read again."""
         super().on_screen_resume()
-        if self.draft.data is None and is_file(self._path()):
-            self._read(self._path())
+        path = self._path()
+        if self.draft.data is None and path and (is_file(path) or path == self._read_last):
+            self._read(path)
 
     def show_draft(self) -> None:
         """What is known of the file."""
@@ -141,6 +151,10 @@ class DataStep(SettingStep):
         need = f"{at.answer.method} {gib(memory)}"
         note = truncation_note(data, at.answer.request.sequence_tokens)
         note += f", {need} of {gib(free)} GiB" if free else f", {need} GiB"
+        if data.facts.layout in TASK_OF_LAYOUT:
+            # Pictures are all as long as the model makes them, and labelled rows are not packed.
+            pictures = data.facts.layout == "image_label"
+            return [] if pictures else [length._replace(label="Longest kept", note=note)]
         return [
             length._replace(label="Longest kept", note=note),
             setting_of("packing", at)._replace(note=self._packing_note(data, at)),
@@ -215,8 +229,11 @@ class DataStep(SettingStep):
     def _take(self, path: str, data: ChosenData | None, problem: TlplanError | None) -> None:
         if path != self._path():
             return  # something else was typed meanwhile
-        self._reading, self._problem = None, problem
-        self.app.draft = replace(self.draft, data=data)
+        self._reading, self._problem, self._read_last = None, problem, path
+        learns = self.draft.learns
+        if data is not None:
+            learns = TASK_OF_LAYOUT.get(data.facts.layout)
+        self.app.draft = replace(self.draft, data=data, learns=learns)
         self.show_draft()
         if data is not None and self._go_on:
             self.action_next()
@@ -240,6 +257,10 @@ class DataStep(SettingStep):
                 return
             self.app.go_to(3)
             return
+        if isinstance(self._problem, OtherModelNeeded):
+            self.app.draft = replace(self.draft, learns=self._problem.learns)
+            self.app.go_to(1)
+            return
         if not self._path():
             self.tell("name a file to learn from first", kind="error")
             return
@@ -250,33 +271,3 @@ class DataStep(SettingStep):
 
 def _expanded(path: str) -> str:
     return str(Path(path).expanduser()) if path.startswith("~") else path
-
-
-class _FileLine(Horizontal):
-    """The path's label and field."""
-
-    def __init__(self) -> None:
-        super().__init__(id="file")
-
-    def compose(self) -> ComposeResult:
-        """One line."""
-        yield LinesView([line(Span("   File              ", "dim"))])
-        yield _PathField(placeholder="./train.jsonl", classes="line", select_on_focus=False)
-
-
-class _PathField(TextField):
-    """Completes paths."""
-
-    def complete(self) -> bool:
-        """Add what all paths that begin like this share."""
-        longer = None if is_file(self.value.strip()) else completed(self.value)
-        if longer is None:
-            return False
-        self.value = longer
-        self.cursor_position = len(longer)
-        return True
-
-    def action_cursor_right(self, select: bool = False) -> None:
-        """Right behind the last letter completes too, as in fish."""
-        if self.cursor_position < len(self.value) or not self.complete():
-            super().action_cursor_right(select)

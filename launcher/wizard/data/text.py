@@ -30,6 +30,7 @@ _EXAMPLES = (
     ("", '              {"role": "assistant", "content": "Hello"}]}'),
     ("prompt", '{"prompt": "2 + 2 =", "completion": " 4"}'),
     ("text", '{"text": "Any text to learn from."}'),
+    ("labels", '{"text": "My order is late", "label": "delivery"}'),
 )
 _FIT_ROLE: dict[Fits | None, Role] = {"yes": "fits", "tight": "tight", "no": "over", None: "dim"}
 
@@ -38,8 +39,9 @@ def empty_lines(candidates: Sequence[str]) -> list[Line]:
     """What is said before a file is named: what would do, and what is here."""
     lines = [
         EMPTY,
-        line(" Type a path to a file of examples; tab completes it. JSON Lines, JSON, CSV,"),
-        line(" Parquet and text are read, packed or not. In JSON, one of:"),
+        line(" Type a path (tab completes it), or org/name of a Hub data set. JSON Lines,"),
+        line(" JSON, CSV, Parquet and text are read; pictures in a folder for each class."),
+        line(" In JSON, one of:"),
         EMPTY,
         *(line(Span(f"   {label:9}", "dim"), text) for label, text in _EXAMPLES),
     ]
@@ -72,14 +74,21 @@ def file_lines(data: ChosenData) -> list[Line]:
     layout = _LAYOUTS.get(facts.layout, facts.layout)
     layout += f", written as {data.found_as}" if data.found_as else ""
     counted = "" if lengths.exact else f" (≈, {lengths.how.partition(' (')[0]})"
-    picture = histogram(lengths.per_row, _HISTOGRAM_COLUMNS)
     sign = "" if lengths.exact else "≈ "
-    return [
+    about = [
         line(Span("   Layout            ", "dim"), cut_text(layout, 58)),
         line(
             Span("   Held out          ", "dim"),
             f"{share}   ({count_text(held)} of {count_text(facts.rows)} examples)",
         ),
+        *_class_lines(facts.class_counts),
+    ]
+    if facts.layout == "image_label":
+        text = f"each picture becomes {count_text(lengths.longest)} tokens"
+        return [*about, line(Span("   Length            ", "dim"), text)]
+    picture = histogram(lengths.per_row, _HISTOGRAM_COLUMNS)
+    return [
+        *about,
         EMPTY,
         line(Span(cut_text(f" Length of an example, tokens{counted}", 79), "dim")),
         line(
@@ -88,6 +97,18 @@ def file_lines(data: ChosenData) -> list[Line]:
             f"  95 % {count_text(lengths.percentile(95))}  max {count_text(lengths.longest)}",
         ),
     ]
+
+
+def _class_lines(counts: Sequence[tuple[str, int]]) -> list[Line]:
+    """How many classes, and the share of the largest ones."""
+    if not counts:
+        return []
+    rows = sum(count for _, count in counts)
+    shares = [
+        f"{cut_text(one_line(name), 14)} {100 * count / rows:.0f} %" for name, count in counts
+    ]
+    text = f"{len(counts)}: {', '.join(shares)}"
+    return [line(Span("   Classes           ", "dim"), cut_text(text, 58))]
 
 
 def histogram(values: Sequence[int], columns: int) -> str:
@@ -160,7 +181,7 @@ def side_lines(
     data: ChosenData | None, now: MethodAnswer | None, lengths: Sequence[int], width: int
 ) -> Iterator[Line]:
     """The explaining panel: what a longer limit costs, and what else can be read."""
-    if data is not None and now is not None:
+    if data is not None and now is not None and data.facts.layout != "image_label":
         yield line(Span(f"What a longer limit costs ({now.method})", "strong"))
         yield EMPTY
         yield line(Span("   tokens    GiB            cut", "dim"))
@@ -176,6 +197,8 @@ def side_lines(
     yield line(" chat     messages: [{role, content}]")
     yield line(" prompt   prompt, completion")
     yield line(" text     text")
+    yield line(" labels   text, label")
+    yield line(" images   a folder for each class")
     yield EMPTY
     yield line(Span("If a row is unreadable", "strong"))
     yield EMPTY

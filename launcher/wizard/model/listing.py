@@ -13,7 +13,8 @@ import hwdb
 from launcher.errors import UsageError
 from launcher.wizard.draft import ChosenModel
 from launcher.wizard.model.verdicts import NOT_PLANNED, Verdict, Verdicts, planned_row
-from planner.advice.model import Candidate, suggested_model
+from planner.advice.model import Candidate, suggested_classifier, suggested_model
+from planner.request import Task
 from planner.shape import ModelShape
 
 
@@ -38,37 +39,80 @@ class Listed:
         return "to be read" if self.chosen is None else "read"
 
 
+class Catalogue:
+    """What the list shows without a filter, and what only words bring up."""
+
+    def __init__(
+        self,
+        used_before: Sequence[str] = (),
+        learns: Task | None = None,
+        read: Sequence[Listed] = (),
+    ) -> None:
+        self.learns = learns
+        suited = suited_models(learns)
+        by_name = {name: model for model in suited for name in _names(model)}
+        recent = {by_name[name].id: by_name[name] for name in used_before if name in by_name}
+        rest = [model for model in suited if model.id not in recent]
+        self.read = tuple(read)
+        self.rows: tuple[Listed, ...] = (
+            *self.read,
+            *(Listed(name=each.id, model=each, used_before=True) for each in recent.values()),
+            *(Listed(name=each.id, model=each) for each in rest),
+        )
+        shown = {model.id for model in suited}
+        others = [each for each in _planned_models() if each.id not in shown]
+        self.others = tuple(Listed(name=each.id, model=each) for each in others)
+
+    @property
+    def models(self) -> list[hwdb.Model]:
+        """Models of hwdb, those that are shown first."""
+        return [row.model for row in (*self.rows, *self.others) if row.model is not None]
+
+    def matching(self, text: str) -> list[Listed]:
+        """Rows that have every word of the text; a name hwdb does not know can be read."""
+        words = text.lower().split()
+        if not words:
+            return list(self.rows)
+        rows = (*self.rows, *self.others)
+        found = [row for row in rows if all(word in _searched(row) for word in words)]
+        if can_be_read(text) and not any(row.name == text.strip() for row in rows):
+            found.insert(0, Listed(name=text.strip()))
+        return found
+
+    def with_read(self, row: Listed) -> Catalogue:
+        """The same with a model that was read."""
+        read = (row, *(each for each in self.read if each.name != row.name))
+        used = [each.name for each in self.rows if each.used_before]
+        return Catalogue(used, self.learns, read)
+
+
 @cache
-def _models() -> tuple[hwdb.Model, ...]:
-    """Language models of hwdb from a to z, numbers in names by size."""
-    decoders = [model for model in hwdb.all_models() if model.task == "causal-lm"]
-    return tuple(sorted(decoders, key=lambda model: natural_key(model.id)))
+def _planned_models() -> tuple[hwdb.Model, ...]:
+    """Models of hwdb from a to z, numbers in names by size: of language, of text, of pictures."""
+    found = [model for model in hwdb.all_models() if model.task in _ORDER]
+    return tuple(sorted(found, key=lambda each: (_ORDER.index(each.task), natural_key(each.id))))
+
+
+@cache
+def suited_models(learns: Task | None) -> tuple[hwdb.Model, ...]:
+    """Models that can learn a task; None is what most come for, language.
+
+    Texts are told apart by encoders, which come first, and by decoders with a head for it.
+    """
+    wanted: tuple[str, ...] = (learns or "causal-lm",)
+    if learns == "text-classification":
+        wanted = (learns, "causal-lm")
+    found = [model for model in _planned_models() if model.task in wanted]
+    return tuple(sorted(found, key=lambda each: wanted.index(each.task)))
+
+
+_ORDER = ("causal-lm", "text-classification", "image-classification")
 
 
 def natural_key(name: str) -> list[tuple[bool, float, str]]:
     """Sorts "qwen3-4b" before "qwen3-14b"."""
     parts = re.findall(r"\d+(?:\.\d+)?|\D+", name.lower())
     return [(part[0].isdigit(), float(part) if part[0].isdigit() else 0.0, part) for part in parts]
-
-
-def all_listed(used_before: Sequence[str]) -> tuple[Listed, ...]:
-    """Every model, those used before first."""
-    by_name = {name: model for model in _models() for name in _names(model)}
-    recent = list(dict.fromkeys(by_name[name] for name in used_before if name in by_name))
-    rest = [model for model in _models() if model not in recent]
-    return (
-        *(Listed(name=model.id, model=model, used_before=True) for model in recent),
-        *(Listed(name=model.id, model=model) for model in rest),
-    )
-
-
-def matching(listed: Sequence[Listed], text: str) -> list[Listed]:
-    """Rows that have every word of the text; what is no model of hwdb can be read by its name."""
-    words = text.lower().split()
-    found = [row for row in listed if all(word in _searched(row) for word in words)]
-    if can_be_read(text) and not any(row.name == text.strip() for row in listed):
-        found.insert(0, Listed(name=text.strip()))
-    return found
 
 
 def chosen_of(row: Listed, *, instruct: bool) -> ChosenModel:
@@ -116,7 +160,9 @@ def is_model_folder(name: str) -> bool:
 def suggestion(verdicts: Verdicts, *, on_cpu: bool) -> str | None:
     """Id of the model to begin with, None while not every verdict is known."""
     candidates = []
-    for model in _models():
+    for model in suited_models(verdicts.learns):
+        if verdicts.learns is not None and model.task != verdicts.learns:
+            continue
         verdict = verdicts.of(model.id)
         if verdict is None:
             return None
@@ -132,7 +178,9 @@ def suggestion(verdicts: Verdicts, *, on_cpu: bool) -> str | None:
                 lora_fits=verdict.fits.get("lora"),
             )
         )
-    return suggested_model(candidates, on_cpu=on_cpu)
+    if verdicts.learns in (None, "causal-lm"):
+        return suggested_model(candidates, on_cpu=on_cpu)
+    return suggested_classifier(candidates, on_cpu=on_cpu)
 
 
 def _is_known(name: str) -> bool:
@@ -152,4 +200,4 @@ def _searched(row: Listed) -> str:
     if row.model is None:
         return row.name.lower()
     aliases = " ".join(row.model.aliases)
-    return f"{' '.join(_names(row.model))} {aliases}".lower()
+    return f"{' '.join(_names(row.model))} {aliases} {row.model.task}".lower()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 from textual import on, work
@@ -15,12 +14,11 @@ from launcher.errors import TlplanError, UsageError
 from launcher.models import resolve_model
 from launcher.planning import task_for
 from launcher.view.spans import Line, Span, line
-from launcher.wizard.draft import ChosenModel, Draft, plan_of
+from launcher.wizard.draft import ChosenModel, with_model
 from launcher.wizard.model.listing import (
+    Catalogue,
     Listed,
-    all_listed,
     chosen_of,
-    matching,
     shape_of,
     suggestion,
 )
@@ -34,7 +32,7 @@ from launcher.wizard.model.text import (
 )
 from launcher.wizard.model.title import Title
 from launcher.wizard.model.used import is_downloaded, models_used_before
-from launcher.wizard.model.verdicts import Verdict, verdict_in
+from launcher.wizard.model.verdicts import Verdict, verdict_of
 from launcher.wizard.step import StepScreen
 from launcher.wizard.widgets.key_bar import Key
 from launcher.wizard.widgets.lines_view import LinesView
@@ -62,8 +60,9 @@ class ModelStep(StepScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._listed: tuple[Listed, ...] = all_listed(())
-        self._shown: list[Listed] = list(self._listed)
+        self._used: tuple[str, ...] = ()
+        self._catalogue = Catalogue()
+        self._shown = list(self._catalogue.rows)
         self._instruct = True
         self._suggested: str | None = None
         self._moved_by_hand = False
@@ -116,14 +115,22 @@ class ModelStep(StepScreen):
         super().on_mount()
         self.query_one(TextField).focus()
         self._look_for_earlier_runs()
-        chosen = self.draft.model.planned.id if self.draft.model is not None else None
-        for at, row in enumerate(self._shown):
-            if row.name == chosen:
-                self.query_one(RowList).move_to(at, middle=True)
+        chosen = self._row_of_draft()
+        if chosen is not None:
+            self.query_one(RowList).move_to(self._shown.index(chosen), middle=True)
         self.call_after_refresh(self._work_on)
 
+    def _row_of_draft(self) -> Listed | None:
+        model = self.draft.model
+        return next((row for row in self._shown if model and row.name == model.planned.id), None)
+
     def on_screen_resume(self) -> None:
-        """Verdicts are of another card now, maybe."""
+        """Verdicts are of another card now, maybe, and the models those of other rows."""
+        if self.draft.learns != self._catalogue.learns:
+            self._list_anew()
+            self.query_one(TextField).value = ""
+            self._moved_by_hand = False
+            self._filter(keep=self._row_of_draft())
         super().on_screen_resume()
         self.call_after_refresh(self._work_on)
 
@@ -134,18 +141,21 @@ class ModelStep(StepScreen):
             self.app.call_from_thread(self._take_used, used)
 
     def _take_used(self, used: tuple[str, ...]) -> None:
-        read = tuple(row for row in self._listed if row.model is None)
-        self._listed = (*read, *all_listed(used))
+        self._used = used
+        self._list_anew()
         self._filter(keep=None if not self._moved_by_hand else self._current())
+
+    def _list_anew(self) -> None:
+        self._catalogue = Catalogue(self._used, self.draft.learns, self._catalogue.read)
+        self._shown = list(self._catalogue.rows)
 
     def _work_on(self) -> None:
         """Verdicts of the rows in sight first, then all others, in slices."""
         if not self.is_current:
             return
         visible = [self._shown[at].model for at in self.query_one(RowList).visible_rows]
-        rest = [row.model for row in self._listed]
-        wanted = [model for model in (*visible, *rest) if model is not None]
-        done = self.app.verdicts.work(wanted, seconds=_SLICE_SECONDS)
+        in_sight = [model for model in visible if model is not None]
+        done = self.app.verdicts.work((*in_sight, *self._catalogue.models), seconds=_SLICE_SECONDS)
         self.query_one(RowList).refresh()
         if done:
             self._suggest()
@@ -157,7 +167,8 @@ class ModelStep(StepScreen):
         on_cpu = self.draft.budget is not None and self.draft.budget.device == "cpu"
         self._suggested = suggestion(self.app.verdicts, on_cpu=on_cpu)
         untouched = not self._moved_by_hand and not self.query_one(TextField).value
-        if untouched and self.draft.model is None and not self._listed[0].used_before:
+        suited = self.draft.model is None or self._row_of_draft() is None
+        if untouched and suited and not self._catalogue.rows[0].used_before:
             for at, row in enumerate(self._shown):
                 if row.name == self._suggested:
                     self.query_one(RowList).move_to(at, middle=True)
@@ -192,14 +203,12 @@ class ModelStep(StepScreen):
         self.refresh_frame()
 
     def _verdict(self, row: Listed | None) -> Verdict | None:
-        if row is None:
-            return None
-        if row.model is not None:
+        if row is not None and row.model is not None:
             return self.app.verdicts.of(row.model.id)
-        if row.chosen is None:
+        if row is None or row.chosen is None:
             return None
         # The card may have changed since it was read.
-        return verdict_in(plan_of(Draft(budget=self.draft.budget), model=row.chosen.planned))
+        return verdict_of(row.chosen.planned, self.draft.budget, self.draft.learns)
 
     def _current(self) -> Listed | None:
         if not self._shown:
@@ -214,7 +223,7 @@ class ModelStep(StepScreen):
         self._filter(keep=None)
 
     def _filter(self, *, keep: Listed | None) -> None:
-        self._shown = matching(self._listed, self.query_one(TextField).value)
+        self._shown = self._catalogue.matching(self.query_one(TextField).value)
         self._show_rows(self._shown.index(keep) if keep in self._shown else 0)
 
     @on(RowList.Moved)
@@ -266,16 +275,7 @@ class ModelStep(StepScreen):
             self.tell(failure)
 
     def _take(self, model: ChosenModel) -> None:
-        task_for(model.planned)
-        draft = replace(self.draft, model=model)
-        try:
-            plan_of(draft)
-        except RequestError:
-            # Settings that were changed for the model before, such as layers it had.
-            draft = replace(draft, asked=type(draft.asked)())
-        if self.draft.model is not None and self.draft.model.argument != model.argument:
-            draft = replace(draft, data=None)
-        self.app.draft = draft
+        self.app.draft = with_model(self.draft, model)
         self.app.go_to(2)
 
     @work(thread=True, exclusive=True, group="model")
@@ -284,7 +284,7 @@ class ModelStep(StepScreen):
             planned = resolve_model(name)
             task_for(planned)
             read = Listed(name=name, chosen=ChosenModel(argument=name, planned=planned))
-            verdict_in(plan_of(Draft(budget=self.draft.budget), model=planned))
+            verdict_of(planned, self.draft.budget, self.draft.learns)
         except TlplanError as failure:
             self.app.call_from_thread(self.tell, failure)
         except RequestError as failure:
@@ -295,6 +295,6 @@ class ModelStep(StepScreen):
     def _take_read(self, read: Listed) -> None:
         if self.query_one(TextField).value.strip() != read.name:
             return  # something else was typed meanwhile
-        self._listed = (read, *(row for row in self._listed if row.name != read.name))
+        self._catalogue = self._catalogue.with_read(read)
         self._filter(keep=read)
         self.tell(f"read {read.name}; Enter goes on with it")

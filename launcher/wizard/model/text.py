@@ -23,6 +23,10 @@ _VERDICT: dict[Fits | None, Span] = {
     "no": Span("✗ no", "over"),
     None: Span("-", "dim"),
 }
+_MADE_FOR = {
+    "text-classification": "sorts texts into classes",
+    "image-classification": "sorts pictures into classes",
+}
 _WORKING = Span("…", "dim")
 _NAME = 31
 """The longest short name of hwdb has 29 letters; two that are cut would look the same."""
@@ -99,6 +103,8 @@ def detail_lines(
         facts.append("instruct ◂▸ base" if instruct else "base ◂▸ instruct")
     if row.model is not None and row.model.gated:
         facts.append("gated: needs an accepted licence")
+    if row.model is not None and row.model.task in _MADE_FOR:
+        facts.append(_MADE_FOR[row.model.task])
     if row.used_before:
         facts.append("used before")
     if here:
@@ -141,10 +147,11 @@ def side_lines(
     if row is not None and row.kind != "to be read":
         yield from _model_facts(row, instruct=instruct, width=width)
         if suggested:
-            yield from _paragraph(
-                "Suggested: among the largest open models whose lora surely fits here, the newest.",
-                width,
-            )
+            of_language = row.model is None or row.model.task == "causal-lm"
+            which = "among the largest open models whose lora surely fits here, the newest"
+            if not of_language:
+                which = "the newest open model of a usual size that surely fits here"
+            yield from _paragraph(f"Suggested: {which}.", width)
         if verdict is not None and verdict is not NOT_PLANNED:
             yield EMPTY
             yield from _needs(verdict, budget, width)
@@ -153,7 +160,8 @@ def side_lines(
     yield EMPTY
     yield from _paragraph(
         "Type a Hub name such as org/model, or a folder with a config.json. Its numbers are read, "
-        "nothing is downloaded yet.",
+        "nothing is downloaded yet. The word classification brings up encoders and image models; "
+        "rows with labels or pictures do so by themselves.",
         width,
     )
     yield EMPTY

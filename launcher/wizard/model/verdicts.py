@@ -10,10 +10,11 @@ import hwdb
 from launcher.errors import UsageError
 from launcher.models import shape_of_row
 from launcher.wizard.draft import Draft, plan_of
+from planner.advice.settings import Asked
 from planner.budget import Budget
 from planner.memory.estimate import Fits
 from planner.plan import Plan, PlannedModel
-from planner.request import Method, RequestError
+from planner.request import Method, RequestError, Task
 
 
 class Verdict(NamedTuple):
@@ -28,10 +29,10 @@ NOT_PLANNED = Verdict({}, {})
 
 
 class Verdicts:
-    """Verdicts of hwdb's models in one memory."""
+    """Verdicts of hwdb's models in one memory, for one task where rows say which."""
 
-    def __init__(self, budget: Budget | None) -> None:
-        self.budget = budget
+    def __init__(self, budget: Budget | None, learns: Task | None = None) -> None:
+        self.budget, self.learns = budget, learns
         self._found: dict[str, Verdict] = {}
 
     def of(self, model_id: str) -> Verdict | None:
@@ -51,10 +52,15 @@ class Verdicts:
 
     def _verdict(self, model: hwdb.Model) -> Verdict:
         try:
-            planned = planned_row(model, instruct=False)
-            return verdict_in(plan_of(Draft(budget=self.budget), model=planned))
+            return verdict_of(planned_row(model, instruct=False), self.budget, self.learns)
         except (UsageError, RequestError):
             return NOT_PLANNED
+
+
+def verdict_of(planned: PlannedModel, budget: Budget | None, learns: Task | None) -> Verdict:
+    """The verdict of a model, with the head of the task where it can have one."""
+    asked = Asked(task=learns) if learns in planned.shape.task_heads else Asked()
+    return verdict_in(plan_of(Draft(budget=budget, asked=asked), model=planned))
 
 
 def verdict_in(plan: Plan) -> Verdict:

@@ -21,7 +21,7 @@ from launcher.models import resolve_model
 from launcher.wizard.app import Outcome, WizardApp
 from launcher.wizard.data.reading import read_chosen
 from launcher.wizard.draft import ChosenModel, Draft
-from launcher.wizard.model.listing import all_listed
+from launcher.wizard.model.listing import Catalogue
 from launcher.wizard.world import World
 from tests.fake_nvml import fake_driver_environment, no_driver_environment, run_python
 from tests.launcher.wizard.screen_text import screen_text
@@ -107,7 +107,7 @@ class Driver:
 
     async def verdicts_known(self) -> None:
         """Wait until every model has its verdicts."""
-        models = [row.model for row in all_listed(()) if row.model is not None]
+        models = Catalogue(learns=self.app.draft.learns).models
         await self.until(lambda: all(self.app.verdicts.of(model.id) for model in models))
         await self.settle()
 
