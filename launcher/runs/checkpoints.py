@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.runs.atomic_file import remove_temporary_files
+from launcher.runs.folder import RunFolder
 
 MANIFEST_NAME = "MANIFEST.json"
 SCHEMA_VERSION = 1
@@ -157,6 +158,7 @@ def prune(run: Path, keep: int, *, best_step: int | None = None) -> list[Path]:
 
 def remove_leftovers(run: Path) -> None:
     """Remove what processes that are gone were writing; only one worker writes a run."""
+    shutil.rmtree(RunFolder(run).rehearsal, ignore_errors=True)
     for path in checkpoints_folder(run).glob(f"{_WRITING_PREFIX}*"):
         shutil.rmtree(path, ignore_errors=True)
     remove_temporary_files(run)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 from launcher.errors import DataError, UsageError
 from launcher.runs.atomic_file import replace_json
+from launcher.runs.data_hash import data_sha256, file_sha256
 from launcher.runs.events import iso_time
 from launcher.runs.folder import RunFolder
 from launcher.runs.versions import Versions, changes_text, installed_versions
@@ -29,9 +28,13 @@ def record_provenance(folder: RunFolder, plan: RunPlan) -> str | None:
     if not then:
         replace_json(folder.provenance, now)
         return None
-    if then.get("data") != now["data"]:
+    unlike = {
+        key for key, was in then.get("data", {}).items() if was not in (None, now["data"].get(key))
+    }
+    if unlike:
+        file = plan.data.held_out if unlike == {"held_out_sha256"} else plan.data.train
         raise DataError(
-            f"{plan.data.train} is not what this run began with",
+            f"{file} is not what this run began with",
             "put the file back as it was, then resume",
             f"a new run learns from it as it is now: tlplan launch {folder.plan} --out DIR",
         )
@@ -97,17 +100,12 @@ def provenance(folder: RunFolder, plan: RunPlan) -> dict[str, Any]:
             "revision": plan.model.revision,
             "commit": None,
         },
-        "data": {"path": plan.data.train, "sha256": file_sha256(Path(plan.data.train))},
+        "data": {
+            "path": plan.data.train,
+            "sha256": data_sha256(plan.data.train),
+            "held_out_sha256": plan.data.held_out and data_sha256(plan.data.held_out),
+        },
         "versions": installed_versions(),
         "seed": plan.training.seed,
         "plan_sha256": file_sha256(folder.plan),
     }
-
-
-def file_sha256(path: Path) -> str | None:
-    """Hash of a file's content, None when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None

@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopAsked(BaseException):
+    """A request to stop came where it may cut what is being done."""
 
 
 class SignalInbox:
@@ -21,6 +27,26 @@ class SignalInbox:
             signal.signal(number, lambda *_: None)
         # The terminal may go; a run belongs to nobody's terminal.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    @contextmanager
+    def cutting_short(self) -> Iterator[None]:
+        """Inside, the first request to stop raises StopAsked; it can be read afterwards too."""
+        cut = False
+
+        def ask(*_: object) -> None:
+            nonlocal cut
+            if not cut:
+                cut = True
+                raise StopAsked
+
+        for number in STOP_SIGNALS:
+            signal.signal(number, ask)
+        try:
+            yield
+        finally:
+            cut = True
+            for number in STOP_SIGNALS:
+                signal.signal(number, lambda *_: None)
 
     def wait(self, seconds: float) -> list[int]:
         """Signals that came, as soon as one comes, or none after `seconds`."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from launcher.errors import TlplanError
@@ -30,6 +32,17 @@ def start_run(
     RunLock(folder.lock).release()
     log_size_before = folder.log.stat().st_size if folder.log.exists() else 0
     pid = _spawn(folder, replace(settings or Supervision(), resume=resume))
+    try:
+        _wait_until_it_has_the_run(folder, pid, log_size_before)
+    except KeyboardInterrupt:
+        # Nobody would know of it.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        raise
+    return pid
+
+
+def _wait_until_it_has_the_run(folder: RunFolder, pid: int, log_size_before: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not _has_the_run(folder, pid):
         if os.waitpid(pid, os.WNOHANG)[0]:
@@ -40,7 +53,6 @@ def start_run(
         if time.monotonic() > deadline:
             raise TlplanError(f"the run did not start within {START_SECONDS:.0f} s")
         time.sleep(0.01)
-    return pid
 
 
 def _spawn(folder: RunFolder, settings: Supervision) -> int:

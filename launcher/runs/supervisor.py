@@ -40,7 +40,7 @@ from launcher.runs.recovery import Recoveries
 from launcher.runs.rehearsed import verdict, with_what_was_seen
 from launcher.runs.run_end import RunEnd, WorkerEnd, understand
 from launcher.runs.run_record import RunRecord
-from launcher.runs.signal_inbox import SignalInbox
+from launcher.runs.signal_inbox import SignalInbox, StopAsked
 from launcher.runs.stored_plan import plan_in_force
 from launcher.runs.worker_process import WORKER_COMMAND
 
@@ -121,15 +121,9 @@ class Supervisor:
         record.catch_up()
 
     def _attempt(self, lock: RunLock, *, resume: bool, what: tuple[str, ...]) -> WorkerEnd:
-        record, settings = self._record, self._settings
-        changed = record_provenance(record.folder, record.plan)
-        if changed:
-            record.tell("warning", message=changed)
-        record.gpu_uuid = gpu_for(record.plan.hardware)
-        remove_leftovers(record.folder.path)
-        resume_from = self._resume_from() if resume else []
-        needed_bytes = (newest_bytes(record.folder.path) or 0) + RESERVE_BYTES
-        require_free(record.folder.path, needed_bytes, "the next checkpoint")
+        settings, resume_from = self._settings, list[str]()
+        with suppress(StopAsked), self._requests.inbox.cutting_short():
+            resume_from = self._prepare(resume=resume)
         if self._requests.read(0) or self._requests.stop != "not asked":
             return WorkerEnd(
                 status=ExitCode.INTERRUPTED,
@@ -138,13 +132,26 @@ class Supervisor:
                 memory_kills=0,
             )
         attempt = Attempt(
-            record,
+            self._record,
             self._requests,
             grace_seconds=settings.grace_seconds,
             patience_seconds=settings.patience_seconds,
         )
-        command = [*settings.worker_command, str(record.folder.path), *what, *resume_from]
-        return attempt.run(command, lock)
+        run = self._record.folder.path
+        return attempt.run([*settings.worker_command, str(run), *what, *resume_from], lock)
+
+    def _prepare(self, *, resume: bool) -> list[str]:
+        """Look at everything a worker needs, which may mean hashing gigabytes; how it resumes."""
+        record = self._record
+        changed = record_provenance(record.folder, record.plan)
+        if changed:
+            record.tell("warning", message=changed)
+        record.gpu_uuid = gpu_for(record.plan.hardware)
+        remove_leftovers(record.folder.path)
+        resume_from = self._resume_from() if resume else []
+        needed_bytes = (newest_bytes(record.folder.path) or 0) + RESERVE_BYTES
+        require_free(record.folder.path, needed_bytes, "the next checkpoint")
+        return resume_from
 
     def _resume_from(self) -> list[str]:
         if self._record.plan.method.name != "full" and (
@@ -168,8 +175,8 @@ class Supervisor:
 
 def supervise(folder: RunFolder, settings: Supervision) -> int:
     """Run to the end and return the exit code; raises UsageError when the run has an owner."""
-    lock = RunLock(folder.lock)
     inbox = SignalInbox()
+    lock = RunLock(folder.lock)
     record = RunRecord(folder, plan_in_force(folder))
     try:
         end = Supervisor(record, inbox, settings).run(lock)

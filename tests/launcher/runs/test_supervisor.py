@@ -17,7 +17,12 @@ from launcher.runs.folder import RunFolder
 from launcher.runs.process_identity import start_of
 from launcher.runs.starting import start_run
 from launcher.runs.state import RunState, liveness, read_state
-from tests.launcher.run_samples import ended_state, fake_supervision, sample_run, wait_until
+from tests.launcher.run_samples import (
+    ended_state,
+    fake_supervision,
+    sample_run,
+    wait_until,
+)
 from tests.launcher.runs.conftest import StartRun
 
 
@@ -250,48 +255,3 @@ def test_a_run_survives_the_death_of_who_launched_it(tmp_path: Path) -> None:
     assert liveness(folder) == "running"
     (folder.path / "go").touch()
     assert ended_state(folder).exit_code == 0
-
-
-def test_a_resume_without_any_checkpoint_starts_again_and_says_so(start: StartRun) -> None:
-    """A run that was stopped before its first checkpoint goes through from the beginning."""
-    folder = start(hold_after=2)
-    os.kill(state_of(folder).supervisor_pid, signal.SIGTERM)
-    ended_state(folder)
-    (folder.path / "go").touch()
-
-    start_run(folder, resume=True, settings=fake_supervision())
-
-    wait_until(lambda: liveness(folder) == "finished")
-    assert state_of(folder).attempt == 2
-    assert events_of(folder, "recovery")[0]["message"] == (
-        "there is no checkpoint: starting at step 0"
-    )
-
-
-def test_changed_data_is_refused_at_a_resume(start: StartRun, tmp_path: Path) -> None:
-    """Half a run on one file and half on another is no result: exit code 4, nothing is trained."""
-    folder = start(hold_after=2)
-    os.kill(state_of(folder).supervisor_pid, signal.SIGTERM)
-    ended_state(folder)
-    provenance = folder.provenance.read_text()
-    (tmp_path / "runs" / "train.jsonl").write_text('{"text": "other"}\n')
-    (folder.path / "go").touch()
-
-    start_run(folder, resume=True, settings=fake_supervision())
-
-    wait_until(lambda: state_of(folder).exit_code == 4)
-    assert "train.jsonl is not what this run began with" in str(state_of(folder).reason)
-    assert folder.provenance.read_text() == provenance
-
-
-def test_a_changed_plan_is_refused_at_a_resume(start: StartRun) -> None:
-    """A run folder belongs to its plan: exit code 2."""
-    folder = start(hold_after=2)
-    os.kill(state_of(folder).supervisor_pid, signal.SIGTERM)
-    ended_state(folder)
-    folder.plan.write_text(folder.plan.read_text().replace("seed: 42", "seed: 43"))
-
-    start_run(folder, resume=True, settings=fake_supervision())
-
-    wait_until(lambda: state_of(folder).exit_code == 2)
-    assert "was changed after this run began" in str(state_of(folder).reason)
