@@ -52,6 +52,7 @@ class RunProgress:
     steps_here: int = 0
     """Steps of this attempt."""
     last_step: Event | None = None
+    first_evaluation: Event | None = None
     last_evaluation: Event | None = None
     recovery_messages: deque[str] = field(default_factory=lambda: deque(maxlen=RECOVERIES_KEPT))
     """What the supervisor did about a worker that could not go on."""
@@ -186,6 +187,7 @@ def _apply_memory(progress: RunProgress, event: Event) -> None:
 
 
 def _apply_evaluation(progress: RunProgress, event: Event) -> None:
+    progress.first_evaluation = progress.first_evaluation or event
     progress.last_evaluation = event
     if isinstance(event.get("loss"), (int, float)):
         progress.evaluations.add(progress.seconds, event["loss"])

@@ -20,6 +20,7 @@ from launcher.view.words import (
     memory_of_this_run,
     one_line,
     percent,
+    percent_right,
     thousands,
 )
 
@@ -100,9 +101,19 @@ def learning_lines(progress: RunProgress) -> Iterator[str]:
     if numbers.evaluation_after is not None:
         before, after = loss(numbers.evaluation_before), loss(numbers.evaluation_after)
         yield f"  held out  {before} -> {after}   before, after training"
+    yield from _class_lines(progress)
     speed, step = numbers.usual_tokens_per_second(), numbers.usual_step_seconds()
     if speed is not None and step is not None:
         yield f"  speed     {thousands(speed)} tokens/s, {numbers.step} steps of {step:.2f} s"
+
+
+def _class_lines(progress: RunProgress) -> Iterator[str]:
+    """Accuracy and macro-F1 of a classifier on the rows held out."""
+    first, last = progress.first_evaluation, progress.last_evaluation
+    for label, name in (("accuracy", "accuracy"), ("macro-F1", "macro_f1")):
+        before, after = percent_right(first, name), percent_right(last, name)
+        if before is not None and after is not None:
+            yield f"  {label}  {before} -> {after}"
 
 
 def answer_lines(progress: RunProgress, *, most: int = ANSWER_LINES) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from launcher.runs.events import Event
-from launcher.view.words import file_size, loss
+from launcher.view.words import file_size, loss, percent_right
 
 
 def clock_time(event: Event) -> str:
@@ -32,7 +32,9 @@ def sentence(event: Event) -> str | None:
             size = f" ({file_size(size_bytes)})" if isinstance(size_bytes, int) else ""
             return f"saved step {event.get('step')}{size}"
         case "evaluation":
-            return f"held-out loss {loss(event.get('loss'))} at step {event.get('step')}"
+            share = percent_right(event)
+            right = f", {share} right," if share else ""
+            return f"held-out loss {loss(event.get('loss'))}{right} at step {event.get('step')}"
         case "warning":
             return f"warning: {event.get('message')}"
         case "recovery" | "rehearsal":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from planner.request import Device
 from planner.units import to_gib
 
@@ -84,3 +86,10 @@ def band_verdict(*, peak_bytes: int, low_bytes: int, high_bytes: int) -> str:
     distance = gib_as(max(peak_bytes - high_bytes, low_bytes - peak_bytes), high_bytes)
     nothing = not float(distance)
     return f"just {side} the band" if nothing else f"{side} the band by {distance}"
+
+
+def percent_right(event: Mapping[str, object] | None, name: str = "accuracy") -> str | None:
+    """A share that a classifier got right, such as "58 %"; None where it was not measured."""
+    value = (event or {}).get(name)
+    usable = isinstance(value, (int, float)) and 0 <= value <= 1
+    return f"{100 * value:.0f} %" if usable else None  # type: ignore[operator]

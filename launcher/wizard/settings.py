@@ -18,6 +18,7 @@ from planner.advice.settings import (
     epochs_choice,
     learning_rate_choice,
 )
+from planner.loop import Loop
 from planner.plan import MethodAnswer, Plan
 from planner.request import Optimizer
 
@@ -75,9 +76,6 @@ def setting_of(key: str, at: Situation) -> Setting:
 def value_of(key: str, at: Situation) -> Any:
     """What a setting is now: as asked, or as the planner chose it."""
     request, asked = at.answer.request, at.draft.asked
-    rows = at.draft.data.facts.rows if at.draft.data else 1
-    parameters = at.plan.model.shape.parameters
-    micro, accumulation = batch_choices(asked)
     adapter = request.adapter
     values: dict[str, Any] = {
         "rank": adapter.rank if adapter else None,
@@ -89,11 +87,22 @@ def value_of(key: str, at: Situation) -> Any:
         "optimizer": request.optimizer,
         "packing": bool(asked.packing),
     }
-    if key == "epochs":
-        return epochs_choice(asked, rows, micro.value * accumulation.value).value
-    if key == "learning_rate":
-        return learning_rate_choice(asked, at.answer.method, parameters).value
+    if key in ("epochs", "learning_rate"):
+        return _of_loop(key, at)
     return values[key]
+
+
+def _of_loop(key: str, at: Situation) -> float:
+    """As the plan file will have it."""
+    if at.plan.data is not None:
+        loop = Loop(at.plan, at.answer)
+        return float((loop.epochs if key == "epochs" else loop.learning_rate).value)
+    asked = at.draft.asked
+    if key == "epochs":
+        micro, accumulation = batch_choices(asked)
+        return float(epochs_choice(asked, 1, micro.value * accumulation.value).value)
+    parameters = at.plan.model.shape.parameters
+    return float(learning_rate_choice(asked, at.answer.method, parameters).value)
 
 
 def with_step(key: str, direction: int, at: Situation) -> Draft:

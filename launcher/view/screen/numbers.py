@@ -12,7 +12,7 @@ from launcher.view.screen.charts import shown_memory
 from launcher.view.series import mean
 from launcher.view.spans import Line, Span, line
 from launcher.view.time_left import STEPS_KEPT, STEPS_NEEDED, STEPS_NEEDED_OF_A_SHORT_RUN
-from launcher.view.words import duration, loss, rough_duration, thousands
+from launcher.view.words import duration, loss, percent_right, rough_duration, thousands
 
 CURVE_COLUMNS = 14
 _ROOMY_COLUMNS = 76
@@ -102,7 +102,9 @@ def _evaluation(progress: RunProgress) -> str:
     last = progress.last_evaluation
     if last is None:
         return "-"
-    return f"{loss(last.get('loss')):<7}step {last.get('step', '-')}"
+    share = percent_right(last)
+    right = f"{share} right, " if share else ""
+    return f"{loss(last.get('loss')):<7}{right}step {last.get('step', '-')}"
 
 
 def _gradient(progress: RunProgress) -> str:

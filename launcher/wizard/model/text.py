@@ -125,6 +125,9 @@ def hub_name(row: Listed, *, instruct: bool) -> str | None:
 
 
 def _shape_text(shape: ModelShape) -> str:
+    if shape.image_tokens is not None:
+        size = f"{shape.layers} layers, hidden {shape.hidden_size}"
+        return f"{size}, {shape.image_tokens} tokens a picture"
     heads, width = shape.sizes.get("n"), shape.sizes.get("d")
     facts = [f"{shape.layers} layers", f"hidden {shape.hidden_size}"]
     if heads and width:
