@@ -6,6 +6,7 @@ right is held by the tests of the planner.
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 import hwdb
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pytest
 
 _BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.05, "nf4": 0.6, "nf4-dq": 0.56}
-_USERS = ("planner.plan", "planner.advice.fastest", "planner.memory.once")
+_USERS = ("planner.plan", "planner.advice.fastest", "planner.advice.unequal", "planner.memory.once")
 
 
 def plain_estimate(shape: ModelShape, request: TrainingRequest) -> MemoryEstimate:
@@ -80,6 +81,9 @@ def plain_prices(_file: str | None) -> Prices:
 
 def use_plain_estimate(patch: pytest.MonkeyPatch) -> None:
     """Let every plan of this test be made with the stand-in."""
+    # Imported before anything is replaced: a name bound to the stand-in would outlive the test.
+    for module in (*_USERS, "planner.market.job"):
+        importlib.import_module(module)
     for module in _USERS:
         patch.setattr(f"{module}.estimate_once", plain_estimate)
     patch.setattr("launcher.prices.prices_from", plain_prices)
