@@ -10,9 +10,11 @@ import signal
 import subprocess
 from dataclasses import replace
 
+from launcher.runs.state import read_state
 from planner.plan_file import plan_file_text
 from planner.run_plan import ModelSection
-from tests.faults.commands import tlplan, wait_for_step
+from tests.faults.commands import holding, interrupt, tlplan, wait_for_hold
+from tests.faults.hooks import going_on
 from tests.faults.kills import EQUAL
 from tests.faults.kinds import kind
 from tests.faults.laboratory import Laboratory, Run
@@ -22,21 +24,26 @@ from tests.hub import COMMIT, NAME, ModelHub
 _WEIGHTS = "model.safetensors"
 
 
-def _command(run: Run, hub: ModelHub, *words: str) -> subprocess.Popen[str]:
+def _command(run: Run, hub: ModelHub, *words: str, **environment: str) -> subprocess.Popen[str]:
     """The real command, with a cache of its own, asking this Hub."""
-    cache = str(run.folder.path.with_suffix(".cache"))
-    return tlplan(
-        run, *words, HF_ENDPOINT=hub.endpoint, HF_HOME=cache, NO_PROXY="*", HF_HUB_OFFLINE="0"
-    )
+    environment |= {
+        "HF_ENDPOINT": hub.endpoint,
+        "HF_HOME": str(run.folder.path.with_suffix(".cache")),
+        "HF_HUB_OFFLINE": "0",
+        "NO_PROXY": "*",
+    }
+    return tlplan(run, *words, **environment)
 
 
-def _launched(laboratory: Laboratory, hub: ModelHub) -> tuple[Run, subprocess.Popen[str]]:
+def _launched(
+    laboratory: Laboratory, hub: ModelHub, **environment: str
+) -> tuple[Run, subprocess.Popen[str]]:
     run = laboratory.run("lora")
     model = ModelSection(name=NAME, hub_id=NAME, revision=None, folder=None)
     shutil.rmtree(run.folder.path)
     path = run.folder.path.with_suffix(".yaml")
     path.write_text(plan_file_text(replace(run.plan, model=model), {}))
-    return run, _command(run, hub, "launch", str(path))
+    return run, _command(run, hub, "launch", str(path), **environment)
 
 
 def _stopped(
@@ -74,9 +81,8 @@ def stop(laboratory: Laboratory, draw: random.Random) -> None:
 def stop_twice(laboratory: Laboratory, _: random.Random) -> None:
     with ModelHub.serving(laboratory.model) as hub:
         run, launch = _stopped(laboratory, hub)
-        _stop_worker(run)
-        launch.send_signal(signal.SIGINT)
-        run.wait(lambda: run.events("phase")[-1]["phase"] == "stopping")
+        _freeze_worker(run)
+        interrupt(run, launch)
         launch.send_signal(signal.SIGINT)
         _said(launch, 130)
 
@@ -86,22 +92,13 @@ def stop_twice(laboratory: Laboratory, _: random.Random) -> None:
     run.check_equal()
 
 
-def _stop_worker(run: Run) -> None:
-    """Freeze it: a first request must not have ended it before the second one comes."""
-    from launcher.runs.state import read_state
-
-    state = read_state(run.folder)
-    assert state is not None
-    assert state.worker_pid is not None
-    os.kill(state.worker_pid, signal.SIGSTOP)
-
-
 @kind("the model's branch on the Hub moves on between two attempts", f"changes nothing: {EQUAL}")
 def moved_on(laboratory: Laboratory, draw: random.Random) -> None:
     with ModelHub.serving(laboratory.model) as hub:
-        run, launch = _launched(laboratory, hub)
-        wait_for_step(run, draw.randint(1, STEPS - 2), launch)
-        launch.send_signal(signal.SIGTERM)
+        run, launch = _launched(laboratory, hub, **holding(draw.randint(1, STEPS - 2)))
+        wait_for_hold(run, launch)
+        interrupt(run, launch, signal.SIGTERM)
+        going_on(run.folder.path).touch()
         _said(launch, 75)
         hub.commit = "f" * len(COMMIT)
 
@@ -110,3 +107,11 @@ def moved_on(laboratory: Laboratory, draw: random.Random) -> None:
 
     assert asked == ["main"]
     run.check_equal()
+
+
+def _freeze_worker(run: Run) -> None:
+    """A first request must not have ended it before the second one comes."""
+    state = read_state(run.folder)
+    assert state is not None
+    assert state.worker_pid is not None
+    os.kill(state.worker_pid, signal.SIGSTOP)

@@ -147,6 +147,32 @@ def _at_phase(fault: Fault, run: Path) -> None:
     EventLog.append = told  # type: ignore[method-assign]
 
 
+def _hold(fault: Fault, run: Path) -> None:
+    """The worker waits behind a step until it is told to go on."""
+    from launcher.runs.events import EventLog
+
+    real = EventLog.append
+
+    def told(log: EventLog, event_type: str, /, **fields: Any) -> None:
+        real(log, event_type, **fields)
+        if event_type == "step" and fields["step"] == fault["step"] and not _marker(run).exists():
+            _happens(run)
+            while not going_on(run).exists():
+                time.sleep(0.01)
+
+    EventLog.append = told  # type: ignore[method-assign]
+
+
+def going_on(run: Path) -> Path:
+    """The file whose being there ends a `hold`."""
+    return run.with_name(f"{run.name}.go")
+
+
+def held(run: Path) -> bool:
+    """Whether a worker waits, or has waited, at its `hold`."""
+    return _marker(run).exists()
+
+
 def _fill(fault: Fault, run: Path) -> None:
     """The disk of the run is filled up, but for `leave` bytes, when an event is written."""
     from launcher.runs.events import EventLog
@@ -249,6 +275,7 @@ _KINDS: dict[str, Callable[[Fault, Path], None]] = {
     "nan": _nan,
     "raise": _raise,
     "hang": _hang,
+    "hold": _hold,
     "call": _at_call,
     "signal": _at_phase,
     "clock": _clock,

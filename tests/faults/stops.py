@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 import signal
+from dataclasses import replace
 
+from planner.optional_sections import EvaluationSection
+from planner.plan_file import plan_file_text
 from tests.faults.kills import EQUAL, any_run
 from tests.faults.kinds import kind
 from tests.faults.laboratory import Laboratory
@@ -40,6 +43,32 @@ def _stop_in(phase: str) -> None:
 
 for _phase in PHASES:
     _stop_in(_phase)
+
+
+@kind("SIGTERM while comparing with the base", f"exit 75; after tlplan resume {EQUAL}")
+def stop_comparing(laboratory: Laboratory, draw: random.Random) -> None:
+    run = any_run(laboratory, draw)
+    compared = EvaluationSection(answer_rows=2, answer_tokens=2)
+    run.folder.plan.write_text(plan_file_text(replace(run.plan, evaluation=compared), {}))
+    fault = {"phase": "comparing", "nth": draw.randint(1, 2), "to": "supervisor"}
+    run.start({"kind": "signal", "signals": [signal.SIGTERM], **fault})
+
+    assert run.ended().exit_code == 75, run.story()
+
+    run.finish()
+    run.check_equal()
+
+
+@kind("SIGTERM in the rehearsal", f"exit 75; after tlplan resume {EQUAL}")
+def stop_rehearsing(laboratory: Laboratory, draw: random.Random) -> None:
+    run = any_run(laboratory, draw)
+    fault = {"phase": "rehearsing", "to": "supervisor", "signals": [signal.SIGTERM]}
+    run.start({"kind": "signal", **fault}, rehearse="yes")
+
+    assert run.ended().exit_code == 75, run.story()
+
+    run.finish()
+    run.check_equal()
 
 
 @kind("SIGTERM at any moment", f"exit 75, or done before; after tlplan resume {EQUAL}")
