@@ -30,12 +30,14 @@ def main() -> None:
     budget = budget_of_card(card)
     model = resolve_model("llama-3.1-8b")
     data = assumed_data(512, None)
-    every = list(structures(model.shape, Asked(), budget, data))
+    lengths = tuple(40 + (number * 7919) % 470 for number in range(2000))
+    unequal = data._replace(rows=len(lengths), longest_tokens=512, lengths=lengths)
     assert budget.free_bytes is not None
     free_bytes = budget.free_bytes
+    every = _timed("settings", lambda: list(structures(model.shape, Asked(), budget, unequal)))
     found = _timed(
         "time of every configuration",
-        lambda: explore(model.shape, every, card, free_bytes, data.lengths, 16),
+        lambda: explore(model.shape, every, card, free_bytes, lengths, 16),
     )
     print(f"  {len(found.configurations)} configurations")
     _timed("the fastest that fits", lambda: best(found, runnable=True))

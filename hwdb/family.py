@@ -163,6 +163,9 @@ class Family(NamedTuple):
     """Whether scores are written out whatever attention is asked for."""
     softcaps_attention: bool = False
     """Whether attention scores pass a tanh in eager attention."""
+    packs: bool = False
+    """Whether rows packed behind each other do not see each other in Transformers, by their
+    positions alone."""
     dropout_keys: Mapping[str, str] = _NOTHING
     """"attention", "residual" or "embedding" -> config key of its dropout."""
     logit_softcap: bool = False

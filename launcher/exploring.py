@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import hwdb
 from launcher.errors import UsageError
 from launcher.prices import prices_from
+from planner.advice.rows import rows_held
 from planner.advice.settings import EFFECTIVE_ROWS
 from planner.plan import MethodAnswer, Plan
-from planner.request import Method
+from planner.request import Method, TrainingRequest
 from planner.search.answers import best, smallest_change
-from planner.search.explore import SETTINGS, Configuration, Explored, explore
+from planner.search.explore import BATCHING_WORDS, SETTINGS, Configuration, Explored, explore
 from planner.search.space import structures
 from planner.settle import settle
 
@@ -47,12 +48,15 @@ def rent_of(plan: Plan) -> Rent | None:
     if not offered:
         return None
     price, offer = min(offered, key=lambda one: one[0])
-    rows = answer.request.micro_batch * answer.request.accumulation
-    return Rent(settle(plan, folder="-").steps * rows, offer, price)
+    request = answer.request
+    rows = request.micro_batch * request.accumulation * rows_held(request, answer.lengths)
+    return Rent(round(settle(plan, folder="-").steps * rows), offer, price)
 
 
 def explored_plan(plan: Plan) -> tuple[Explored, Configuration | None]:
-    """Everything that could be run instead, and the best of what a launch runs, if any fits.
+    """Everything that could be run instead, and the plan's own step among it.
+
+    The best of what a launch runs where the plan has none, None where nothing fits.
 
     Raises UsageError where the card's speed or memory is unknown.
     """
@@ -64,6 +68,7 @@ def explored_plan(plan: Plan) -> tuple[Explored, Configuration | None]:
         )
     shape, data = plan.model.shape, plan.data
     rows = (plan.asked.micro_batch or 1) * (plan.asked.accumulation or EFFECTIVE_ROWS)
+    chosen = plan.chosen
     found = explore(
         shape,
         list(structures(shape, plan.asked, budget, data)),
@@ -74,8 +79,17 @@ def explored_plan(plan: Plan) -> tuple[Explored, Configuration | None]:
     )
     if not found.configurations:
         raise UsageError(f"the speed of {budget.name} is unknown, so nothing can be compared")
-    method = plan.chosen.method if plan.chosen is not None else None
-    return found, best(found, runnable=True, method=method)
+    if chosen is None:
+        return found, best(found, runnable=True)
+    planned = next((one for one in found.configurations if _is(one, chosen.request)), None)
+    if planned is not None and not found.fits(planned):
+        planned = None
+    return found, planned or best(found, runnable=True, method=chosen.method)
+
+
+def _is(one: Configuration, request: TrainingRequest) -> bool:
+    """Whether a configuration is this very step."""
+    return one.runnable and one.request == request
 
 
 def change_that_fits(plan: Plan, answer: MethodAnswer) -> dict[str, str] | None:
@@ -98,7 +112,7 @@ def _change(plan: Plan, answer: MethodAnswer, method: Method | None) -> dict[str
     budget, request = plan.budget, answer.request
     if budget is None or budget.card_id is None or budget.free_bytes is None:
         return None
-    free = dict.fromkeys(("weights", "checkpointing", "loss", "attention", "optimizer", "packing"))
+    free = dict.fromkeys(("weights", "checkpointing", "loss", "attention", "optimizer"))
     asked = replace(plan.asked, method=method, **free)
     found = explore(
         answer.shape,
@@ -111,10 +125,13 @@ def _change(plan: Plan, answer: MethodAnswer, method: Method | None) -> dict[str
     wanted = (
         *(request.method, request.weights, request.checkpointing, request.loss),
         *(request.attention, request.optimizer, str(request.micro_batch)),
-        *("yes" if plan.asked.packing else "no", "no"),
+        *(BATCHING_WORDS[request.batching], "no", str(request.sequence_tokens), "none"),
     )
     change = smallest_change(found, wanted, runnable=True)
     if change is None:
         return None
     settings = zip(SETTINGS, change.words, wanted, strict=True)
-    return {name: value for name, value, before in settings if value != before}
+    changed = {name: value for name, value, before in settings if value != before}
+    if changed.pop("batching", None) is not None:
+        changed["packing"] = "yes" if change.batching == "packed" else "no"
+    return changed

@@ -56,6 +56,7 @@ def plan_and_hardware(
     hardware = hardware_for(arguments.gpu, host_without_gpu=host_without_gpu)
     model = resolve_model(arguments.model)
     task_for(model, asked.task)
+    _refuse_leaking_rows(model, asked)
     data = None
     if arguments.data is not None:
         data = data_facts(arguments.data, model, task=asked.task, held_out=arguments.held_out)
@@ -186,6 +187,14 @@ def _refuse_idle_options(arguments: argparse.Namespace) -> None:
     if (weights in QUANTIZED_WEIGHTS) != (method == "qlora"):
         fitting = "qlora" if weights in QUANTIZED_WEIGHTS else "full or lora"
         raise UsageError(f"--weights {weights} goes with --method {fitting}, not {method}")
+
+
+def _refuse_leaking_rows(model: PlannedModel, asked: Asked) -> None:
+    if asked.packing and not (model.shape.family.packs and model.shape.recognized):
+        raise UsageError(
+            f"--packing yes: packed rows of a {model.shape.model_type} model could see each other",
+            "leave it out: rows of like length are put side by side where that saves time",
+        )
 
 
 def task_for(model: PlannedModel, asked: str | None = None) -> str:

@@ -11,10 +11,11 @@ from launcher.memory_holders import memory_holders
 from launcher.model_files import require_model
 from launcher.models import resolve_model
 from launcher.runs.versions import QUANTIZING, needs_quantizing
-from launcher.training.arguments import refuse_what_is_not_there
+from launcher.training.arguments import refuse_leaking_rows, refuse_what_is_not_there
 from planner.budget import Budget
 from planner.memory.estimate import estimate_memory
 from planner.run_plan import RunPlan
+from planner.shape import ModelShape
 from planner.units import gib_text
 
 INSTALL_HINT = "pip install 'tlplan[train]'"
@@ -34,10 +35,12 @@ def check_launch(run_plan: RunPlan, *, force: bool) -> int:
     refuse_what_is_not_there(run_plan)
     _require_attention(run_plan)
     require_model(run_plan.model, reads_text=run_plan.training.task != "image-classification")
+    shape = _shape_of(run_plan)
+    refuse_leaking_rows(run_plan, shape.model_type)
     budget = _require_device(run_plan)
     if not force:
         _require_memory(run_plan, budget)
-    return needed_disk_bytes(run_plan)
+    return needed_disk_bytes(run_plan, shape)
 
 
 def require_packages(run_plan: RunPlan) -> None:
@@ -109,10 +112,14 @@ def _require_memory(run_plan: RunPlan, budget: Budget | None) -> None:
         )
 
 
-def needed_disk_bytes(run_plan: RunPlan) -> int:
+def _shape_of(run_plan: RunPlan) -> ModelShape:
+    model = run_plan.model
+    return resolve_model(model.folder or model.hub_id or model.name).shape
+
+
+def needed_disk_bytes(run_plan: RunPlan, shape: ModelShape) -> int:
     """Bytes of the checkpoints that are kept, one that is being written, and the result."""
-    name = run_plan.model.folder or run_plan.model.hub_id or run_plan.model.name
-    memory = estimate_memory(resolve_model(name).shape, run_plan.request())
+    memory = estimate_memory(shape, run_plan.request())
     width = 2 if run_plan.method.weights in ("bf16", "fp16") else 4
     weights = memory.trained_parameters * width
     written = (run_plan.training.keep_checkpoints + 1) * _STATES_OF_A_CHECKPOINT * weights

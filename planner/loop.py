@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 from planner.advice.learning import head_learning_rate
+from planner.advice.rows import rows_held
 from planner.advice.settings import (
     ASKED,
     FEWEST_ROWS_TO_HOLD_OUT,
@@ -14,7 +15,7 @@ from planner.advice.settings import (
     learning_rate_choice,
     sequence_choice,
 )
-from planner.advice.unequal import packing_reason
+from planner.advice.unequal import grouping_reason, packing_reason
 from planner.expected import Pace
 from planner.optional_sections import EvaluationSection
 from planner.plan import MethodAnswer, Plan
@@ -46,7 +47,7 @@ class Loop:
         self.lengths = plan.data.lengths
         self.sequence = sequence_choice(plan.asked, plan.data, plan.model.shape)
         self.micro, self.accumulation = _batch(plan, answer)
-        self.epochs = epochs_choice(plan.asked, rows, self.micro.value * self.accumulation.value)
+        self.epochs = epochs_choice(plan.asked, rows, round(self._rows_a_step()))
         self.learning_rate = learning_rate_choice(
             plan.asked, answer.method, plan.model.shape.parameters
         )
@@ -70,8 +71,8 @@ class Loop:
         request = self.answer.request
         if request.task != "causal-lm":
             return "each row has a label of its own"
-        packing = bool(self.asked.packing)
-        return packing_reason(self.answer.shape, request, self.lengths, packing=packing)
+        because = self.answer.reasons.get("batching")
+        return packing_reason(self.answer.shape, request, self.lengths, because)
 
     def _warmup(self) -> Choice:
         if self.steps < _LEAST_STEPS_FOR_WARMUP:
@@ -83,8 +84,10 @@ class Loop:
         steps: int = max(1, ceil(trained / self._rows_a_step() * self.epochs.value))
         return steps if self.asked.max_steps is None else min(steps, self.asked.max_steps)
 
-    def _rows_a_step(self) -> int:
-        return self.answer.request.micro_batch * self.answer.request.accumulation
+    def _rows_a_step(self) -> float:
+        request = self.answer.request
+        held = rows_held(request, self.lengths)
+        return request.micro_batch * request.accumulation * held
 
     def _checkpoint_every(self) -> Choice:
         wanted = max(1, min(_CHECKPOINTS_A_RUN, self.steps // _LEAST_STEPS_BETWEEN_CHECKPOINTS))
@@ -152,7 +155,7 @@ class Loop:
             checkpointing=request.checkpointing,
             attention=request.attention,
             loss=request.loss,
-            packing=bool(self.asked.packing),
+            packing=request.batching == "packed",
             checkpoint_every_steps=self.checkpoint_every.value,
             evaluate_every_steps=self.evaluate_every.value,
             keep_checkpoints=2,
@@ -160,6 +163,7 @@ class Loop:
             trainable_layers=request.trainable_layers,
             head_learning_rate=self.head_rate.value,
             stop_after_evaluations=self.stop_after.value,
+            group_by_length=request.batching == "grouped",
             keep_best=self.evaluate_every.value > 0,
         )
 
@@ -176,6 +180,7 @@ class Loop:
             "training.checkpoint_every_steps": self.checkpoint_every.reason,
             "training.evaluate_every_steps": self.evaluate_every.reason,
             "training.packing": self._packing_reason(),
+            "training.group_by_length": grouping_reason(self.answer.request, self.lengths),
             "training.keep_checkpoints": "the newest and one to fall back on",
             "training.warmup_fraction": self.warmup.reason,
             "training.schedule": "down to zero at the end",
@@ -218,9 +223,10 @@ def _batch(plan: Plan, answer: MethodAnswer) -> tuple[Choice, Choice]:
     """Rows at once and micro-batches a step, with their reasons."""
     micro, accumulation = batch_choices(plan.asked, plan.model.shape)
     because, request = answer.reasons, answer.request
-    if "micro_batch" not in because:
-        return micro, accumulation
+    together = accumulation.reason
+    if request.batching == "packed" and plan.asked.accumulation is None:
+        together = f"about {micro.value * accumulation.value} rows a step, at no memory"
     return (
-        Choice(value=request.micro_batch, reason=because["micro_batch"]),
-        Choice(value=request.accumulation, reason=because["accumulation"]),
+        Choice(value=request.micro_batch, reason=because.get("micro_batch", micro.reason)),
+        Choice(value=request.accumulation, reason=because.get("accumulation", together)),
     )

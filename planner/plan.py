@@ -11,6 +11,7 @@ from hwdb.find import find_card
 from planner.advice.fastest import fastest
 from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
 from planner.advice.method import Recommendation, recommend
+from planner.advice.rows import with_lengths
 from planner.advice.settings import (
     FEWEST_ROWS_TO_HOLD_OUT,
     TASK_OF_LAYOUT,
@@ -68,7 +69,8 @@ class MethodAnswer:
     def time(self) -> TimeEstimate | None:
         """Time of a step; None where the card or its speed is unknown."""
         card = None if self.card_id is None else find_card(self.card_id)
-        return estimate_time(self.shape, replace(self.request, lengths=self.lengths or None), card)
+        known = replace(self.request, lengths=self.lengths or None)
+        return estimate_time(self.shape, known, card)
 
     @cached_property
     def largest_sequence_tokens(self) -> int | None:
@@ -182,13 +184,18 @@ def _with_chosen_sped_up(
         return answers
     card = find_card(budget.card_id)
     return tuple(
-        _sped_up(answer, card, budget, data, estimate) if answer.method == method else answer
+        _sped_up(answer, card, budget, asked, data, estimate) if answer.method == method else answer
         for answer in answers
     )
 
 
 def _sped_up(
-    answer: MethodAnswer, card: Card, budget: Budget, data: DataFacts, estimate: Estimate
+    answer: MethodAnswer,
+    card: Card,
+    budget: Budget,
+    asked: Asked,
+    data: DataFacts,
+    estimate: Estimate,
 ) -> MethodAnswer:
     """The answer at its fastest step, unless a better estimate than the formula's denies it."""
     faster = fastest(
@@ -197,6 +204,7 @@ def _sped_up(
         card=card,
         free_bytes=budget.free_bytes,
         lengths=data.lengths or None,
+        packing=asked.packing,
     )
     if faster is None:
         return answer
@@ -213,7 +221,7 @@ def _answer(
     estimate: Estimate,
     lengths: tuple[int, ...],
 ) -> MethodAnswer:
-    memory = estimate(shape, request)
+    memory = estimate(shape, with_lengths(request, lengths))
     capacity = None if budget is None else budget.free_bytes
     return MethodAnswer(
         method=request.method,

@@ -6,7 +6,7 @@ describe a step in the same language.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any, Literal, get_args
 
@@ -25,12 +25,16 @@ Autocast = Literal["bf16", "fp16"]
 Optimizer = Literal[
     "adamw", "adamw-fused", "adamw-8bit", "paged-adamw", "paged-adamw-8bit", "adafactor", "sgd"
 ]
+_OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
 Checkpointing = Literal["none", "full", "offloaded"]
 Attention = Literal["sdpa", "flash2", "eager"]
 Loss = Literal["torch", "chunked", "liger", "triton"]
 Stack = Literal["transformers", "torchtune", "litgpt", "unsloth"]
 Sharding = Literal["none", "ddp", "fsdp", "zero2", "zero3"]
 Allocator = Literal["expandable", "classic"]
+Batching = Literal["random", "grouped", "packed"]
+"""How rows are put together: drawn at random or by like length and filled up to the longest, or
+several of them behind each other in one row, kept apart by a mask."""
 Device = Literal["cuda", "cpu"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -75,7 +79,7 @@ def at_least(field_name: str, value: float, least: float) -> None:
 
 def check_optimizer(field_name: str, value: str) -> None:
     """Raise RequestError unless `value` is a known optimizer, in backward or not."""
-    one_of(field_name, value.removesuffix(IN_BACKWARD), get_args(Optimizer))
+    one_of(field_name, value.removesuffix(IN_BACKWARD), _OPTIMIZERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +142,7 @@ class TrainingRequest:
     """Without lengths: rows are known to be unequal, `sequence_tokens` being only their cap."""
     padded: bool = False
     """A batch of unequal rows carries a mask, which takes attention off its cheap path."""
+    batching: Batching = "random"
     checkpointing: Checkpointing = "full"
     attention: Attention = "sdpa"
     loss: Loss = "chunked"
@@ -153,10 +158,7 @@ class TrainingRequest:
     device: Device = "cuda"
 
     def __post_init__(self) -> None:
-        for field_name, words in _WORDS.items():
-            one_of(field_name, getattr(self, field_name), words)
-        for field_name in ("micro_batch", "sequence_tokens", "accumulation", "gpus"):
-            at_least(field_name, getattr(self, field_name), 1)
+        self._check_fields()
         check_optimizer("optimizer", self.optimizer)
         if self.trainable_layers is not None:
             at_least("trainable_layers", self.trainable_layers, 0)
@@ -188,6 +190,15 @@ class TrainingRequest:
             object.__setattr__(made, name, value)
         return made
 
+    def _check_fields(self) -> None:
+        """Each by itself. A search makes thousands of requests: right ones must be quick."""
+        for field_name, words in _WORDS.items():
+            if getattr(self, field_name) not in words:
+                one_of(field_name, getattr(self, field_name), words)
+        for field_name in ("micro_batch", "sequence_tokens", "accumulation", "gpus"):
+            if getattr(self, field_name) < 1:
+                at_least(field_name, getattr(self, field_name), 1)
+
     @property
     def optimizer_name(self) -> str:
         """The optimizer without its in-backward suffix."""
@@ -217,6 +228,25 @@ class TrainingRequest:
         return version is not None and version < (5, 0)
 
     @property
+    def masked(self) -> bool:
+        """Whether torch's kernel gets a mask beside the causal one, and so computes every score."""
+        return self.attention == "sdpa" and (self.padded or self.batching == "packed")
+
+    @property
+    def as_computed(self) -> TrainingRequest:
+        """The step as the model sees it: packed rows of a micro-batch become a single row."""
+        if self.batching != "packed":
+            return self
+        return replace(
+            self,
+            batching="random",
+            micro_batch=1,
+            sequence_tokens=self.tokens,
+            lengths=None,
+            padded=self.attention == "sdpa",
+        )
+
+    @property
     def tokens(self) -> int:
         """Tokens of one micro-batch, padding included."""
         return self.micro_batch * self.sequence_tokens
@@ -239,5 +269,6 @@ _WORDS: dict[str, tuple[object, ...]] = {
     "stack": get_args(Stack),
     "sharding": get_args(Sharding),
     "allocator": get_args(Allocator),
+    "batching": get_args(Batching),
     "device": get_args(Device),
 }

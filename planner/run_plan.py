@@ -12,6 +12,7 @@ from planner.request import (
     AdapterSettings,
     Attention,
     Autocast,
+    Batching,
     Checkpointing,
     Device,
     LoraKind,
@@ -131,6 +132,8 @@ class TrainingSection:
     """Of a new classification head; None takes `learning_rate`."""
     stop_after_evaluations: int = 0
     """Evaluations in a row without a better one after which training ends early; 0 never does."""
+    group_by_length: bool = False
+    """Whether the rows of a micro-batch are of like length, in a random order of micro-batches."""
     keep_best: bool = False
     """Whether the result is the best checkpoint by held-out rows, not the last."""
 
@@ -149,6 +152,13 @@ class TrainingSection:
             above("training.head_learning_rate", self.head_learning_rate, 0)
         self._check_choice_of_best()
         check_optimizer("training.optimizer", self.optimizer)
+
+    @property
+    def batching(self) -> Batching:
+        """How rows are put together."""
+        if self.packing:
+            return "packed"
+        return "grouped" if self.group_by_length else "random"
 
     def _check_choice_of_best(self) -> None:
         """What is evaluated must be a checkpoint, or the best one could not be gone back to."""
@@ -238,6 +248,7 @@ class RunPlan:
             loss=self.training.loss,
             device=self.hardware.device,
             padded=self.training.micro_batch_rows > 1 and not self.training.packing,
+            batching=self.training.batching,
         )
 
     def adapter(self) -> AdapterSettings | None:

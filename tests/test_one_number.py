@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
+from launcher.models import resolve_model
+from launcher.planning import data_facts
 from planner.plan_file import read_plan_file
 from tests.fake_nvml import machines
 from tests.models import smollm2
 
 __all__ = ["smollm2"]
 
-_ROW = {"prompt": "Where is the router?", "completion": "Under the desk."}
+_ROW = {"prompt": "Where is the router?", "completion": "Under the desk. " * 150}
+"""Longer than the rows asked for, so each is cut to exactly that length."""
 
 _JOBS = {
     "lora": ("--method", "lora", "--rank", "8"),
@@ -76,3 +79,31 @@ def test_check_plan_estimate_and_launch_name_the_same_bytes(
     assert told == tuple(plan[key] for key in planned)
     assert told == tuple(getattr(launch, key) for key in planned)
     assert estimate["allocated_bytes"]["expected"] == launch.predicted_allocated_bytes
+
+
+def test_rows_of_unequal_lengths_are_the_same_job_everywhere(
+    tmp_path: Path, smollm2: Path, fake_driver: Callable[[str], Mapping[str, str]]
+) -> None:
+    """What `tlplan estimate` says of a list of lengths the plan says of the file they stand in."""
+    here = {**fake_driver(machines.RTX_4090_DESKTOP), "PYTHONPATH": str(Path(__file__).parents[1])}
+    data = tmp_path / "train.jsonl"
+    rows = [{**_ROW, "completion": "Under the desk. " * (1 + 5 * number)} for number in range(20)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ("--model", str(smollm2), "--method", "lora", "--batch", "4", "--data", str(data))
+    plan = json.loads(_run(here, "plan", *options, "--json"))["plan"]
+    model = resolve_model(str(smollm2))
+    case = {
+        "model": str(smollm2),
+        "method": "lora",
+        "micro_batch": 4,
+        "accumulation": plan["training"]["accumulation_steps"],
+        "sequence_tokens": plan["training"]["sequence_tokens"],
+        "lengths": data_facts(str(data), model).lengths,
+    }
+    estimate = json.loads(_run(here, "estimate", "-", stdin=json.dumps(case)))["memory"]
+
+    device = estimate["device_bytes"]
+    planned = ("predicted_peak_bytes", "predicted_low_bytes", "predicted_high_bytes")
+    assert [device[end] for end in ("expected", "low", "high")] == [
+        plan["hardware"][key] for key in planned
+    ]

@@ -15,10 +15,14 @@ from planner.units import GIB, gib_text
 def explain_text(explored: Explored, chosen: Configuration, rent: Rent | None) -> str:
     """Everything in 80 columns."""
     count = f"{len(explored.configurations):,}".replace(",", " ")
-    head = f"Chosen out of {count} configurations, the fastest that fits and that a launch runs"
+    head = (
+        f"The plan's step, out of {count} configurations: with the usual weights, loss and\n"
+        "optimizer the fastest that a launch runs and that leaves 8 % of the memory free"
+    )
     parts = [
         f"{head}\n  {_sentence(chosen)}\n",
-        f"{_front_title(rent)}\n\n{_front(explored, chosen, rent)}",
+        f"{_front_title(rent)}\n\n{_front(front(explored, runnable=True), chosen, rent)}",
+        f"The same with what no plain launch runs\n\n{_front(front(explored), chosen, rent)}",
         f"What each change would cost, all else as chosen\n\n{_toggles(toggles(explored, chosen))}",
         f"Why the others lost\n\n{_rejected(rejected(explored, chosen))}",
     ]
@@ -40,6 +44,9 @@ def explain_document(
         "smallest_change": smallest_change,
         "price": None if rent is None else _price(rent),
         "front": [_document(one, needed, rent) for one, needed in front(explored)],
+        "front_of_launches": [
+            _document(one, needed, rent) for one, needed in front(explored, runnable=True)
+        ],
         "toggles": [] if chosen is None else [one._asdict() for one in toggles(explored, chosen)],
         "rejected": [] if chosen is None else [one._asdict() for one in rejected(explored, chosen)],
     }
@@ -72,7 +79,7 @@ def _sentence(one: Configuration) -> str:
     return (
         f"{words['method']}, {words['weights']}, checkpoints {words['checkpointing']}, "
         f"loss {words['loss']}, {words['attention']}, {words['optimizer']}, "
-        f"{words['micro_batch']} x {one.accumulation} rows"
+        f"{words['micro_batch']} x {one.accumulation} {words['batching']} rows"
     )
 
 
@@ -88,14 +95,14 @@ def _front_title(rent: Rent | None) -> str:
     )
 
 
-def _front(explored: Explored, chosen: Configuration, rent: Rent | None) -> str:
-    rows = [("Time", "$", "GiB", "Method", "Checkpoints", "Loss", "Rows", "Needs")]
-    for one, needed in front(explored):
+def _front(found: list[tuple[Configuration, int]], chosen: Configuration, rent: Rent | None) -> str:
+    rows = [("Time", "$", "GiB", "Method", "Checkpoints", "Loss", "Rows", "With")]
+    for one, needed in found:
         words = dict(zip(SETTINGS, one.words, strict=True))
         rows.append(
             (
                 _percent(one.seconds_per_row / chosen.seconds_per_row - 1),
-                "-" if rent is None else f"{rent.usd(one):.2f}",
+                "-" if rent is None else _dollars(rent.usd(one)),
                 gib_text(needed),
                 f"{words['method']} {words['weights']}",
                 words["checkpointing"],
@@ -107,13 +114,17 @@ def _front(explored: Explored, chosen: Configuration, rent: Rent | None) -> str:
     return aligned(rows, right=(0, 1, 2, 6))
 
 
+def _dollars(usd: float) -> str:
+    return f"{usd:.2f}" if usd >= 1 else f"{usd:.2g}"
+
+
 def _extras(words: dict[str, str]) -> str:
     """What a plain launch lacks for it."""
     found = []
     if words["attention"] == "flash2":
         found.append("flash2")
-    if words["packing"] == "yes":
-        found.append("pack")
+    if words["batching"] != "padded":
+        found.append(words["batching"])
     if words["compile"] == "yes":
         found.append("compile")
     return " ".join(found) or "-"

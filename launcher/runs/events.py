@@ -21,8 +21,9 @@ The types and the fields beside `at`, `seconds` and `type`:
     evaluation   step, loss, when ("before", "during" or "after")
     answer       when ("before" or "after"), prompt, answer, expected
     warning      message
-    rehearsal    message, peak_bytes, allocated_bytes, step_seconds, evaluation_seconds,
-                 checkpoint_seconds, checkpoint_bytes: what one step showed before all of them
+    rehearsal    message, peak_bytes, allocated_bytes, step_seconds (of the longest rows),
+                 usual_step_seconds and its _low and _high, evaluation_seconds,
+                 checkpoint_seconds, checkpoint_bytes, pauses_seconds: what a few steps showed
     setback      code, reason, hints: how a worker ended early; the supervisor then recovers
                  or fails
     recovery     message, replanned (whether the plan was changed)

@@ -11,26 +11,26 @@ from planner.units import gib_text
 _ABOVE = 1.05
 _BELOW = 0.97
 """A rehearsal has seen the longest rows; fragmentation may add a little, shorter rows take less."""
-_TIME_SPREAD = 1.3
-"""One step behind a warm-up tells the others within about that factor."""
+_PAUSES_SPREAD = 1.3
+"""One evaluation and one save tell the others within about that factor."""
 _TIGHT = 0.97
 """Share of the free memory above which little may come in between."""
 
 
 def with_what_was_seen(plan: RunPlan, seen: Event, peak_bytes: int | None) -> RunPlan:
     """The plan with memory and time as measured in place of what was computed."""
-    step_seconds = float(seen["step_seconds"] * seen["usual_share"])
-    run_seconds = step_seconds * seen["planned_steps"]
+    steps, pauses = seen["planned_steps"], seen["pauses_seconds"]
+    usual, low, high = (float(seen[f"usual_step_seconds{end}"]) for end in ("", "_low", "_high"))
     plan = replace(
         plan,
         expected=replace(
             plan.expected,
-            step_seconds=round(step_seconds, 4),
-            step_seconds_low=round(step_seconds / _TIME_SPREAD, 4),
-            step_seconds_high=round(step_seconds * _TIME_SPREAD, 4),
-            run_seconds=round(run_seconds, 1),
-            run_seconds_low=round(run_seconds / _TIME_SPREAD, 1),
-            run_seconds_high=round(run_seconds * _TIME_SPREAD, 1),
+            step_seconds=usual,
+            step_seconds_low=low,
+            step_seconds_high=high,
+            run_seconds=round(usual * steps + pauses, 1),
+            run_seconds_low=round(low * steps + pauses / _PAUSES_SPREAD, 1),
+            run_seconds_high=round(high * steps + pauses * _PAUSES_SPREAD, 1),
             checkpoint_bytes=seen["checkpoint_bytes"],
             uncorrected_peak_bytes=None,
             uncorrected_allocated_bytes=None,
@@ -71,8 +71,8 @@ def verdict(before: RunPlan, seen: Event, peak_bytes: int | None) -> str:
 
 
 def training_seconds(seen: Event) -> float:
-    """Seconds of all steps, from that of the worst batch and what a usual one is of it."""
-    return float(seen["step_seconds"] * seen["usual_share"] * seen["planned_steps"])
+    """Seconds of all steps."""
+    return float(seen["usual_step_seconds"] * seen["planned_steps"])
 
 
 def _rough(seconds: float) -> str:

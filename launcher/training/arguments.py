@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hwdb
 from launcher.errors import UsageError
 from planner.request import IN_BACKWARD
 from planner.run_plan import RunPlan, TrainingSection
@@ -43,10 +44,25 @@ def refuse_what_is_not_there(plan: RunPlan) -> None:
             "own",
             "set packing: false",
         )
+    if training.packing and training.group_by_length:
+        raise UsageError(
+            "training.packing cannot go with group_by_length: packed rows have no padding",
+            "set one of them to false",
+        )
     if training.packing and training.attention == "eager":
         raise UsageError(
             "training.packing cannot go with attention eager: packed rows could see each other",
             "set attention: sdpa, or packing: false",
+        )
+
+
+def refuse_leaking_rows(plan: RunPlan, model_type: str) -> None:
+    """Raise UsageError where packed rows of this family could see each other."""
+    family = hwdb.find_family(model_type)
+    if plan.training.packing and (family is None or not family.packs):
+        raise UsageError(
+            f"training.packing: packed rows of a {model_type} model could see each other",
+            "set packing: false; group_by_length: true saves padding too",
         )
 
 

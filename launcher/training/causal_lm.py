@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from launcher.runs.checkpoints import writing_folder
-from launcher.training.arguments import sft_config
+from launcher.training.arguments import refuse_leaking_rows, sft_config
 from launcher.training.context import Context
 from launcher.training.dataset import as_dataset
 from launcher.training.evidence import LanguageEvidence
@@ -31,6 +31,7 @@ def language_model_parts(
 
     events.append("phase", phase="loading weights")
     model = load_model(plan)
+    refuse_leaking_rows(plan, model.config.model_type)
     if plan.training.trainable_layers is not None:
         train_last(model, plan.training.trainable_layers, plan.training.task)
     trainer_class = RunTrainer if plan.training.loss == "chunked" else FullLogitsTrainer
@@ -41,5 +42,7 @@ def language_model_parts(
         processing_class=tokenizer,
         peft_config=lora_config(plan),
     )
+    if plan.training.group_by_length:
+        trainer.grouped_lengths = [len(row.input_ids) for row in rows.train]
     cast_adapters(trainer.model, plan)
     return (trainer, Measurements(trainer, rows, context), LanguageEvidence(trainer, rows, context))

@@ -57,6 +57,8 @@ def classifier_parts(
     )
     trainer.saved_beside = saved_beside
     trainer.head_learning_rate = plan.training.head_learning_rate
+    if plan.training.group_by_length:
+        trainer.grouped_lengths = [row.tokens for row in rows.train]
     cast_adapters(trainer.model, plan)
     measurements = ClassifierMeasurements(trainer, rows, context)
     return trainer, measurements, ClassifierEvidence(trainer, rows, measurements, context)

@@ -1,4 +1,4 @@
-"""A run in small, before hours are spent: worst batch, evaluation, save, resume, export.
+"""A run in small before hours are spent: worst batch, evaluation, save, resume, usual steps.
 
 Everything is written below RUN/.rehearsal and removed at the end. Running out of memory, NaN or a
 full disk end it as they would end the run, only minutes after its start.
@@ -31,12 +31,16 @@ from launcher.training.saving import CheckpointWriter, save_result
 from launcher.training.stopping import StopRequest
 from launcher.training.trainer import SafeSaving
 from planner.run_plan import RunPlan
+from planner.speed.rehearsed import MeasuredStep, RehearsedTime, rehearsed_time
 
 if TYPE_CHECKING:
     from launcher.training.classifier_measuring import ClassifierMeasurements
     from launcher.training.measuring import Measurements
 
 _STEPS = 2
+_WARM_UP_STEPS = 1
+_USUAL_STEPS = 2
+"""Of rows that stand for all, behind the resume and a step that warms up."""
 _PACKED_TOGETHER = 4
 """Of so many of the longest rows there are enough to fill packed batches."""
 
@@ -60,7 +64,8 @@ class _Rehearsal:
         self._steps = _StepSeconds()
         self._seconds: dict[str, float] = {}
         self._planned_steps = 0
-        self._usual_share = 1.0
+        self._usual_tokens = 0.0
+        self._held_out_batches = 0.0
 
     def carry_out(self, events: EventLog) -> None:
         events.append("phase", phase="rehearsing")
@@ -68,24 +73,40 @@ class _Rehearsal:
         checkpoint = list_checkpoints(self._scratch)[0]
         checkpoint_bytes = folder_bytes(checkpoint)
         _give_back_memory()
-        self._resume_and_export(checkpoint)
+        worst_seconds = self._steps.all[-1].seconds
+        usual = self._resume_and_export(checkpoint)
         on_card = self._plan.hardware.device == "cuda"
         events.append(
             "rehearsal",
-            message="two steps, an evaluation, a save, a resume and the export went well",
+            message="steps, an evaluation, a save, a resume and the export went well",
             allocated_bytes=torch.cuda.max_memory_allocated() if on_card else None,
             reserved_bytes=torch.cuda.max_memory_reserved() if on_card else None,
-            step_seconds=round(self._steps.last, 4),
+            step_seconds=round(worst_seconds, 4),
+            usual_step_seconds=round(usual.step.expected, 4),
+            usual_step_seconds_low=round(usual.step.low, 4),
+            usual_step_seconds_high=round(usual.step.high, 4),
+            pauses_seconds=round(self._pauses(), 1),
             evaluation_seconds=round(self._seconds["evaluate"], 4),
             checkpoint_seconds=round(self._seconds["save"], 4),
             export_seconds=round(self._seconds["export"], 4),
             checkpoint_bytes=checkpoint_bytes,
             planned_steps=self._planned_steps,
-            usual_share=round(self._usual_share, 4),
+        )
+
+    def _pauses(self) -> float:
+        """What evaluations, checkpoints and the export of the whole run will take."""
+        training, steps = self._plan.training, self._planned_steps
+        every = training.evaluate_every_steps
+        evaluations = 2 + ((steps - 1) // every if every else 0)
+        checkpoints = ceil(steps / training.checkpoint_every_steps)
+        return (
+            evaluations * self._held_out_batches * self._seconds["evaluate"]
+            + checkpoints * self._seconds["save"]
+            + self._seconds["export"]
         )
 
     def _train_evaluate_and_save(self) -> None:
-        trainer, measurements = self._parts(_STEPS)
+        trainer, measurements = self._parts(_STEPS, self._worst)
         trainer.add_callback(self._steps)
         with self._stop.noticed_by_loop():
             trainer.train()
@@ -94,14 +115,20 @@ class _Rehearsal:
         self._seconds["save"] = time.monotonic() - self._steps.ended
         self._timed("evaluate", lambda: measurements.evaluate("before"))
 
-    def _resume_and_export(self, checkpoint: Path) -> None:
-        trainer, _ = self._parts(_STEPS + 1)
+    def _resume_and_export(self, checkpoint: Path) -> RehearsedTime:
+        steps = _STEPS + _WARM_UP_STEPS + _USUAL_STEPS
+        trainer, _ = self._parts(steps, self._usual)
+        usual = _StepSeconds()
+        trainer.add_callback(usual)
         with self._stop.noticed_by_loop():
             trainer.train(resume_from_checkpoint=str(checkpoint))
         self._stop.check()
         self._timed("export", lambda: save_result(trainer, self._scratch))
+        return rehearsed_time(usual.all[-_USUAL_STEPS:], self._usual_tokens)
 
-    def _parts(self, steps: int) -> tuple[SafeSaving, Measurements | ClassifierMeasurements]:
+    def _parts(
+        self, steps: int, pick: Callable[[Any], Any]
+    ) -> tuple[SafeSaving, Measurements | ClassifierMeasurements]:
         training = replace(
             self._plan.training,
             max_steps=steps,
@@ -120,7 +147,7 @@ class _Rehearsal:
             stop=self._stop,
             pulse=self._pulse,
         )
-        trainer, measurements, _ = parts_of(context, pick=self._worst)
+        trainer, measurements, _ = parts_of(context, pick=pick)
         writer = CheckpointWriter(
             run=self._scratch, plan=plan, events=self._silent, progress=Progress()
         )
@@ -131,15 +158,29 @@ class _Rehearsal:
     def _worst(self, rows: Any) -> Any:
         """The longest rows for every step, and one batch of the longest to measure on."""
         training = self._plan.training
+        worst = _longest(rows.train, self._rows_of(_STEPS))
+        self._planned_steps = _steps_of(self._plan, rows.train)
+        held_out = _longest(rows.held_out, training.micro_batch_rows)
+        if held_out:
+            share = _mean_tokens(rows.held_out) / _mean_tokens(held_out)
+            self._held_out_batches = share * len(rows.held_out) / training.micro_batch_rows
+        return replace(rows, train=worst, held_out=held_out)
+
+    def _usual(self, rows: Any) -> Any:
+        """Rows of all lengths, as often as they come, for the steps behind the resume."""
+        training = self._plan.training
+        count = self._rows_of(_STEPS + _WARM_UP_STEPS + _USUAL_STEPS)
+        usual = _spread(rows.train, count)
+        in_step = training.micro_batch_rows * training.accumulation_steps
+        units = _units(self._plan, rows.train)
+        self._usual_tokens = sum(map(_tokens, rows.train)) * in_step / max(units, 1.0)
+        return replace(rows, train=usual, held_out=rows.held_out[: training.micro_batch_rows])
+
+    def _rows_of(self, steps: int) -> int:
+        training = self._plan.training
         in_step = training.micro_batch_rows * training.accumulation_steps
         # Packing fills each row of a batch with as many as fit.
-        count = in_step * _STEPS * (_PACKED_TOGETHER if training.packing else 1)
-        worst = _longest(rows.train, count)
-        self._planned_steps = _steps_of(self._plan, rows.train)
-        if not training.packing:
-            self._usual_share = _mean_tokens(rows.train) / _mean_tokens(worst)
-        held_out = _longest(rows.held_out, training.micro_batch_rows)
-        return replace(rows, train=worst, held_out=held_out)
+        return in_step * steps * (_PACKED_TOGETHER if training.packing else 1)
 
     def _timed(self, name: str, act: Callable[[], object]) -> None:
         started = time.monotonic()
@@ -148,23 +189,28 @@ class _Rehearsal:
         self._seconds[name] = time.monotonic() - started
 
 
+def _units(plan: RunPlan, rows: Sequence[Any]) -> float:
+    """Rows that the trainer goes through in a pass."""
+    if plan.training.packing:
+        return sum(map(_tokens, rows)) / plan.training.sequence_tokens
+    return float(len(rows))
+
+
 def _steps_of(plan: RunPlan, rows: Sequence[Any]) -> int:
     training = plan.training
-    units = float(len(rows))
-    if training.packing:
-        units = sum(_tokens(row) for row in rows) / training.sequence_tokens
     in_step = training.micro_batch_rows * training.accumulation_steps
-    steps = max(1, ceil(ceil(units / in_step) * training.epochs))
+    steps = max(1, ceil(ceil(_units(plan, rows) / in_step) * training.epochs))
     return steps if training.max_steps is None else min(steps, training.max_steps)
 
 
 class _StepSeconds(TrainerCallback):
-    """How long the last step took: the first one also pays for warming up."""
+    """How long each step took, and how many tokens it had."""
 
     def __init__(self) -> None:
-        self.last = 0.0
+        self.all: list[MeasuredStep] = []
         self.ended = 0.0
         self._started = 0.0
+        self._tokens = 0
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         self._started = time.monotonic()
@@ -173,7 +219,23 @@ class _StepSeconds(TrainerCallback):
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.ended = time.monotonic()
-        self.last = self.ended - self._started
+        self.all.append(MeasuredStep(self.ended - self._started, None))
+
+    def on_log(self, *_: Any, logs: dict[str, float] | None = None, **__: Any) -> None:
+        """Behind a step: the tokens up to there."""
+        if logs is None or "num_tokens" not in logs or not self.all:
+            return
+        tokens = int(logs["num_tokens"])
+        self.all[-1] = self.all[-1]._replace(tokens=tokens - self._tokens)
+        self._tokens = tokens
+
+
+def _spread(rows: Sequence[Any], count: int) -> tuple[Any, ...]:
+    """As many rows, evenly over their lengths."""
+    ordered = sorted(rows, key=_tokens)
+    if len(ordered) <= count:
+        return tuple(ordered)
+    return tuple(ordered[(2 * at + 1) * len(ordered) // (2 * count)] for at in range(count))
 
 
 def _longest(rows: Sequence[Any], count: int) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from launcher.errors import Diverged
 from launcher.runs.checkpoints import newest_bytes
 from launcher.runs.disk import RESERVE_BYTES, require_free
+from launcher.training.grouping import RowsOfLikeLength
 from launcher.training.resuming import fit_to_plan
 
 _OTHER_FILES_BYTES = 4 << 20
@@ -27,6 +29,8 @@ class SafeSaving(Trainer):
     """A PreTrainedModel or a PeftModel around one; transformers allows more, and None."""
     processing_class: Any
     """The tokenizer."""
+    grouped_lengths: Sequence[int] | None = None
+    """Tokens of each training row where those of like length go together; None: as they come."""
 
     @property
     def own_processing(self) -> Any:
@@ -40,6 +44,12 @@ class SafeSaving(Trainer):
         """Save weights and tokenizer. Raises Diverged when a trained weight is not finite."""
         refuse_broken_weights(self.model)
         super().save_model(output_dir, _internal_call)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if self.grouped_lengths is None:
+            return super()._get_train_sampler(train_dataset)  # type: ignore[no-untyped-call,unused-ignore]
+        micro_batch = self.args.per_device_train_batch_size
+        return RowsOfLikeLength(self.grouped_lengths, micro_batch, self.args.seed)
 
     def take_up(self, checkpoint: Path) -> None:
         """Take weights and step count of a checkpoint, without going on training."""

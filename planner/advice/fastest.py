@@ -1,6 +1,7 @@
-"""The fastest batch and checkpointing that fit, at the same rows a step; least memory among equals.
+"""The fastest step that fits, at the same rows a step; least memory among equals.
 
-Only what the launcher runs is chosen from; `planner.search` weighs everything else.
+Batch, checkpointing and how rows are put together are chosen, all of which the launcher runs;
+`planner.search` weighs everything else.
 """
 
 from __future__ import annotations
@@ -9,6 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from planner.advice.rows import (
+    packed_accumulation,
+    packed_rows,
+    rows_held,
+    safe_batchings,
+    with_lengths,
+)
 from planner.memory.once import estimate_once
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -18,10 +26,12 @@ if TYPE_CHECKING:
     from hwdb.card import Card
 
 _MOST_ROWS_AT_ONCE = 16
-_ROOM_LEFT = 0.08
+ROOM_LEFT = 0.08
 """Share of the free memory that stays free: a card that is nearly full is slow before it fails."""
 _NO_SLOWER = 0.03
 """Less memory is taken where it costs no more time than this."""
+_ORDER = ("random", "grouped", "packed")
+"""Of ways that take equally long the plainest is taken."""
 
 
 class Faster(NamedTuple):
@@ -34,6 +44,7 @@ class Faster(NamedTuple):
 class _Tried(NamedTuple):
     request: TrainingRequest
     seconds: float
+    """For a row of the data."""
     needed_bytes: int
 
 
@@ -44,45 +55,65 @@ def fastest(
     card: Card | None,
     free_bytes: int | None,
     lengths: Sequence[int] | None,
+    packing: bool | None = None,
 ) -> Faster | None:
     """The fastest step that fits in place of `least`, the one that needs least memory.
 
+    `packing` is what the user asked for, None for nothing.
     None where nothing is faster, or where the card's speed or memory is unknown.
     """
     if free_bytes is None or estimate_time(shape, least, card) is None:
         return None
-    allowed = round(free_bytes * (1 - _ROOM_LEFT))
-    measured = [
-        _Tried(
-            request,
-            _seconds(shape, request, card, lengths),
-            estimate_once(shape, request).needed.expected_bytes,
-        )
-        for request in _steps(least, unequal=lengths is not None)
-        if request == least or estimate_once(shape, request).needed.high_bytes <= allowed
-    ]
+    allowed = round(free_bytes * (1 - ROOM_LEFT))
+    measured = []
+    for request in _steps(shape, least, lengths or (), packing):
+        needed = estimate_once(shape, with_lengths(request, lengths or ())).needed
+        if request == least or needed.high_bytes <= allowed:
+            seconds = _seconds(shape, request, card, lengths)
+            measured.append(_Tried(request, seconds, needed.expected_bytes))
+    if not measured:
+        return None
     best = min(tried.seconds for tried in measured)
     equals = [tried for tried in measured if tried.seconds <= best * (1 + _NO_SLOWER)]
-    chosen = min(equals, key=lambda tried: (tried.needed_bytes, tried.seconds))
+    chosen = min(
+        equals,
+        key=lambda tried: (
+            _ORDER.index(tried.request.batching),
+            tried.needed_bytes,
+            tried.seconds,
+        ),
+    )
     if chosen.request == least:
         return None
     return Faster(chosen.request, _reasons(least, chosen, measured))
 
 
-def _steps(least: TrainingRequest, *, unequal: bool) -> Iterator[TrainingRequest]:
+def _steps(
+    shape: ModelShape, least: TrainingRequest, lengths: Sequence[int], packing: bool | None
+) -> Iterator[TrainingRequest]:
     """Steps over the same rows, with other batches and with or without checkpoints."""
-    rows = least.micro_batch * least.accumulation
-    for micro in range(1, min(rows, _MOST_ROWS_AT_ONCE) + 1):
-        if rows % micro:
+    rows = round(least.micro_batch * least.accumulation * rows_held(least, lengths))
+    for batching in safe_batchings(shape, least, lengths):
+        if packing is not None and packing != (batching == "packed"):
             continue
-        for checkpointing in ("full", "none"):
-            yield replace(
-                least,
-                micro_batch=micro,
-                accumulation=rows // micro,
-                checkpointing=checkpointing,
-                padded=unequal and micro > 1,
-            )
+        for micro in range(1, min(rows, _MOST_ROWS_AT_ONCE) + 1):
+            if rows % micro or (micro == 1 and batching == "grouped"):
+                continue
+            accumulation: int | None = rows // micro
+            if batching == "packed":
+                held = packed_rows(least, lengths).held
+                accumulation = packed_accumulation(rows, micro, held)
+            if accumulation is None:
+                continue
+            for checkpointing in ("full", "none"):
+                yield replace(
+                    least,
+                    micro_batch=micro,
+                    accumulation=accumulation,
+                    checkpointing=checkpointing,
+                    batching=batching,
+                    padded=bool(lengths) and micro > 1 and batching != "packed",
+                )
 
 
 def _seconds(
@@ -91,7 +122,8 @@ def _seconds(
     known = replace(request, lengths=tuple(lengths)) if lengths else request
     time = estimate_time(shape, known, card)
     assert time is not None
-    return time.step.expected
+    rows = request.micro_batch * request.accumulation * rows_held(request, lengths or ())
+    return time.step.expected / rows
 
 
 def _reasons(least: TrainingRequest, chosen: _Tried, measured: Sequence[_Tried]) -> dict[str, str]:
@@ -101,18 +133,35 @@ def _reasons(least: TrainingRequest, chosen: _Tried, measured: Sequence[_Tried])
     if request.checkpointing != least.checkpointing:
         saved = _saved(chosen, measured, checkpointing=least.checkpointing)
         reasons["checkpointing"] = f"it fits with all activations kept: {saved}"
-    if request.micro_batch != least.micro_batch:
+    if request.batching != least.batching:
+        reasons["batching"] = _saved_by_batching(chosen, measured)
+    if (request.micro_batch, request.accumulation) != (least.micro_batch, least.accumulation):
         saved = _saved(chosen, measured, micro_batch=least.micro_batch)
         reasons["micro_batch"] = f"fastest that fits: {saved} than {least.micro_batch} at once"
-        rows = request.micro_batch * request.accumulation
-        reasons["accumulation"] = f"{rows} rows a step, whatever fits at once"
+        if request.micro_batch == least.micro_batch:
+            reasons["micro_batch"] = "fastest that fits"
+        rows = least.micro_batch * least.accumulation
+        about = "about " if request.batching == "packed" else ""
+        reasons["accumulation"] = f"{about}{rows} rows a step, whatever fits at once"
     return reasons
+
+
+def _saved_by_batching(chosen: _Tried, measured: Sequence[_Tried]) -> str:
+    """Against the fastest step with rows as they come."""
+    plain = min(
+        (tried for tried in measured if tried.request.batching == "random"),
+        key=lambda tried: tried.seconds,
+        default=None,
+    )
+    if plain is None:
+        return "it fits, and rows as they come do not"
+    return f"{round(100 * (1 - chosen.seconds / plain.seconds))} % less time than padded rows"
 
 
 def _saved(chosen: _Tried, measured: Sequence[_Tried], **other: object) -> str:
     for tried in measured:
         kept = all(getattr(tried.request, name) == value for name, value in other.items())
-        names = {"checkpointing", "micro_batch"} - set(other)
+        names = {"checkpointing", "micro_batch", "batching"} - set(other)
         same = all(getattr(tried.request, n) == getattr(chosen.request, n) for n in names)
         if kept and same:
             return f"{round(100 * (1 - chosen.seconds / tried.seconds))} % less time"

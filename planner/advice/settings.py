@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, NamedTuple
 
 from planner.advice.learning import learning_rate, passes
+from planner.advice.rows import packed_accumulation, rows_held
 from planner.budget import Budget
 from planner.request import (
     AdapterSettings,
@@ -53,7 +54,7 @@ class Asked:
     @property
     def pins_the_step(self) -> bool:
         """Whether the user chose how a step is cut up, so that nothing is sped up behind that."""
-        chosen = (self.micro_batch, self.accumulation, self.checkpointing, self.packing)
+        chosen = (self.micro_batch, self.accumulation, self.checkpointing)
         return any(value is not None for value in chosen)
 
     def __post_init__(self) -> None:
@@ -265,7 +266,8 @@ def request_for(
     """
     micro, accumulation = batch_choices(asked, shape)
     weights = weights_choice(asked, method, budget).value
-    return TrainingRequest(
+    packed = bool(asked.packing) and task_of(asked) == "causal-lm"
+    request = TrainingRequest(
         method=method,
         task=task_of(asked),
         micro_batch=micro.value,
@@ -280,6 +282,13 @@ def request_for(
         attention=attention_choice(asked, shape).value,
         loss=loss_choice(asked, shape, budget).value,
         # Rows of different lengths are filled up to the longest; without data all are full.
-        padded=data is not None and micro.value > 1 and not asked.packing,
+        padded=data is not None and micro.value > 1 and not packed,
+        batching="packed" if packed else "random",
         device="cpu" if budget is not None and budget.device == "cpu" else "cuda",
     )
+    if packed and data is not None and asked.accumulation is None:
+        rows = micro.value * accumulation.value
+        held = rows_held(request, data.lengths)
+        steps = packed_accumulation(rows, micro.value, held) or 1
+        return replace(request, accumulation=steps)
+    return request

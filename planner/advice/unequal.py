@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from planner.advice.rows import packed_rows, with_lengths
 from planner.memory.once import estimate_once
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
+from planner.speed.lengths import packed_count
 from planner.units import gib_text
 
 _ROWS_LOOKED_AT = 1000
@@ -39,7 +40,7 @@ def filling_of(lengths: Sequence[int], rows_at_once: int, longest: int) -> Filli
     return Filling(
         as_they_come=_padding(mixed, rows_at_once),
         grouped=_padding(sorted(rows), rows_at_once),
-        packed=1 - sum(rows) / (_bins(rows, longest) * longest),
+        packed=1 - sum(rows) / (packed_count(rows, longest) * longest),
     )
 
 
@@ -48,42 +49,48 @@ def _padding(rows: Sequence[int], rows_at_once: int) -> float:
     return 1 - sum(rows) / sum(max(batch) * len(batch) for batch in batches)
 
 
-def _bins(rows: Sequence[int], size: int) -> int:
-    """Packed rows: the longest first, each where it leaves least room (TRL's bfd)."""
-    room: list[int] = []
-    for row in sorted(rows, reverse=True):
-        at = bisect_left(room, row)
-        left = size if at == len(room) else room.pop(at)
-        insort(room, left - row)
-    return len(room)
-
-
 def packing_reason(
-    shape: ModelShape, request: TrainingRequest, lengths: Sequence[int], *, packing: bool
+    shape: ModelShape,
+    request: TrainingRequest,
+    lengths: Sequence[int],
+    because: str | None = None,
 ) -> str:
-    """What packing would change for these rows, and what unequal batches make the card keep."""
+    """What packing does or would change for these rows, and what the card keeps of unequal ones.
+
+    `because` is what was won by the way rows are put together, where that was chosen.
+    """
     if not lengths:
         return "the lengths of the rows are not known"
     filling = filling_of(lengths, request.micro_batch, request.sequence_tokens)
-    if packing:
-        return f"{filling.packed:.0%} of a packed row is empty; kept apart by position"
-    if request.micro_batch == 1:
+    if request.batching == "packed":
+        held = packed_rows(request, lengths).held
+        said = f"{held:.1f} rows in one, {filling.packed:.0%} empty; kept apart by position"
+        return said if because is None else f"{because}: {said}"
+    if not (shape.family.packs and shape.recognized):
+        said = "packed rows of this family could see each other"
+    elif request.micro_batch == 1:
         said = "one row at a time needs no padding"
     elif filling.as_they_come <= _LITTLE:
         said = f"rows are nearly alike: {filling.as_they_come:.0%} padding"
     else:
-        said = (
-            f"{filling.as_they_come:.0%} is padding; {filling.grouped:.0%} with rows of like "
-            f"length together, {filling.packed:.0%} empty if packed"
-        )
+        said = f"packed rows would be {filling.packed:.0%} empty, and take longer or more memory"
     return said + _kept(shape, request, lengths)
+
+
+def grouping_reason(request: TrainingRequest, lengths: Sequence[int]) -> str:
+    """What rows of like length side by side save."""
+    if request.batching == "packed":
+        return "packed rows have no padding"
+    if not lengths or request.micro_batch == 1:
+        return "nothing is filled up"
+    filling = filling_of(lengths, request.micro_batch, request.sequence_tokens)
+    return f"padding: {filling.as_they_come:.0%} as rows come, {filling.grouped:.0%} grouped"
 
 
 def _kept(shape: ModelShape, request: TrainingRequest, lengths: Sequence[int]) -> str:
     if request.device == "cpu" or len(set(lengths)) == 1:
         return ""
-    step = max(1, len(lengths) // _ROWS_LOOKED_AT)
-    unequal = replace(request, lengths=tuple(lengths[::step]))
+    unequal = with_lengths(request, lengths)
     growing, classic = (
         estimate_once(shape, replace(unequal, allocator=kind)).reserved.expected_bytes
         for kind in ("expandable", "classic")

@@ -60,6 +60,7 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
 
     Raises RequestError for a request that this model cannot have.
     """
+    request = request.as_computed
     job = job_of(shape, request)
     request = job.request_for(request)
     step = job.step.at(request)

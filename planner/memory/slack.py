@@ -10,6 +10,7 @@ new ones are taken. Expandable segments grow instead.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from planner.memory.step import Step
@@ -111,9 +112,14 @@ def _spread(request: TrainingRequest) -> float:
     """How unequal the lengths are, from 0 for equal ones to 1."""
     if request.lengths is None:
         return 1.0 if request.lengths_vary else 0.0
-    lengths = [min(length, request.sequence_tokens) for length in request.lengths]
+    return _spread_of(request.lengths, request.micro_batch, request.sequence_tokens)
+
+
+@lru_cache(maxsize=256)
+def _spread_of(of_rows: tuple[int, ...], micro_batch: int, longest: int) -> float:
+    lengths = [min(length, longest) for length in of_rows]
     mean = sum(lengths) / len(lengths)
     variance = sum((length - mean) ** 2 for length in lengths) / len(lengths)
     # A batch is padded to its longest row, which evens lengths out.
-    deviation = variance**0.5 / request.micro_batch**0.5
+    deviation = variance**0.5 / micro_batch**0.5
     return float(min(1.0, deviation / mean / _WHOLE_SPREAD))

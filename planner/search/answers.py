@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from planner.advice.fastest import ROOM_LEFT
+from planner.search.asides import asides, lost_text
 from planner.search.explore import SETTINGS, Configuration, Explored
 
 _USUAL_OPTIMIZER = "adamw-fused"
@@ -93,7 +95,7 @@ def toggles(explored: Explored, chosen: Configuration) -> list[Priced]:
     """Every configuration that differs from the chosen one in a single setting."""
     here, needed = chosen.words, explored.needed(chosen).expected_bytes
     found = []
-    for one in explored.configurations:
+    for one in (*explored.configurations, *asides(explored, chosen)):
         name = _single_change(here, one.words)
         if name is not None:
             found.append(
@@ -122,27 +124,52 @@ def rejected(explored: Explored, chosen: Configuration) -> list[Rejected]:
     """Every other value of every setting, with the reason its best configuration lost."""
     here = chosen.words
     groups: dict[tuple[int, str], list[Configuration]] = {}
-    for one in explored.by_time:
+    for one in (*explored.by_time, *asides(explored, chosen)):
         for at, value in enumerate(one.words):
             if value != here[at]:
                 groups.setdefault((at, value), []).append(one)
+    ordered = sorted(groups.items(), key=lambda group: (group[0][0], _by_number(group[0][1])))
     return [
-        Rejected(SETTINGS[at], value, _reason(explored, chosen, ordered))
-        for (at, value), ordered in sorted(groups.items())
+        Rejected(SETTINGS[at], value, _reason(explored, chosen, SETTINGS[at], configurations))
+        for (at, value), configurations in ordered
     ]
 
 
-def _reason(explored: Explored, chosen: Configuration, ordered: Sequence[Configuration]) -> str:
+def _by_number(value: str) -> tuple[int, str]:
+    return (int(value), "") if value.isdigit() else (0, value)
+
+
+def _reason(
+    explored: Explored, chosen: Configuration, setting: str, ordered: Sequence[Configuration]
+) -> str:
+    """Judged by what a launch runs and, but for a change of method, by the chosen method."""
+    if setting not in ("method", "weights"):
+        same = [one for one in ordered if one.structure.method == chosen.structure.method]
+        ordered = same or ordered
     plain = [one for one in ordered if one.runnable]
     other = next((one for one in plain or ordered if explored.fits(one)), None)
     if other is None:
         return "does not fit, whatever the other settings"
     percent = 100 * (other.seconds_per_row / chosen.seconds_per_row - 1)
-    if not plain and percent <= -0.5:
-        return f"{-percent:.0f} % faster, but a plain launch does not run it"
     if percent >= 0.5:
         return f"at best {percent:.0f} % slower"
-    return "no faster, and no lighter or less usual"
+    if percent > -0.5:
+        return "no faster, and no lighter or less usual"
+    return f"{-percent:.0f} % faster{_but(explored, setting, other, runs=bool(plain))}"
+
+
+def _but(explored: Explored, setting: str, other: Configuration, *, runs: bool) -> str:
+    """Why something faster was not taken."""
+    if setting == "sequence_tokens":
+        return f", {lost_text(explored.lengths, other.structure.request.sequence_tokens)}"
+    if not runs:
+        return ", but no plain launch runs it"
+    room = round((1 - ROOM_LEFT) * explored.capacity_bytes)
+    if explored.needed(other).high_bytes > room:
+        return f", but under {100 * ROOM_LEFT:.0f} % of memory is free"
+    if setting in ("method", "weights", "loss", "attention", "optimizer"):
+        return f"; --{setting} takes it"
+    return ", for more memory"
 
 
 def smallest_change(

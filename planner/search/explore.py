@@ -7,25 +7,27 @@ keeps no state on the card, so one estimate settles many.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from planner.advice.rows import safe_batchings, with_lengths
 from planner.memory.once import estimate_once
-from planner.request import RequestError, TrainingRequest
+from planner.request import Batching, RequestError, TrainingRequest
 from planner.search.space import Structure, micro_batches
+from planner.search.timing import Timings
 from planner.shape import ModelShape
-from planner.speed.lengths import RowLengths, row_lengths
-from planner.speed.step_time import TimedStep, timed_step
-from planner.speed.work import Execution
 
 if TYPE_CHECKING:
     from hwdb.card import Card
     from planner.memory.interval import Band
 
-_FILL = 0.97
-"""Of a packed row, by the best fit."""
+BATCHING_WORDS: dict[Batching, str] = {
+    "random": "padded",
+    "grouped": "grouped",
+    "packed": "packed",
+}
 _LIGHTEST_OPTIMIZER = "paged-adamw-8bit"
 
 
@@ -35,20 +37,26 @@ class Configuration(NamedTuple):
     structure: Structure
     micro_batch: int
     accumulation: int
-    packed: bool
+    batching: Batching
     compiled: bool
     seconds_per_row: float
     """Of the data, so that packed and padded rows compare."""
 
     @property
     def request(self) -> TrainingRequest:
-        """The step as the estimators take it."""
-        return _at(self.structure.request, self.micro_batch, packed=self.packed)
+        """The step as a plan has it."""
+        return replace(
+            self.structure.request,
+            micro_batch=self.micro_batch,
+            accumulation=self.accumulation,
+            batching=self.batching,
+            padded=self.micro_batch > 1 and self.batching != "packed",
+        )
 
     @property
     def runnable(self) -> bool:
         """Whether a launch takes it as it is."""
-        return self.structure.runnable and not (self.packed or self.compiled)
+        return self.structure.runnable and not self.compiled
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -56,14 +64,15 @@ class Configuration(NamedTuple):
         return (
             *self.structure[:6],
             str(self.micro_batch),
-            "yes" if self.packed else "no",
+            BATCHING_WORDS[self.batching],
             "yes" if self.compiled else "no",
+            *self.structure.aside,
         )
 
 
 SETTINGS = (
     *("method", "weights", "checkpointing", "loss", "attention", "optimizer"),
-    *("micro_batch", "packing", "compile"),
+    *("micro_batch", "batching", "compile", "sequence_tokens", "sharding"),
 )
 
 
@@ -76,9 +85,12 @@ class Explored:
         configurations: Sequence[Configuration],
         capacity_bytes: int,
         micros: Sequence[int],
+        timings: Timings,
     ) -> None:
         self.shape, self.configurations = shape, tuple(configurations)
         self.capacity_bytes, self._micros = capacity_bytes, micros
+        self.timings = timings
+        self.lengths = timings.lengths or ()
         self._most: dict[tuple[object, ...], int] = {}
         self._needed: dict[tuple[object, ...], Band] = {}
         self.estimates = 0
@@ -91,11 +103,11 @@ class Explored:
 
     def needed(self, one: Configuration) -> Band:
         """Need of a configuration; compiled or not, it is the same."""
-        return self._need(one.structure, one.structure.optimizer, one.micro_batch, one.packed)
+        return self._need(one.structure, one.structure.optimizer, one.micro_batch, _packs(one))
 
     def least(self, one: Configuration) -> Band:
         """What it needs at least, whatever its optimizer."""
-        return self._need(one.structure, _LIGHTEST_OPTIMIZER, one.micro_batch, one.packed)
+        return self._need(one.structure, _LIGHTEST_OPTIMIZER, one.micro_batch, _packs(one))
 
     def least_bytes(self, one: Configuration) -> int:
         """What no configuration of this structure, whatever optimizer and batch, gets below.
@@ -106,28 +118,37 @@ class Explored:
         if structure.attention == "eager":
             fused = replace(structure.request, attention="sdpa")
             structure = structure._replace(attention="sdpa", request=fused)
-        return self._need(structure, _LIGHTEST_OPTIMIZER, 1, packed=False).expected_bytes
+        return self._need(structure, _LIGHTEST_OPTIMIZER, 1, _packs(one)).expected_bytes
 
     def _need(self, structure: Structure, optimizer: str, micro: int, packed: bool) -> Band:
-        packed = packed or micro == 1  # a row alone has no padding
-        key = (*structure[:5], optimizer, micro, packed)
+        key = (*structure[:5], optimizer, micro, packed, *structure.aside)
         known = self._needed.get(key)
         if known is None:
-            request = _at(structure.request, micro, packed=packed, optimizer=optimizer)
+            batching: Batching = "packed" if packed else "random"
+            request = replace(
+                structure.request,
+                micro_batch=micro,
+                accumulation=self.timings.accumulation(structure.request, micro, batching),
+                optimizer=optimizer,
+                batching=batching,
+                padded=micro > 1 and not packed,
+            )
             self.estimates += 1
-            known = self._needed[key] = estimate_once(self.shape, request).needed
+            estimate = estimate_once(self.shape, with_lengths(request, self.lengths))
+            known = self._needed[key] = estimate.needed
         return known
 
     def fits(self, one: Configuration) -> bool:
         """Whether the upper end of its need fits."""
         structure = one.structure
-        if one.micro_batch > self._limit(structure, _LIGHTEST_OPTIMIZER, one.packed):
+        packed = _packs(one)
+        if one.micro_batch > self._limit(structure, _LIGHTEST_OPTIMIZER, packed):
             return False
-        return one.micro_batch <= self._limit(structure, structure.optimizer, one.packed)
+        return one.micro_batch <= self._limit(structure, structure.optimizer, packed)
 
     def _limit(self, structure: Structure, optimizer: str, packed: bool) -> int:
         """The largest batch that fits, 0 for none."""
-        key = (*structure[:5], optimizer, packed)
+        key = (*structure[:5], optimizer, packed, *structure.aside)
         known = self._most.get(key)
         if known is not None:
             return known
@@ -158,71 +179,39 @@ def explore(
     lengths: Sequence[int] | None,
     rows_a_step: int,
 ) -> Explored:
-    """Time of every structure with every batch, packed or not, compiled or not."""
-    found: list[Configuration] = []
+    """Time of every structure with every batch, however its rows are put together, compiled or not.
+
+    Packing is left out where rows could see each other.
+    """
     micros = micro_batches(rows_a_step)
-    timings = _Timings(shape, card, lengths)
+    timings = Timings(shape, card, lengths, rows_a_step)
+    found: list[Configuration] = []
     for structure in every:
-        for packed in (False, True):
-            if packed and structure.attention == "eager":
-                continue  # packed rows could see each other
+        for batching in safe_batchings(shape, structure.request, lengths or ()):
+            if batching == "packed" and structure.attention == "eager":
+                continue
             for compiled in (False, True):
-                seconds = timings.of(structure, packed=packed, compiled=compiled)
-                if seconds is None:
-                    continue
-                for micro in micros:
-                    accumulation = rows_a_step // micro
-                    time = seconds(micro, accumulation)
-                    found.append(
-                        Configuration(structure, micro, accumulation, packed, compiled, time)
-                    )
-    return Explored(shape, found, capacity_bytes, micros)
+                found += _timed(timings, structure, batching, compiled, micros)
+    return Explored(shape, found, capacity_bytes, micros, timings)
 
 
-def _at(
-    request: TrainingRequest, micro: int, *, packed: bool, optimizer: str | None = None
-) -> TrainingRequest:
-    optimizer = optimizer or request.optimizer
-    padded = micro > 1 and not packed
-    return replace(request, micro_batch=micro, padded=padded, optimizer=optimizer)
+def _timed(
+    timings: Timings,
+    structure: Structure,
+    batching: Batching,
+    compiled: bool,
+    micros: Sequence[int],
+) -> Iterator[Configuration]:
+    seconds = timings.of(structure, batching=batching, compiled=compiled)
+    if seconds is None:
+        return
+    for micro in micros:
+        if micro == 1 and batching == "grouped":
+            continue  # a row alone is filled up with nothing
+        timed = seconds(micro)
+        if timed is not None:
+            yield Configuration(structure, micro, timed[0], batching, compiled, timed[1])
 
 
-class _Timings:
-    """Seconds for a row of the data, as a function of the batch."""
-
-    def __init__(self, shape: ModelShape, card: Card, lengths: Sequence[int] | None) -> None:
-        self.shape, self.card, self.lengths = shape, card, lengths
-
-    def of(
-        self, structure: Structure, *, packed: bool, compiled: bool
-    ) -> Callable[[int, int], float] | None:
-        request = structure.request
-        timed = timed_step(self.shape, request, self.card, Execution(compiled=compiled))
-        if timed is None:
-            return None
-        document = self._mean_tokens(request) if packed and structure.attention != "sdpa" else None
-
-        def seconds(micro: int, accumulation: int) -> float:
-            if packed:
-                return self._packed(timed, request, micro, document)
-            rows = self._rows(request, micro)
-            step = timed.seconds.micro_step(micro * rows.padded_tokens, micro * rows.padded_squares)
-            return (step + timed.seconds.optimizer / accumulation) / micro
-
-        return seconds
-
-    def _packed(
-        self, timed: TimedStep, request: TrainingRequest, micro: int, document: float | None
-    ) -> float:
-        """Full rows; attention sees one document with varlen kernels, the whole row without."""
-        tokens = micro * request.sequence_tokens
-        seen = document or float(request.sequence_tokens)
-        step = timed.seconds.micro_step(tokens, tokens * seen) + timed.seconds.optimizer
-        rows = tokens * _FILL / self._mean_tokens(request)
-        return step / max(1.0, rows)
-
-    def _rows(self, request: TrainingRequest, micro: int) -> RowLengths:
-        return row_lengths(self.lengths, micro_batch=micro, longest=request.sequence_tokens)
-
-    def _mean_tokens(self, request: TrainingRequest) -> float:
-        return self._rows(request, 1).real_tokens
+def _packs(one: Configuration) -> bool:
+    return one.batching == "packed"

@@ -1,7 +1,8 @@
 """The settings a step can have, as structures (what decides memory's form) times light choices.
 
 A structure is a method with its weights, checkpointing, loss, attention and optimizer; each comes
-with every batch, packed or not, compiled or not. The rows a step are the same in all of them.
+with every batch, rows padded, grouped or packed, compiled or not. The rows a step are the same in
+all of them.
 """
 
 from __future__ import annotations
@@ -48,7 +49,17 @@ class Structure(NamedTuple):
     @property
     def runnable(self) -> bool:
         """Whether a launch takes it without another package."""
-        return all(getattr(self, name) in words for name, words in _RUNNABLE.items())
+        return self.request.gpus == 1 and all(
+            getattr(self, name) in words for name, words in _RUNNABLE.items()
+        )
+
+    @property
+    def aside(self) -> tuple[str, str]:
+        """What the whole space has in common: tokens of the longest row, and sharding."""
+        request = self.request
+        shared = request.gpus > 1
+        sharding = f"{request.sharding} on {request.gpus}" if shared else "none"
+        return str(request.sequence_tokens), sharding
 
 
 def structures(
@@ -58,7 +69,7 @@ def structures(
     methods = METHODS if asked.method is None else (asked.method,)
     for method in methods:
         usual = request_for(method, asked=asked, shape=shape, budget=budget, data=data)
-        usual = replace(usual, micro_batch=1, padded=False)
+        usual = replace(usual, micro_batch=1, padded=False, batching="random")
         half = "bf16" if budget.supports_bf16 else usual.weights
         axes = (
             _kept(asked.weights, tuple(half if w == "bf16" else w for w in WEIGHTS[method])),

@@ -67,9 +67,7 @@ class TimedStep(NamedTuple):
 
     def estimate(self, request: TrainingRequest, execution: Execution) -> TimeEstimate:
         """The time of a step with this request's batch, lengths and accumulation."""
-        rows = row_lengths(
-            request.lengths, micro_batch=request.micro_batch, longest=request.sequence_tokens
-        )
+        rows = rows_of(request)
         micro = self.micro_batch(request, execution, rows)
         expected = request.accumulation * micro + self.seconds.optimizer
         situation = self.situation(request, rows)
@@ -105,6 +103,17 @@ class TimedStep(NamedTuple):
         return self.rates.known
 
 
+def rows_of(request: TrainingRequest) -> RowLengths:
+    """How long the rows of this request's micro-batches are."""
+    return row_lengths(
+        request.lengths,
+        micro_batch=request.micro_batch,
+        longest=request.sequence_tokens,
+        batching=request.batching,
+        sees_all=request.attention == "sdpa",
+    )
+
+
 def timed_step(
     shape: ModelShape, request: TrainingRequest, card: Card, execution: Execution = PLAIN
 ) -> TimedStep | None:
@@ -116,7 +125,7 @@ def timed_step(
         card.id, execution, request.method, request.task, request.trainable_layers,
         request.adapter, request.weights, request.autocast, request.kbit_prepare,
         request.optimizer, request.accumulation > 1, request.checkpointing, request.attention,
-        request.loss, request.stack, request.sharding, request.gpus,
+        request.loss, request.stack, request.sharding, request.gpus, request.masked,
     )  # fmt: skip
     known = _of_shape(shape)
     if key not in known:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+import hwdb
 from launcher.errors import UsageError
+from launcher.training.arguments import refuse_leaking_rows
 from tests.launcher.training.plans import ROWS, carry_out, chat_row, make_plan, write_rows
 
 
@@ -59,3 +61,73 @@ def test_packing_is_refused_where_rows_could_see_each_other(
 
     with pytest.raises(UsageError, match="packed rows could see each other"):
         carry_out(plan)
+
+
+_SIZES = {
+    **dict.fromkeys(("hidden_size", "n_embd", "d_model", "word_embed_proj_dim"), 32),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers"), 2),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads"), 2),
+    **dict.fromkeys(("num_key_value_heads", "num_experts_per_tok"), 2),
+    **dict.fromkeys(("intermediate_size", "n_inner", "ffn_dim", "moe_intermediate_size"), 48),
+    **dict.fromkeys(("num_experts", "num_local_experts"), 4),
+    "vocab_size": 99,
+    "head_dim": 16,
+    "max_position_embeddings": 128,
+    "n_positions": 128,
+    "sliding_window": 8,
+    "query_pre_attn_scalar": 16,
+    "pad_token_id": 0,
+    "rotary_dim": 8,
+}
+
+
+def _small_model(model_type: str) -> Any:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model(model_type)
+    known = {*config.to_dict(), *config.attribute_map}
+    for name, size in _SIZES.items():
+        if name in known:
+            setattr(config, name, size)
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:2]
+    return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").eval().float()
+
+
+def _second_row(model: Any, first: Any, second: Any) -> Any:
+    """Logits of the second of two rows that only their positions keep apart."""
+    import torch
+
+    positions = torch.cat([torch.arange(each.shape[1]) for each in (first, second)])[None]
+    with torch.no_grad():
+        together = model(torch.cat([first, second], 1), position_ids=positions, use_cache=False)
+    return together.logits[:, first.shape[1] :]
+
+
+def test_every_family_that_is_packed_keeps_rows_apart() -> None:
+    """What stands before a row changes nothing in it, whatever the family's attention."""
+    import torch
+
+    torch.manual_seed(0)
+    packed = [name for name, family in hwdb.families().items() if family.packs]
+    first, other, second = (torch.randint(3, 99, (1, size)) for size in (20, 20, 31))
+    assert len(packed) > 20
+    for name in packed:
+        model = _small_model(name)
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                torch.nn.init.normal_(parameter, std=0.3)
+
+        kept = _second_row(model, first, second)
+
+        assert float((kept - _second_row(model, other, second)).abs().max()) < 1e-4, name
+        assert float(kept.abs().max()) > 0.1, name
+
+
+def test_packing_is_refused_for_a_family_that_leaks(tiny_model: Path, tmp_path: Path) -> None:
+    """OPT counts its own positions, so rows behind each other run into one."""
+    plan = make_plan(model=tiny_model, data=tmp_path, run=tmp_path, packing=True)
+
+    with pytest.raises(UsageError, match="a opt model could see each other"):
+        refuse_leaking_rows(plan, "opt")
+    refuse_leaking_rows(plan, "llama")

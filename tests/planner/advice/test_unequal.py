@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.advice.unequal import filling_of, packing_reason
-from tests.planner.samples import request_of, tiny_llama
+from planner.advice.rows import packed_accumulation, safe_batchings
+from planner.advice.unequal import filling_of, grouping_reason, packing_reason
+from tests.planner.samples import known_model, request_of, tiny_llama
 
 _LENGTHS = st.lists(st.integers(min_value=1, max_value=600), min_size=1, max_size=60)
 
@@ -41,13 +44,34 @@ def test_grouping_never_pads_more(lengths: list[int], rows_at_once: int):
     assert 0 <= filling.packed < 1
 
 
-def test_the_reason_says_what_padding_packing_and_segments_do():
-    """One line, with the figures of these rows."""
-    lengths = [40, 500, 90, 300, 60, 480, 120, 512] * 4
+def test_the_reasons_say_what_packing_grouping_and_segments_do():
+    """One line each, with the figures of these rows."""
+    lengths = (40, 500, 90, 300, 60, 480, 120, 512) * 4
     request = request_of(micro_batch=4, sequence_tokens=512, loss="torch")
-    text = packing_reason(tiny_llama(), request, lengths, packing=False)
+    text = packing_reason(tiny_llama(), request, lengths)
 
-    assert "is padding" in text
-    assert "if packed" in text
-    assert "segments that grow keep" in text
-    assert packing_reason(tiny_llama(), request, [], packing=False).startswith("the lengths")
+    assert "empty" in text
+    assert "PyTorch's usual ones would" in text
+    assert "grouped" in grouping_reason(request, lengths)
+    packed = replace(request, batching="packed", padded=False)
+    assert "rows in one" in packing_reason(tiny_llama(), packed, lengths, "9 % less time")
+    assert packing_reason(tiny_llama(), request, []).startswith("the lengths")
+
+
+def test_rows_that_could_see_each_other_are_never_packed():
+    """Bloom keeps positions in its scores: packed rows of it leak; nor is a classifier packed."""
+    lengths = (40, 500, 90)
+    bloom = known_model("bloom-560m")
+
+    assert "packed" not in safe_batchings(bloom, request_of(), lengths)
+    assert "packed" in safe_batchings(tiny_llama(), request_of(), lengths)
+    classifier = request_of(task="text-classification")
+    assert safe_batchings(tiny_llama(), classifier, lengths) == ("random", "grouped")
+    assert safe_batchings(tiny_llama(), request_of(), (7, 7)) == ("random",)
+
+
+def test_packing_keeps_the_rows_a_step():
+    """As near as whole micro-batches come; not at all where one holds far more."""
+    assert packed_accumulation(16, 1, 8.0) == 2
+    assert packed_accumulation(16, 2, 3.0) == 3
+    assert packed_accumulation(16, 1, 25.0) is None

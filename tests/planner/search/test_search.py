@@ -7,10 +7,12 @@ from itertools import pairwise
 import pytest
 
 import hwdb
+from planner.advice.rows import with_lengths
 from planner.advice.settings import Asked
 from planner.budget import budget_of_card
 from planner.memory.estimate import estimate_memory
 from planner.search.answers import best, front, rejected, smallest_change, toggles
+from planner.search.asides import kept_tokens, lost_text, shorter
 from planner.search.explore import SETTINGS, Configuration, Explored, explore
 from planner.search.space import structures
 from planner.units import GIB
@@ -44,7 +46,7 @@ def test_everything_asked_for_is_more_than_ten_thousand() -> None:
 def test_whether_one_fits_is_what_the_estimate_says(explored: Explored) -> None:
     """The short cuts of the search change no verdict."""
     for one in explored.configurations[::17]:
-        needed = estimate_memory(_SHAPE, one.request).needed.high_bytes
+        needed = estimate_memory(_SHAPE, with_lengths(one.request, _LENGTHS)).needed.high_bytes
         assert explored.fits(one) == (needed <= explored.capacity_bytes), one.words
 
 
@@ -84,7 +86,7 @@ def test_the_front_is_what_plain_estimates_of_all_give(explored: Explored) -> No
     lightest: int | None = None
     expected: list[tuple[Configuration, int]] = []
     for one in sorted(explored.configurations, key=lambda one: one.seconds_per_row):
-        needed = estimate_memory(_SHAPE, one.request).needed
+        needed = estimate_memory(_SHAPE, with_lengths(one.request, _LENGTHS)).needed
         if needed.high_bytes > explored.capacity_bytes:
             continue
         if lightest is None or needed.expected_bytes < lightest:
@@ -118,8 +120,31 @@ def test_every_other_value_has_a_reason(explored: Explored) -> None:
     reasons = {(one.setting, one.value): one.reason for one in rejected(explored, chosen)}
 
     assert reasons["checkpointing", "full"].endswith("% slower")
-    assert "a plain launch does not run it" in reasons["compile", "yes"]
+    assert "no plain launch runs it" in reasons["compile", "yes"]
+    assert reasons["batching", "padded"].endswith("% slower")
     assert all(reasons.values())
+
+
+def test_rows_that_are_cut_and_a_second_card_have_their_price(explored: Explored) -> None:
+    """Both stand beside the space: one changes what is learned, the other no launch runs."""
+    chosen = best(explored, runnable=True)
+    assert chosen is not None
+    priced = {(one.setting, one.value): one for one in toggles(explored, chosen)}
+    cuts = [one for one in priced.values() if one.setting == "sequence_tokens"]
+
+    assert cuts
+    assert all(one.memory_bytes <= 0 and one.runnable for one in cuts)
+    assert priced["sharding", "ddp on 2"].time_fraction < -0.3
+    assert not priced["sharding", "ddp on 2"].runnable
+
+
+def test_a_cut_keeps_the_share_of_tokens_it_is_named_for() -> None:
+    """The shortest multiple of 64 that does."""
+    lengths = (*[100] * 96, *[1000] * 4)
+
+    assert list(shorter(lengths, 1000)) == [832]
+    assert kept_tokens(lengths, 832) / sum(lengths) >= 0.95
+    assert lost_text(lengths, 832) == "cuts 4 rows, 4.9 % of tokens"
 
 
 def test_the_smallest_change_that_fits(explored: Explored) -> None:
