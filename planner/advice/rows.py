@@ -24,12 +24,10 @@ def with_lengths(request: TrainingRequest, lengths: Sequence[int]) -> TrainingRe
     if not lengths:
         return request
     seen = _seen(lengths, request.sequence_tokens)
-    return replace(
-        request,
-        lengths=seen.few,
-        sequence_tokens=seen.longest,
-        padded=request.micro_batch > 1 and seen.unequal,
-    )
+    padded = request.micro_batch > 1 and seen.unequal
+    if padded != request.padded:
+        request = replace(request, padded=padded)
+    return request.with_batch(lengths=seen.few, sequence_tokens=seen.longest)
 
 
 class _Seen(NamedTuple):

@@ -74,7 +74,8 @@ def front(explored: Explored, *, runnable: bool = False) -> list[tuple[Configura
             continue
         # From the cheapest question to the dearest: most are answered by what others told.
         if lightest is not None and (
-            explored.least_bytes(one) >= lightest
+            explored.floor_bytes(one.structure) >= lightest
+            or explored.least_bytes(one) >= lightest
             or explored.least(one).expected_bytes >= lightest
             or explored.needed(one).expected_bytes >= lightest
         ):

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.advice.rows import safe_batchings, with_lengths
-from planner.memory.once import estimate_once
+from planner.memory.estimate import estimate_memory
 from planner.request import Batching, RequestError, TrainingRequest
 from planner.search.space import Structure, micro_batches
 from planner.search.timing import Timings
@@ -28,6 +28,8 @@ BATCHING_WORDS: dict[Batching, str] = {
     "grouped": "grouped",
     "packed": "packed",
 }
+_LEAST_WIDTHS = {"nf4": 0.5, "nf4-dq": 0.5, "int8": 1.0, "fp32": 4.0}
+"""Bytes of a weight, all of them quantized."""
 _LIGHTEST_OPTIMIZER = "paged-adamw-8bit"
 
 
@@ -93,6 +95,7 @@ class Explored:
         self.lengths = timings.lengths or ()
         self._most: dict[tuple[object, ...], int] = {}
         self._needed: dict[tuple[object, ...], Band] = {}
+        self._requests: dict[tuple[object, ...], TrainingRequest] = {}
         self.estimates = 0
         """Memory estimates so far."""
 
@@ -120,28 +123,51 @@ class Explored:
             structure = structure._replace(attention="sdpa", request=fused)
         return self._need(structure, _LIGHTEST_OPTIMIZER, 1, _packs(one)).expected_bytes
 
+    def floor_bytes(self, structure: Structure) -> int:
+        """Less than any step of it can take, without an estimate: weights and their gradients."""
+        request = structure.request
+        trains_all = request.method == "full" and request.trainable_layers is None
+        width = _LEAST_WIDTHS.get(request.weights, 2.0)
+        if trains_all and not request.steps_in_backward:
+            width *= 2
+        return int(width * self.shape.parameters / request.gpus)
+
     def _need(self, structure: Structure, optimizer: str, micro: int, packed: bool) -> Band:
         key = (*structure[:5], optimizer, micro, packed, *structure.aside)
         known = self._needed.get(key)
         if known is None:
-            batching: Batching = "packed" if packed else "random"
-            request = replace(
+            request = self._settings(structure, optimizer, micro, packed)
+            request = with_lengths(request.with_batch(micro_batch=micro), self.lengths)
+            self.estimates += 1
+            known = self._needed[key] = estimate_memory(self.shape, request).needed
+        return known
+
+    def _settings(
+        self, structure: Structure, optimizer: str, micro: int, packed: bool
+    ) -> TrainingRequest:
+        """Made once for every batch: a settled request takes longer to make than to estimate."""
+        batching: Batching = "packed" if packed else "random"
+        steps = self.timings.accumulation(structure.request, micro, batching)
+        # That gradients are added up takes memory, how often does not.
+        accumulation, padded = min(steps, 2), micro > 1 and not packed
+        key = (*structure[:5], optimizer, packed, accumulation, padded, *structure.aside)
+        known = self._requests.get(key)
+        if known is None:
+            known = self._requests[key] = replace(
                 structure.request,
-                micro_batch=micro,
-                accumulation=self.timings.accumulation(structure.request, micro, batching),
+                accumulation=accumulation,
                 optimizer=optimizer,
                 batching=batching,
-                padded=micro > 1 and not packed,
+                padded=padded,
             )
-            self.estimates += 1
-            estimate = estimate_once(self.shape, with_lengths(request, self.lengths))
-            known = self._needed[key] = estimate.needed
         return known
 
     def fits(self, one: Configuration) -> bool:
         """Whether the upper end of its need fits."""
         structure = one.structure
         packed = _packs(one)
+        if self.floor_bytes(structure) > self.capacity_bytes:
+            return False
         if one.micro_batch > self._limit(structure, _LIGHTEST_OPTIMIZER, packed):
             return False
         return one.micro_batch <= self._limit(structure, structure.optimizer, packed)
