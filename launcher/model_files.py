@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hwdb
 from launcher.errors import NoAccess, UsageError
+from launcher.model_code import require_known_architecture
 from planner.run_plan import ModelSection
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
@@ -14,8 +15,14 @@ _INDEX = "model.safetensors.index.json"
 
 
 def require_model(model: ModelSection, *, reads_text: bool = True) -> None:
-    """Raise UsageError for a folder that lacks a file, NoAccess for a Hub model out of reach."""
+    """Raise UsageError for a folder that lacks a file, NoAccess for a Hub model out of reach.
+
+    Raises what `require_known_architecture` does for one that Transformers cannot load by itself.
+    """
     if model.folder is not None:
+        config = Path(model.folder) / "config.json"
+        if config.is_file():
+            require_known_architecture(config.read_text(encoding="utf-8"), model.folder)
         _require_folder(Path(model.folder), reads_text=reads_text)
     elif model.hub_id is not None:
         _require_access(model.hub_id, model.revision)
@@ -25,7 +32,7 @@ def _require_access(hub_id: str, revision: str | None) -> None:
     from launcher.hub import config_text  # huggingface_hub: about 110 ms
 
     try:
-        config_text(hub_id, revision)
+        require_known_architecture(config_text(hub_id, revision), hub_id)
     except NoAccess as failure:
         if "gated" in failure.message or "refuses" in failure.message:
             raise

@@ -47,6 +47,7 @@ _UNREACHABLE = (
     "Max retries exceeded",
 )
 _NO_SAFETENSORS = ("does not appear to have a file named model.safetensors",)
+_CODE_OF_ITS_OWN = ("trust_remote_code",)
 _CAUSES_FOLLOWED = 10
 
 
@@ -94,6 +95,11 @@ def _known(error: BaseException) -> TlplanError | None:
         return NoAccess(
             f"the Hub cannot be reached: {_first_line(error)}",
             "give a local folder as the model, or set HF_ENDPOINT",
+        )
+    if _says(text, _CODE_OF_ITS_OWN):
+        return UsageError(
+            "the model brings code of its own, which would have to be run to load it",
+            "tlplan runs no code that comes with a model; tlplan models lists models without",
         )
     if _says(text, _NO_SAFETENSORS):
         return UsageError(

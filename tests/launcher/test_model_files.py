@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.errors import NoAccess, UsageError
+from launcher.errors import MissingHere, NoAccess, TlplanError, UsageError
 from launcher.model_files import require_model
 from planner.run_plan import ModelSection
 from tests.models import minilm
@@ -56,6 +56,36 @@ def test_a_file_that_the_index_names_must_be_there(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"model-2\.safetensors is missing"):
         require_model(model)
+
+
+CODE = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.Own"}
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "told"),
+    [
+        ({"model_type": "own", "auto_map": CODE}, UsageError, "brings code of its own"),
+        ({"model_type": "own"}, MissingHere, "does not know the model type own"),
+    ],
+)
+def test_code_that_a_model_brings_is_never_run(
+    tmp_path: Path, config: dict[str, object], error: type[TlplanError], told: str
+) -> None:
+    """An architecture that Transformers lacks is refused before anything is made or loaded."""
+    model = _folder(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "own.py").write_text("raise SystemExit('it ran')\n")
+
+    with pytest.raises(error, match=told):
+        require_model(model)
+
+
+def test_a_known_architecture_is_loaded_by_the_librarys_own_code(tmp_path: Path) -> None:
+    """Its auto_map is for older versions and not looked at."""
+    model = _folder(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "auto_map": CODE}))
+
+    require_model(model)
 
 
 def test_the_encoder_from_the_package_index_is_whole(minilm: Path) -> None:

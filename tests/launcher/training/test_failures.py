@@ -32,6 +32,10 @@ from launcher.training.failures import as_tlplan_error
         (OSError("You are trying to access a gated repo."), ExitCode.NO_ACCESS),
         (OSError("We couldn't connect to 'the hub' to load the files"), ExitCode.NO_ACCESS),
         (ImportError("No module named 'bitsandbytes'"), ExitCode.MISSING_HERE),
+        (
+            ValueError("Please pass the argument `trust_remote_code=True` to allow custom code"),
+            ExitCode.USAGE,
+        ),
         (DataError("data.jsonl:3: no"), ExitCode.BAD_DATA),
         (ZeroDivisionError("division by zero"), ExitCode.BUG),
     ],
