@@ -64,17 +64,17 @@ def test_the_demo_teaches_the_model_and_keeps_its_promise(tmp_path: Path, smollm
     events = _events(tmp_path / "run")
     (comparison,) = [event for event in events if event["type"] == "comparison"]
     conditions: Any = comparison["conditions"]
-    # All held-out rows: a single one's queue or priority may tip with another processor.
     assert conditions["base"]["exact match"]["value"] == 0
-    assert conditions["tuned"]["exact match"]["value"] >= 0.25
-    assert conditions["tuned"]["ROUGE-L"]["value"] > 0.85 > conditions["base"]["ROUGE-L"]["value"]
+    assert conditions["tuned"]["exact match"]["value"] >= 0.75
+    assert conditions["tuned"]["ROUGE-L"]["value"] > 0.95 > conditions["base"]["ROUGE-L"]["value"]
 
     (answer,) = [
         event for event in events if event["type"] == "answer" and event["when"] == "after"
     ]
     given, wanted = (str(answer[key]).split(" | ") for key in ("answer", "expected"))
     assert [field.split("=")[0] for field in given] == [field.split("=")[0] for field in wanted]
-    assert [given[1], given[3]] == [wanted[1], wanted[3]]
+    # The one shown row, whichever it is; its priority alone may tip with another processor.
+    assert [given[0], given[1], given[3]] == [wanted[0], wanted[1], wanted[3]]
     assert _plain_answer(smollm2, tmp_path / "run" / "adapter", str(answer["prompt"])) == str(
         answer["answer"]
     )

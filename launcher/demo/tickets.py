@@ -65,7 +65,7 @@ QUEUES = (
             "{who} gets a DNS error when opening the {item}.",
             "Packets to the {item} get lost, {who} measured it.",
             "The {item} stays offline for {who}, all else works.",
-            "{who} loses contact with the {item} whenever it rains.",
+            "{who} loses the connection to the {item} whenever it rains.",
         ),
     ),
     Queue(
@@ -94,35 +94,34 @@ QUEUES = (
             "The {item} no longer accepts the code of {who}.",
             "{who} started today and needs rights for the {item}.",
             "The login for the {item} expired, says {who}.",
-            "{who} left the company, please block the {item}.",
-            "{who} may read the {item} but not change it.",
-            "The {item} asks {who} for a second factor that was lost.",
-            "Somebody else uses the {item} of {who}.",
+            "{who} left the company and keeps no rights for the {item}.",
+            "{who} may read the {item} but has no rights to change it.",
+            "The {item} asks {who} for a second code that was lost.",
+            "Somebody else signed in to the {item} of {who}.",
         ),
     ),
 )
 URGENT = (
-    "This blocks the whole team!",
-    "Nobody here can work.",
+    "This is urgent!",
+    "It is urgent, nobody here can work.",
     "It is an emergency.",
+    "An emergency for the whole team!",
     "Please act right now.",
-    "A customer is waiting on the line.",
-    "We lose money every minute.",
+    "Right now we lose money.",
 )
 CALM = (
     "",
     "No hurry.",
-    "Next week is fine.",
+    "No hurry, next week is fine.",
     "It can wait.",
+    "It can wait for a few days.",
     "Just so that you know.",
-    "There is a way around it.",
     "Thank you.",
 )
 URGENT_SHARE = 0.4
 NAMES = _words(
-    "Ana Ben Cara Dan Ella Finn Gus Hal Ines Jon Kim Leo Mia Ned Olga Pam Quinn Rosa Sam Tara "
-    "Uma Vic Will Xena Yara Zoe Adam Beth Carl Dora Emil Fay Gina Hugo Ivy Jack Karl Lou Max "
-    "Nina Otto Paul Rita Sven Tom Vera"
+    "Ana Ben Cara Dan Ella Finn Gus Ines Jon Kim Leo Mia Ned Olga Pam Rosa Sam Tara Vic Adam "
+    "Carl Lou Max Tom"
 )
 
 

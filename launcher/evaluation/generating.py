@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import torch
 
 _ROWS_AT_ONCE = 8
+TOKENS_AT_ONCE = 2048
+"""Prompts and answers of a batch: its keys and values take less than a training step does."""
 
 
 class Answer(NamedTuple):
@@ -26,23 +28,35 @@ def answers_to(
     *,
     longest_tokens: int,
     deadline: float,
+    tokens_at_once: int = TOKENS_AT_ONCE,
     going_on: Callable[[], bool] = lambda: True,
 ) -> list[Answer]:
     """An answer to each prompt, in order, until `deadline` (time.monotonic) or `going_on` fails.
 
-    At least one batch is answered. Prompts of like length should stand side by side.
+    A batch holds up to `tokens_at_once` tokens, padding and answers included, or one prompt. At
+    least one batch is answered. Prompts of like length should stand side by side.
     """
     found: list[Answer] = []
-    for batch in _batches(prompts):
+    for batch in _batches(prompts, longest_tokens, tokens_at_once):
         if found and (time.monotonic() > deadline or not going_on()):
             break
         found += _answers(model, tokenizer, batch, longest_tokens)
     return found
 
 
-def _batches(prompts: Sequence[Sequence[int]]) -> Iterator[Sequence[Sequence[int]]]:
-    for start in range(0, len(prompts), _ROWS_AT_ONCE):
-        yield prompts[start : start + _ROWS_AT_ONCE]
+def _batches(
+    prompts: Sequence[Sequence[int]], longest_tokens: int, tokens_at_once: int
+) -> Iterator[Sequence[Sequence[int]]]:
+    start = 0
+    while start < len(prompts):
+        end, width = start + 1, len(prompts[start])
+        while end < min(start + _ROWS_AT_ONCE, len(prompts)):
+            width = max(width, len(prompts[end]))
+            if (end + 1 - start) * (width + longest_tokens) > tokens_at_once:
+                break
+            end += 1
+        yield prompts[start:end]
+        start = end
 
 
 def _answers(

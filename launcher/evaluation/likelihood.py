@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-_ROWS_AT_ONCE = 16
+_TOKENS_AT_ONCE = 256
+"""Of a batch: its logits are then smaller than those of a training step."""
 
 
 class Likely(NamedTuple):
@@ -71,10 +72,9 @@ def mean_losses(
     """Mean loss of the tokens from `starts` on, one a row, fewer when `going_on` fails."""
     device = next(model.parameters()).device
     pad = tokenizer.pad_token_id or 0
-    for first in range(0, len(rows), _ROWS_AT_ONCE):
-        if not going_on():
-            return
-        batch = rows[first : first + _ROWS_AT_ONCE]
+    first = 0
+    while first < len(rows) and going_on():
+        batch = _batch_from(rows, first)
         width = max(map(len, batch))
         ids = torch.tensor([row + [pad] * (width - len(row)) for row in batch], device=device)
         mask = torch.tensor(
@@ -82,12 +82,23 @@ def mean_losses(
         )
         with torch.no_grad():
             logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-        losses = torch.nn.functional.cross_entropy(
-            logits[:, :-1].float().transpose(1, 2), ids[:, 1:], reduction="none"
-        )
         for number, row in enumerate(batch):
-            start = max(1, starts[first + number])
-            yield float(losses[number, start - 1 : len(row) - 1].mean())
+            span = slice(max(1, starts[first + number]) - 1, len(row) - 1)
+            # Row by row: all logits in fp32 would be the largest tensor of the run.
+            wanted = ids[number, 1:][span]
+            yield float(torch.nn.functional.cross_entropy(logits[number, span].float(), wanted))
+        first += len(batch)
+
+
+def _batch_from(rows: Sequence[list[int]], first: int) -> Sequence[list[int]]:
+    """The rows from `first` on that stay within _TOKENS_AT_ONCE, padding included; at least one."""
+    width, end = len(rows[first]), first + 1
+    while end < len(rows):
+        width = max(width, len(rows[end]))
+        if (end + 1 - first) * width > _TOKENS_AT_ONCE:
+            break
+        end += 1
+    return rows[first:end]
 
 
 def _parting(prompt: list[int], whole: list[int]) -> int:

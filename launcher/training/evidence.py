@@ -12,7 +12,7 @@ import torch
 
 from launcher.evaluation.comparison import compare
 from launcher.evaluation.forgetting import forgetting_report
-from launcher.evaluation.generating import answers_to
+from launcher.evaluation.generating import TOKENS_AT_ONCE, answers_to
 from launcher.evaluation.likelihood import Likely, likely
 from launcher.evaluation.outcomes import (
     CONDITIONS,
@@ -114,6 +114,8 @@ class LanguageEvidence:
             return []
         tokenizer = self._trainer.processing_class
         room = min(self._room_tokens(), _LONGEST_PROMPT[self._plan.hardware.device])
+        # What a prompt keeps must not need more memory than the training was planned with.
+        room = min(room, max(TOKENS_AT_ONCE, self._tokens_of_a_step()))
         shown, _ = with_examples(questions, self._rows.examples, tokenizer, room_tokens=room)
         return shown
 
@@ -140,6 +142,7 @@ class LanguageEvidence:
                 self._trainer.processing_class,
                 [each.prompt for each in questions],
                 longest_tokens=self._longest_answer(questions),
+                tokens_at_once=max(TOKENS_AT_ONCE, self._tokens_of_a_step()),
                 deadline=time.monotonic() + settings.answer_seconds,
                 going_on=self._going_on,
             )
@@ -154,6 +157,10 @@ class LanguageEvidence:
             )
             for each, answer in zip(questions, answers, strict=False)
         ]
+
+    def _tokens_of_a_step(self) -> int:
+        training = self._plan.training
+        return training.micro_batch_rows * training.sequence_tokens
 
     def _longest_answer(self, questions: Sequence[Question]) -> int:
         """Twice what any row answers is enough to see whether an answer ends."""
