@@ -13,6 +13,7 @@ from launcher.models import resolve_model
 from launcher.runs.versions import QUANTIZING, needs_quantizing
 from launcher.training.arguments import refuse_leaking_rows, refuse_what_is_not_there
 from planner.budget import Budget
+from planner.disk import run_bytes
 from planner.memory.estimate import estimate_memory
 from planner.run_plan import RunPlan
 from planner.shape import ModelShape
@@ -21,8 +22,6 @@ from planner.units import gib_text
 INSTALL_HINT = "pip install 'tlplan[train]'"
 
 _TRAINING_PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
-_STATES_OF_A_CHECKPOINT = 3
-"""A checkpoint holds the trained weights and two moments of the optimizer."""
 
 
 def check_launch(run_plan: RunPlan, *, force: bool) -> int:
@@ -118,9 +117,15 @@ def _shape_of(run_plan: RunPlan) -> ModelShape:
 
 
 def needed_disk_bytes(run_plan: RunPlan, shape: ModelShape) -> int:
-    """Bytes of the checkpoints that are kept, one that is being written, and the result."""
-    memory = estimate_memory(shape, run_plan.request())
-    width = 2 if run_plan.method.weights in ("bf16", "fp16") else 4
-    weights = memory.trained_parameters * width
-    written = (run_plan.training.keep_checkpoints + 1) * _STATES_OF_A_CHECKPOINT * weights
-    return written + weights
+    """Bytes of the checkpoints that are kept, one that is being written, and the result.
+
+    See `planner.disk.run_bytes`.
+    """
+    request, loop = run_plan.request(), run_plan.training
+    return run_bytes(
+        shape,
+        request,
+        estimate_memory(shape, request).trained_parameters,
+        keep_checkpoints=loop.keep_checkpoints,
+        keep_best=loop.keep_best,
+    )

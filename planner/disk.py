@@ -42,6 +42,23 @@ def checkpoint_bytes(shape: ModelShape, request: TrainingRequest, trained_parame
     return result_bytes(shape, request) + state
 
 
+def run_bytes(
+    shape: ModelShape,
+    request: TrainingRequest,
+    trained_parameters: int,
+    *,
+    keep_checkpoints: int,
+    keep_best: bool,
+) -> int:
+    """The most a run holds at once: checkpoints kept, the best one, one being written, the result.
+
+    The best one on held-out rows stays besides the newest ones, for the result is made of it.
+    """
+    checkpoints = keep_checkpoints + 1 + (1 if keep_best else 0)
+    saved = checkpoint_bytes(shape, request, trained_parameters)
+    return checkpoints * saved + result_bytes(shape, request)
+
+
 def download_bytes(shape: ModelShape) -> int:
     """The base model's files; nearly all are published in 16 bit."""
     return 2 * shape.parameters

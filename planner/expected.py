@@ -9,9 +9,10 @@ from typing import NamedTuple
 from hwdb.find import find_card
 from planner.disk import checkpoint_bytes, download_bytes, result_bytes
 from planner.memory.estimate import MemoryEstimate
-from planner.optional_sections import ExpectedSection
+from planner.optional_sections import EvaluationSection, ExpectedSection
 from planner.plan import MethodAnswer, Plan
-from planner.speed.hours import RunLoop, RunTime, estimate_hours
+from planner.request import TrainingRequest
+from planner.speed.hours import Comparison, RunLoop, RunTime, estimate_hours
 from planner.units import duration_text, size_text
 
 
@@ -23,6 +24,9 @@ class Pace(NamedTuple):
     evaluate_every: int
     """0: only before and after."""
     checkpoint_every: int
+    keep_best: bool = False
+    """Whether the best checkpoint is gone back to, and measured again."""
+    evidence: EvaluationSection = EvaluationSection()
 
 
 class Expectation(NamedTuple):
@@ -76,7 +80,7 @@ def expectation_of(plan: Plan, answer: MethodAnswer, pace: Pace) -> Expectation:
     saved = checkpoint_bytes(shape, request, answer.memory.trained_parameters)
     every = pace.evaluate_every
     # Before the first step and after the last one besides.
-    evaluations = 2 + ((pace.steps - 1) // every if every else 0)
+    evaluations = 2 + ((pace.steps - 1) // every if every else 0) + pace.keep_best
     time = estimate_hours(
         shape,
         replace(request, lengths=plan.data.lengths or None),
@@ -85,6 +89,7 @@ def expectation_of(plan: Plan, answer: MethodAnswer, pace: Pace) -> Expectation:
             steps=pace.steps,
             held_out_rows=pace.held_out_rows,
             evaluations=evaluations if pace.held_out_rows else 0,
+            comparison=_comparison(pace.evidence, request),
             checkpoints=ceil(pace.steps / pace.checkpoint_every),
             checkpoint_bytes=saved,
             weights_bytes=download_bytes(shape),
@@ -96,6 +101,17 @@ def expectation_of(plan: Plan, answer: MethodAnswer, pace: Pace) -> Expectation:
         result_bytes=result_bytes(shape, request),
         checkpoint_bytes=saved,
         checkpoint_every=pace.checkpoint_every,
+    )
+
+
+def _comparison(evidence: EvaluationSection, request: TrainingRequest) -> Comparison:
+    answers = request.task == "causal-lm"
+    return Comparison(
+        rows=evidence.answer_rows,
+        answer_tokens=evidence.answer_tokens if answers else 0,
+        seconds=float(evidence.answer_seconds),
+        examples=evidence.few_shot_examples,
+        general=evidence.forgetting,
     )
 
 

@@ -124,6 +124,8 @@ class Loop:
             held_out_rows=self._rows_measured(self.data_rows),
             evaluate_every=self.evaluate_every.value,
             checkpoint_every=self.checkpoint_every.value,
+            keep_best=self.evaluate_every.value > 0,
+            evidence=self.evidence(),
         )
 
     def evidence(self) -> EvaluationSection:

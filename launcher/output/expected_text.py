@@ -36,6 +36,12 @@ def step_text(seconds: float) -> str:
 
 def _disk(expectation: Expectation, run_plan: RunPlan) -> str:
     name = "model" if run_plan.method.name == "full" else "adapter"
-    kept = run_plan.training.keep_checkpoints
-    checkpoint = size_text(expectation.checkpoint_bytes)
-    return f"{name} {size_text(expectation.result_bytes)}, {kept} checkpoints of {checkpoint} kept"
+    return f"{name} {size_text(expectation.result_bytes)}, {kept_text(expectation, run_plan)}"
+
+
+def kept_text(expectation: Expectation, run_plan: RunPlan) -> str:
+    """How many checkpoints stay: "2 checkpoints of 60 MB and the best kept"."""
+    loop = run_plan.training
+    best = " and the best" if loop.keep_best else ""
+    size = size_text(expectation.checkpoint_bytes)
+    return f"{loop.keep_checkpoints} checkpoints of {size}{best} kept"

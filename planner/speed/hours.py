@@ -29,6 +29,20 @@ _ASSUMED = (0.5, 2.0)
 """Interval of what rests on an assumed disk or line."""
 
 
+class Comparison(NamedTuple):
+    """The evidence a run ends with: rows answered by each of three models, general text."""
+
+    rows: int
+    answer_tokens: int
+    """Longest answer; 0 for a classifier, which answers in one pass."""
+    seconds: float
+    """After this a model takes no further rows."""
+    examples: int
+    """Training rows in the prompt of the base model."""
+    general: bool
+    """Whether general tasks and text are measured before and after."""
+
+
 class RunLoop(NamedTuple):
     """What a run does beside its steps."""
 
@@ -36,6 +50,8 @@ class RunLoop(NamedTuple):
     held_out_rows: int = 0
     evaluations: int = 0
     """Times the held-out rows are measured."""
+    comparison: Comparison | None = None
+    """Of base, base with examples and tuned; None where nothing is compared."""
     checkpoints: int = 0
     checkpoint_bytes: int = 0
     weights_bytes: int = 0
@@ -50,6 +66,8 @@ class RunTime(NamedTuple):
     step: Seconds
     training: Seconds
     evaluation: Seconds
+    comparison: Seconds
+    """The evidence at the start and at the end."""
     saving: Seconds
     starting: Seconds
     """Loading, the first step's extra time and, where asked for, compiling."""
@@ -59,7 +77,10 @@ class RunTime(NamedTuple):
     @property
     def total(self) -> Seconds:
         """All parts; low and high ends are added up as if all erred alike."""
-        parts = (self.training, self.evaluation, self.saving, self.starting, self.download)
+        parts = (
+            *(self.training, self.evaluation, self.comparison, self.saving),
+            *(self.starting, self.download),
+        )
         return Seconds(*(sum(ends) for ends in zip(*parts, strict=True)))
 
     @property
@@ -87,6 +108,7 @@ def estimate_hours(
         step=time.step,
         training=time.step.scaled(loop.steps),
         evaluation=_evaluation(shape, request, card, loop, execution, time.step),
+        comparison=_comparison(shape, request, card, loop.comparison, execution),
         saving=_assumed(loop.checkpoints * loop.checkpoint_bytes / WRITE_BYTES_PER_SECOND),
         starting=_assumed(start),
         download=_assumed(loop.download_bytes / DOWNLOAD_BYTES_PER_SECOND),
@@ -113,6 +135,53 @@ def _evaluation(
     batches = ceil(loop.held_out_rows / request.micro_batch)
     seconds = loop.evaluations * batches * one
     return Seconds(seconds, seconds * step.low / step.expected, seconds * step.high / step.expected)
+
+
+_ANSWERED_AT_ONCE = 8
+_TOKENS_AT_ONCE = 2048
+"""Of prompts and answers in a batch, or as many as a training step has where that is more."""
+_GENERAL_PADDED_TOKENS = 2900
+"""60 tasks with four ends each and 12 texts, in batches of up to 256 tokens."""
+_GENERAL_BATCHES = 14
+_LOOP_FACTOR = 1.5
+"""What choosing a token and growing the cache adds to a pass. Assumed."""
+_LONGEST_PROMPT = 4096
+"""Tokens of examples and question that a card is asked to read."""
+
+
+def _comparison(
+    shape: ModelShape,
+    request: TrainingRequest,
+    card: Card,
+    comparison: Comparison | None,
+    execution: Execution,
+) -> Seconds:
+    """Answers in batches, token by token, up to the limit of time; loss of each row; the suite."""
+    timed = timed_step(shape, request, card, execution)
+    if comparison is None or not comparison.rows or timed is None:
+        return Seconds(0.0, 0.0, 0.0)
+    forward = timed.seconds.forward_only
+    rows = row_lengths(request.lengths, micro_batch=1, longest=request.sequence_tokens)
+    one = rows.real_tokens
+    if not comparison.answer_tokens:
+        # Features of the untrained model, then classes of the tuned one.
+        return _assumed(2 * comparison.rows * forward(one, one * one))
+    room = max(_TOKENS_AT_ONCE, request.micro_batch * request.sequence_tokens)
+
+    def answered(prompt: float) -> float:
+        fitting = int(room / (prompt + comparison.answer_tokens))
+        at_once = max(1, min(_ANSWERED_AT_ONCE, fitting, comparison.rows))
+        token = _LOOP_FACTOR * forward(at_once, at_once * prompt)
+        batch = forward(at_once * prompt, at_once * prompt**2) + comparison.answer_tokens * token
+        return min(ceil(comparison.rows / at_once) * batch, comparison.seconds + batch)
+
+    seconds = 2 * (answered(one) + comparison.rows * forward(one, one * one))
+    if comparison.examples:
+        seconds += answered(min(one * (1 + comparison.examples), room, _LONGEST_PROMPT))
+    if comparison.general:
+        width = _GENERAL_PADDED_TOKENS / _GENERAL_BATCHES
+        seconds += 2 * _GENERAL_BATCHES * forward(width, width * width)
+    return _assumed(seconds)
 
 
 def _assumed(seconds: float) -> Seconds:

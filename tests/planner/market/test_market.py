@@ -120,7 +120,7 @@ def test_a_card_is_paid_after_price_over_what_a_run_saves() -> None:
 def test_cheapest_fastest_and_best_value() -> None:
     """Of three options each wins where it should."""
     slow = _rented("l4", on_demand_usd_per_hour=0.3, spot_usd_per_hour=None)[0]
-    middle = _rented("rtx-4090", on_demand_usd_per_hour=1.5, spot_usd_per_hour=None)[0]
+    middle = _rented("rtx-4090", on_demand_usd_per_hour=1.0, spot_usd_per_hour=None)[0]
     fast = _rented("h100-sxm5-80gb", on_demand_usd_per_hour=20.0, spot_usd_per_hour=None)[0]
 
     found = picks([fast, slow, middle])

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 import hwdb
-from planner.disk import checkpoint_bytes, result_bytes
+from planner.disk import checkpoint_bytes, result_bytes, run_bytes
 from planner.memory.estimate import estimate_memory
-from planner.speed.hours import RunLoop, RunTime, estimate_hours
+from planner.speed.hours import Comparison, RunLoop, RunTime, estimate_hours
 from planner.speed.step_time import estimate_time
 from planner.speed.work import Execution
 from tests.planner.samples import known_model, request_of
@@ -62,6 +62,30 @@ def test_saving_loading_downloading_and_compiling_take_their_time() -> None:
     assert time.on_card.expected == pytest.approx(time.total.expected - time.download.expected)
     compiled = _hours(loop, Execution(compiled=True))
     assert compiled.starting.expected > time.starting.expected + 60
+
+
+def test_the_evidence_takes_its_time() -> None:
+    """An 8B model answers 100 rows three times in minutes; the limit of time bounds that."""
+    asked = Comparison(rows=100, answer_tokens=64, seconds=120, examples=5, general=True)
+    whole = _hours(RunLoop(steps=1, comparison=asked)).comparison
+    limited = _hours(RunLoop(steps=1, comparison=asked._replace(seconds=10))).comparison
+    classes = _hours(RunLoop(steps=1, comparison=asked._replace(answer_tokens=0))).comparison
+
+    assert 60 < whole.expected < 3 * 120 + 120
+    assert limited.expected < whole.expected / 2
+    assert classes.expected < limited.expected
+    assert _hours(RunLoop(steps=1)).comparison.expected == 0
+
+
+def test_the_best_checkpoint_is_kept_beside_the_newest() -> None:
+    """Two kept, one being written, the best one, and the result."""
+    trained = estimate_memory(_SHAPE, _STEP).trained_parameters
+    saved, result = checkpoint_bytes(_SHAPE, _STEP, trained), result_bytes(_SHAPE, _STEP)
+
+    kept = run_bytes(_SHAPE, _STEP, trained, keep_checkpoints=2, keep_best=True)
+
+    assert kept == 4 * saved + result
+    assert run_bytes(_SHAPE, _STEP, trained, keep_checkpoints=2, keep_best=False) == kept - saved
 
 
 def test_unknown_cards_have_no_hours() -> None:
