@@ -90,7 +90,7 @@ def asked_from(arguments: argparse.Namespace) -> Asked:
     _refuse_idle_options(arguments)
     targets = arguments.targets
     return Asked(
-        method=arguments.method,
+        method=arguments.method or ("full" if arguments.train_last is not None else None),
         task=arguments.task,
         train_last=arguments.train_last,
         rank=arguments.rank,
@@ -173,7 +173,7 @@ def facts_of(
 
 
 def _refuse_idle_options(arguments: argparse.Namespace) -> None:
-    method = arguments.method
+    method = arguments.method or ("full" if arguments.train_last is not None else None)
     if arguments.held_out is not None and arguments.data is None:
         raise UsageError("--held-out goes with --data")
     if arguments.train_last is not None and method in ("lora", "qlora"):

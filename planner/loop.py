@@ -65,6 +65,8 @@ class Loop:
         layers = self.answer.request.trainable_layers
         if layers is None:
             return "N: with full, only the last N blocks and the head"
+        if "trainable_layers" in self.answer.reasons:
+            return self.answer.reasons["trainable_layers"]
         return "the head alone, on frozen features" if layers == 0 else ASKED
 
     def _packing_reason(self) -> str:

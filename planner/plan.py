@@ -19,6 +19,7 @@ from planner.advice.settings import (
     DataFacts,
     request_for,
 )
+from planner.advice.train_last import with_layers_chosen
 from planner.budget import Budget
 from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
 from planner.memory.once import estimate_once
@@ -60,7 +61,7 @@ class MethodAnswer:
     memory: MemoryEstimate
     verdict: Verdict
     reasons: Mapping[str, str] = field(default_factory=dict)
-    """Of settings that were changed to save time, by their name in the request."""
+    """Of settings that were chosen by time or by fit, by their name in the request."""
     card_id: str | None = None
     lengths: tuple[int, ...] = ()
     """Tokens of the rows it is about; empty: all are as long as the request says."""
@@ -138,6 +139,7 @@ def make_plan(
     """
     of_data = None if data is None else TASK_OF_LAYOUT.get(data.layout)
     asked = replace(asked, task=asked.task or of_data or model.shape.usual_task)
+    asked, why_layers = with_layers_chosen(asked, model.shape, budget, data)
     methods = METHODS if asked.method is None else (asked.method,)
     answers = tuple(
         _answer(
@@ -151,6 +153,8 @@ def make_plan(
     )
     if data is not None and not asked.pins_the_step:
         answers = _with_chosen_sped_up(answers, budget, asked, data, estimate)
+    if why_layers is not None:
+        answers = tuple(_with_reason(each, why_layers) for each in answers)
     return Plan(
         model=model,
         budget=budget,
@@ -160,6 +164,12 @@ def make_plan(
         recommendation=recommend(answers),
         warnings=(*_warnings(model, answers, budget), *_data_warnings(answers, data)),
     )
+
+
+def _with_reason(answer: MethodAnswer, why_layers: str) -> MethodAnswer:
+    if answer.request.trainable_layers is None:
+        return answer
+    return replace(answer, reasons={**answer.reasons, "trainable_layers": why_layers})
 
 
 def at_length(answer: MethodAnswer, sequence_tokens: int) -> MethodAnswer:

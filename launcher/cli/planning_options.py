@@ -6,6 +6,7 @@ import argparse
 from typing import get_args
 
 from launcher.cli.command_line import one_of, positive_number, whole_number
+from planner.advice.learning import AUTO
 from planner.request import (
     IN_BACKWARD,
     METHODS,
@@ -105,9 +106,9 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--method", metavar="|".join(METHODS), type=one_of("--method", METHODS))
     group.add_argument(
         "--train-last",
-        metavar="N",
-        type=whole_number("--train-last", least=0),
-        help="with full: only the last N blocks and the head",
+        metavar="N|auto",
+        type=_layers,
+        help="with full: only the last N blocks and the head; auto chooses N by rows and fit",
     )
     group.add_argument(
         "--rank", metavar="N", type=whole_number("--rank", least=1), help="of the adapters"
@@ -116,6 +117,10 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
         "--targets", metavar="NAMES", help="layers with adapters, such as q_proj,v_proj"
     )
     _words(group, "--weights", get_args(Weights))
+
+
+def _layers(text: str) -> int | str:
+    return AUTO if text == AUTO else whole_number("--train-last", least=0)(text)
 
 
 def _add_step_options(group: argparse._ArgumentGroup) -> None:

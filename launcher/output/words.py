@@ -37,9 +37,15 @@ def method_text(request: TrainingRequest) -> str:
     """What is trained: "lora, rank 16, all linear layers"."""
     adapter = request.adapter
     if adapter is None:
-        layers = request.trainable_layers
-        trained = "all layers" if layers is None else f"the last {layers} layers and the head"
-        return f"{request.method}, {trained}"
+        return f"{request.method}, {_trained_text(request.trainable_layers)}"
     everywhere = adapter.targets == ("all-linear",)
     targets = "all linear layers" if everywhere else ", ".join(adapter.targets)
     return f"{request.method}, rank {adapter.rank}, {targets}"
+
+
+def _trained_text(layers: int | None) -> str:
+    if layers is None:
+        return "all layers"
+    if layers == 0:
+        return "the head alone"
+    return f"the last {layers} layers and the head" if layers > 1 else "the last layer and the head"

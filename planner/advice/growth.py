@@ -42,6 +42,21 @@ def largest_micro_batch(
     return _largest(needs, capacity_bytes, most=_MOST_ROWS)
 
 
+def largest_trained_layers(
+    shape: ModelShape, request: TrainingRequest, capacity_bytes: int | None, *, most: int
+) -> int | None:
+    """Most last layers, up to `most`, that can be trained; None without a capacity, 0 if none."""
+    if capacity_bytes is None:
+        return None
+    if most < 1:
+        return 0
+
+    def needs(layers: int) -> int:
+        return _needs(shape, replace(request, trainable_layers=layers))
+
+    return _largest(needs, capacity_bytes, most=most)
+
+
 def _needs(shape: ModelShape, request: TrainingRequest) -> int:
     return estimate_memory(shape, request).needed.high_bytes
 

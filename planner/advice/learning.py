@@ -9,7 +9,7 @@ random numbers can take ten times as much (ULMFiT, arXiv 1801.06146).
 from __future__ import annotations
 
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from planner.request import Method, Task
 
@@ -20,6 +20,10 @@ _HEAD_ALONE_RATE = 1e-3
 _HEAD_FACTOR = 10.0
 _LEAST_STEPS_TO_LEARN = 20
 _MOST_PASSES = 5
+
+
+AUTO: Final = "auto"
+"""Leaves to the plan how many of the last layers are trained."""
 
 
 class Learned(NamedTuple):
@@ -79,18 +83,29 @@ def passes(rows: int, *, task: Task, rows_a_step: int) -> Learned:
     return Learned(float(usual), why)
 
 
-def trained_last(layers: int, *, rows: int | None, largest_that_fits: int | None = None) -> Learned:
+def trained_last(
+    layers: int, *, rows: int | None, task: Task, largest_that_fits: int | None = None
+) -> Learned:
     """How many of the last layers to train when the lower ones stay frozen.
 
     A third of them is what keeps most of a full fine-tune's quality on encoders; few rows
-    cannot feed that many. `largest_that_fits` caps it by memory, None when that is unknown.
+    cannot feed that many. A language model's head alone has no new words to learn, so at least
+    one layer is trained there. `largest_that_fits` caps it by memory, None when that is unknown.
     """
-    if rows is not None and rows < 100:
+    least = 1 if task == "causal-lm" else 0
+    if rows is not None and rows < 100 and not least:
         wanted, why = 0, f"{rows} rows are enough for the head alone"
     elif rows is not None and rows < 1000:
         wanted, why = max(1, layers // 6), f"{rows} rows cannot feed more layers"
     else:
         wanted, why = max(1, layers // 3), "the last third holds what is special to a task"
     if largest_that_fits is not None and largest_that_fits < wanted:
-        return Learned(largest_that_fits, f"more than {largest_that_fits} do not fit")
+        return Learned(max(least, largest_that_fits), "more layers do not fit")
     return Learned(wanted, why)
+
+
+def layers_asked(
+    asked: int | Literal["auto"] | None, layers: int, *, rows: int | None, task: Task
+) -> int | None:
+    """The N of --train-last; where the plan is to choose it, by the rows alone."""
+    return int(trained_last(layers, rows=rows, task=task).value) if asked == AUTO else asked

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from planner.advice.learning import learning_rate, passes
+from planner.advice.learning import AUTO, layers_asked, learning_rate, passes
 from planner.advice.rows import packed_accumulation, rows_held
 from planner.budget import Budget
 from planner.request import (
@@ -34,7 +34,7 @@ class Asked:
 
     method: Method | None = None
     task: str | None = None
-    train_last: int | None = None
+    train_last: int | Literal["auto"] | None = None
     rank: int | None = None
     targets: tuple[str, ...] | None = None
     sequence_tokens: int | None = None
@@ -218,7 +218,7 @@ def learning_rate_choice(asked: Asked, method: Method, parameters: int | None = 
         method,
         task=task_of(asked),
         parameters=parameters,
-        trained_layers=asked.train_last if method == "full" else None,
+        trained_layers=asked.train_last if method == "full" and asked.train_last != AUTO else None,
     )
     return Choice(value=found.value, reason=found.reason)
 
@@ -266,6 +266,8 @@ def request_for(
     """
     micro, accumulation = batch_choices(asked, shape)
     weights = weights_choice(asked, method, budget).value
+    rows = None if data is None else data.rows
+    layers = layers_asked(asked.train_last, shape.layers, rows=rows, task=task_of(asked))
     packed = bool(asked.packing) and task_of(asked) == "causal-lm"
     request = TrainingRequest(
         method=method,
@@ -273,7 +275,7 @@ def request_for(
         micro_batch=micro.value,
         accumulation=accumulation.value,
         sequence_tokens=sequence_choice(asked, data, shape).value,
-        trainable_layers=asked.train_last if method == "full" else None,
+        trainable_layers=layers if method == "full" else None,
         adapter=adapter_of(asked, method, shape, budget),
         weights=weights,
         autocast=autocast_of(budget),
@@ -287,8 +289,8 @@ def request_for(
         device="cpu" if budget is not None and budget.device == "cpu" else "cuda",
     )
     if packed and data is not None and asked.accumulation is None:
-        rows = micro.value * accumulation.value
+        wanted = micro.value * accumulation.value
         held = rows_held(request, data.lengths)
-        steps = packed_accumulation(rows, micro.value, held) or 1
+        steps = packed_accumulation(wanted, micro.value, held) or 1
         return replace(request, accumulation=steps)
     return request

@@ -172,6 +172,30 @@ def test_other_methods_learn_too(
     assert (run / result / f"{weights}.safetensors").is_file()
 
 
+def test_the_last_layer_and_the_head_learn_and_nothing_else(
+    tiny_model: Path, chats: Path, tmp_path: Path
+) -> None:
+    """A language model with its lower layer frozen learns too, and that layer stays bit for bit."""
+    from safetensors.torch import load_file
+
+    run = tmp_path / "run"
+    plan = make_plan(
+        model=tiny_model, data=chats, run=run, method=FULL, trainable_layers=1, max_steps=3,
+        learning_rate=1e-3,
+    )  # fmt: skip
+
+    events = carry_out(plan)
+
+    assert events[-1]["evaluation_after"] < events[-1]["evaluation_before"]
+    (told,) = of_type(events, "model")
+    assert 0 < told["trainable_parameters"] < told["parameters"]
+    before = load_file(tiny_model / "model.safetensors")
+    after = load_file(run / "model" / "model.safetensors")
+    moved = {name for name in after if not before[name].float().equal(after[name].float())}
+    assert any(name.startswith("model.layers.1.") for name in moved)
+    assert not any(name.startswith("model.layers.0.") for name in moved)
+
+
 @pytest.mark.parametrize(
     "setting",
     [{"loss": "torch"}, {"checkpointing": "full"}, {"attention": "eager"}],

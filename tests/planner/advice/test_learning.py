@@ -46,5 +46,13 @@ def test_a_new_head_learns_faster_than_what_is_below_it() -> None:
 @pytest.mark.parametrize(("rows", "layers"), [(50, 0), (500, 2), (5000, 4), (None, 4)])
 def test_more_rows_train_more_of_the_last_layers(rows: int | None, layers: int) -> None:
     """Of twelve: the head alone, a sixth, a third."""
-    assert trained_last(12, rows=rows).value == layers
-    assert trained_last(12, rows=rows, largest_that_fits=1).value == min(1, layers)
+    task: Task = "text-classification"
+
+    assert trained_last(12, rows=rows, task=task).value == layers
+    assert trained_last(12, rows=rows, task=task, largest_that_fits=1).value == min(1, layers)
+
+
+def test_a_language_model_trains_a_layer_at_least() -> None:
+    """Its head is not new, so that alone would learn nothing."""
+    assert trained_last(12, rows=50, task="causal-lm").value == 2
+    assert trained_last(12, rows=50, task="causal-lm", largest_that_fits=0).value == 1
