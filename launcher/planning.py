@@ -12,6 +12,7 @@ from launcher.cli.planning_options import add_planning_options
 from launcher.errors import UsageError
 from launcher.hardware import Hardware, hardware_for
 from launcher.learned.estimating import learned
+from launcher.learned.timing import learned_time
 from launcher.models import resolve_model
 from planner.advice.settings import TASK_OF_LAYOUT, Asked, DataFacts
 from planner.memory.estimate import estimate_memory
@@ -63,7 +64,15 @@ def plan_and_hardware(
     if arguments.trace:
         return _traced_plan(model, hardware, asked, data), hardware
     estimate = learned(estimate_memory, hardware.budget)
-    return make_plan(model, hardware.budget, asked, data, estimate=estimate), hardware
+    plan = make_plan(
+        model,
+        hardware.budget,
+        asked,
+        data,
+        estimate=estimate,
+        learned_time=learned_time(hardware.budget),
+    )
+    return plan, hardware
 
 
 def _traced_plan(
@@ -82,7 +91,14 @@ def _traced_plan(
             gpu=None if budget is None else budget.card_id,
             warn=stderr.warning,
         )
-        return make_plan(model, budget, asked, data, estimate=learned(estimate, budget))
+        return make_plan(
+            model,
+            budget,
+            asked,
+            data,
+            estimate=learned(estimate, budget),
+            learned_time=learned_time(budget),
+        )
 
 
 def asked_from(arguments: argparse.Namespace) -> Asked:

@@ -54,6 +54,7 @@ class Expectation(NamedTuple):
             run_seconds_high=_rounded(run and run.high),
             result_bytes=self.result_bytes,
             checkpoint_bytes=self.checkpoint_bytes,
+            uncorrected_step_seconds=_rounded(self.time and self.time.uncorrected_step),
             uncorrected_peak_bytes=memory.uncorrected_bytes,
             uncorrected_allocated_bytes=memory.uncorrected_allocated_bytes,
         )
@@ -68,6 +69,9 @@ class Expectation(NamedTuple):
         }
         if self.time is None:
             return {**reasons, "expected.step_seconds": "unknown for this hardware"}
+        if self.time.runs:
+            many = "" if self.time.runs == 1 else "s"
+            reasons["expected.step_seconds"] += f"; corrected by {self.time.runs} run{many} here"
         low, high = (duration_text(end) for end in self.time.on_card[1:])
         return {**reasons, "expected.run_seconds": f"{low} to {high}, a download left out"}
 
@@ -94,6 +98,7 @@ def expectation_of(plan: Plan, answer: MethodAnswer, pace: Pace) -> Expectation:
             checkpoint_bytes=saved,
             weights_bytes=download_bytes(shape),
         ),
+        correction=answer.time_correction,
     )
     return Expectation(
         steps=pace.steps,

@@ -52,6 +52,8 @@ class ExpectedSection:
     """The adapter, or the whole model."""
     checkpoint_bytes: int | None = None
     """Each of them; `training.keep_checkpoints` are kept."""
+    uncorrected_step_seconds: float | None = None
+    """What step_seconds was before runs here, or a rehearsal, corrected it; None: none did."""
     uncorrected_peak_bytes: int | None = None
     """What hardware.predicted_peak_bytes was before runs here corrected it; None: none did."""
     uncorrected_allocated_bytes: int | None = None

@@ -25,6 +25,7 @@ from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, ve
 from planner.memory.once import estimate_once
 from planner.request import METHODS, Method, TrainingRequest
 from planner.shape import ModelShape
+from planner.speed.correction import TimeCorrection, corrected_time
 from planner.speed.step_time import TimeEstimate, estimate_time
 
 if TYPE_CHECKING:
@@ -65,13 +66,16 @@ class MethodAnswer:
     card_id: str | None = None
     lengths: tuple[int, ...] = ()
     """Tokens of the rows it is about; empty: all are as long as the request says."""
+    time_correction: TimeCorrection | None = None
+    """What runs of this machine say about its time."""
 
     @cached_property
     def time(self) -> TimeEstimate | None:
         """Time of a step; None where the card or its speed is unknown."""
         card = None if self.card_id is None else find_card(self.card_id)
         known = replace(self.request, lengths=self.lengths or None)
-        return estimate_time(self.shape, known, card)
+        time = estimate_time(self.shape, known, card)
+        return None if time is None else corrected_time(time, self.time_correction)
 
     @cached_property
     def largest_sequence_tokens(self) -> int | None:
@@ -132,9 +136,11 @@ def make_plan(
     data: DataFacts | None = None,
     *,
     estimate: Estimate = estimate_memory,
+    learned_time: Callable[[Method], TimeCorrection | None] | None = None,
 ) -> Plan:
     """Plan a fine-tune of `model` in `budget`, by what `estimate` says of each method.
 
+    `learned_time` is what earlier runs say about the time of a method.
     Raises RequestError when what was asked for cannot be.
     """
     of_data = None if data is None else TASK_OF_LAYOUT.get(data.layout)
@@ -155,6 +161,10 @@ def make_plan(
         answers = _with_chosen_sped_up(answers, budget, asked, data, estimate)
     if why_layers is not None:
         answers = tuple(_with_reason(each, why_layers) for each in answers)
+    if learned_time is not None:
+        answers = tuple(
+            replace(answer, time_correction=learned_time(answer.method)) for answer in answers
+        )
     return Plan(
         model=model,
         budget=budget,

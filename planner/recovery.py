@@ -84,7 +84,7 @@ def replanned(run_plan: RunPlan, shape: ModelShape) -> RunPlan:
     times = ("step_seconds", "run_seconds")
     no_longer = dict.fromkeys(
         [f"{name}{end}" for name in times for end in ("", "_low", "_high")]
-        + ["uncorrected_peak_bytes", "uncorrected_allocated_bytes"]
+        + ["uncorrected_step_seconds", "uncorrected_peak_bytes", "uncorrected_allocated_bytes"]
     )
     return replace(
         run_plan,

@@ -10,6 +10,7 @@ from launcher.learned.stack import stack_text
 from launcher.learned.store import FinishedRun, Kind, keep_run, store_path
 from planner.memory.correction import Measured
 from planner.run_plan import RunPlan
+from planner.speed.correction import TimedRun
 
 
 def keep_measured(folder: str, finished: str, plan: RunPlan, report: Mapping[str, Any]) -> bool:
@@ -39,5 +40,13 @@ def keep_measured(folder: str, finished: str, plan: RunPlan, report: Mapping[str
             measured_allocated_bytes=measured["allocated_bytes"],
         ),
         report=json.dumps(report),
+        timed=_timed(plan, measured.get("step_seconds")),
     )
     return keep_run(run, store_path())
+
+
+def _timed(plan: RunPlan, measured_seconds: float | None) -> TimedRun | None:
+    estimated = plan.expected.uncorrected_step_seconds or plan.expected.step_seconds
+    if not estimated or not measured_seconds:
+        return None
+    return TimedRun(estimated, measured_seconds)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from planner.memory.correction import Measured
+from planner.speed.correction import TimedRun
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,6 +34,21 @@ CREATE TABLE IF NOT EXISTS runs (
     estimated_allocated_bytes INTEGER NOT NULL,
     measured_allocated_bytes INTEGER,
     report TEXT NOT NULL,
+    PRIMARY KEY (folder, model, method)
+)
+"""
+
+_TIMES = """
+CREATE TABLE IF NOT EXISTS step_times (
+    folder TEXT NOT NULL,
+    finished TEXT NOT NULL,
+    model TEXT NOT NULL,
+    device TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    stack TEXT NOT NULL,
+    method TEXT NOT NULL,
+    estimated_seconds REAL NOT NULL,
+    measured_seconds REAL NOT NULL,
     PRIMARY KEY (folder, model, method)
 )
 """
@@ -59,6 +75,8 @@ class FinishedRun(NamedTuple):
     measured: Measured
     report: str
     """Its measured.json."""
+    timed: TimedRun | None = None
+    """None where no time was estimated or measured."""
 
 
 def store_path() -> Path:
@@ -79,6 +97,12 @@ def keep_run(run: FinishedRun, path: Path) -> bool:
                 "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (run.folder, run.finished, run.model, *run.kind, *run.measured, run.report),
             )
+            if run.timed is not None:
+                database.execute(_TIMES)
+                database.execute(
+                    "INSERT OR REPLACE INTO step_times VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (run.folder, run.finished, run.model, *run.kind, *run.timed),
+                )
     except (OSError, sqlite3.Error):
         return False
     return True
@@ -86,22 +110,35 @@ def keep_run(run: FinishedRun, path: Path) -> bool:
 
 def runs_like(kind: Kind, path: Path) -> list[Measured]:
     """The newest runs of a kind; none when there is no file, or none that can be read."""
+    query = (
+        "SELECT estimated_bytes, measured_bytes, estimated_allocated_bytes,"
+        " measured_allocated_bytes FROM runs"
+        " WHERE device = ? AND machine = ? AND stack = ? AND method = ?"
+        " ORDER BY finished DESC LIMIT ?"
+    )
+    return [Measured(*row) for row in _newest(query, kind, path)]
+
+
+def times_like(kind: Kind, path: Path) -> list[TimedRun]:
+    """The same of the time of a step."""
+    query = (
+        "SELECT estimated_seconds, measured_seconds FROM step_times"
+        " WHERE device = ? AND machine = ? AND stack = ? AND method = ?"
+        " ORDER BY finished DESC LIMIT ?"
+    )
+    return [TimedRun(*row) for row in _newest(query, kind, path)]
+
+
+def _newest(query: str, kind: Kind, path: Path) -> list[tuple[Any, ...]]:
     if not path.is_file():
         return []
     import sqlite3  # 5 ms, only where a run was kept
 
     try:
         with closing(_opened(path)) as database:
-            rows = database.execute(
-                "SELECT estimated_bytes, measured_bytes, estimated_allocated_bytes,"
-                " measured_allocated_bytes FROM runs"
-                " WHERE device = ? AND machine = ? AND stack = ? AND method = ?"
-                " ORDER BY finished DESC LIMIT ?",
-                (*kind, _NEWEST),
-            ).fetchall()
+            return database.execute(query, (*kind, _NEWEST)).fetchall()
     except (OSError, sqlite3.Error):
         return []
-    return [Measured(*row) for row in rows]
 
 
 def _opened(path: Path) -> sqlite3.Connection:

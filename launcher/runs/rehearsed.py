@@ -19,7 +19,11 @@ _TIGHT = 0.97
 
 def with_what_was_seen(plan: RunPlan, seen: Event, peak_bytes: int | None) -> RunPlan:
     """The plan with memory and time as measured in place of what was computed."""
+    before = plan.expected
     steps, pauses = seen["planned_steps"], seen["pauses_seconds"]
+    if before.run_seconds is not None and before.step_seconds is not None:
+        # The start and the comparison at the end were not rehearsed.
+        pauses = max(pauses, before.run_seconds - before.step_seconds * steps)
     usual, low, high = (float(seen[f"usual_step_seconds{end}"]) for end in ("", "_low", "_high"))
     plan = replace(
         plan,
@@ -32,6 +36,8 @@ def with_what_was_seen(plan: RunPlan, seen: Event, peak_bytes: int | None) -> Ru
             run_seconds_low=round(low * steps + pauses / _PAUSES_SPREAD, 1),
             run_seconds_high=round(high * steps + pauses * _PAUSES_SPREAD, 1),
             checkpoint_bytes=seen["checkpoint_bytes"],
+            # What was computed stays beside what was seen: the next plan learns from both.
+            uncorrected_step_seconds=before.uncorrected_step_seconds or before.step_seconds,
             uncorrected_peak_bytes=None,
             uncorrected_allocated_bytes=None,
         ),

@@ -24,6 +24,7 @@ Evidence = Literal["measured", "near", "extrapolated", "estimated"]
 from; extrapolated: the rule between them; estimated: nothing measured is close."""
 
 _EVIDENCE: dict[str, Evidence] = {
+    "here": "measured",
     "measured": "near",
     "family": "extrapolated",
     "rule": "extrapolated",

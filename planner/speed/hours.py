@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
+from planner.speed.correction import TimeCorrection, corrected_time
 from planner.speed.lengths import row_lengths
 from planner.speed.seconds import Seconds
 from planner.speed.step_time import estimate_time, timed_step
@@ -73,6 +74,10 @@ class RunTime(NamedTuple):
     """Loading, the first step's extra time and, where asked for, compiling."""
     download: Seconds
     situation: str
+    runs: int = 0
+    """Runs of this machine that corrected it."""
+    uncorrected_step: float | None = None
+    """Seconds of a step before they did; None: none did."""
 
     @property
     def total(self) -> Seconds:
@@ -97,22 +102,27 @@ def estimate_hours(
     card: Card | None,
     loop: RunLoop,
     execution: Execution = PLAIN,
+    correction: TimeCorrection | None = None,
 ) -> RunTime | None:
     """Time of a whole run; None where the step's is unknown."""
-    time = estimate_time(shape, request, card, execution)
-    if time is None or card is None:
+    plain = estimate_time(shape, request, card, execution)
+    if plain is None or card is None:
         return None
+    time = corrected_time(plain, correction)
+    evaluated = _evaluation(shape, request, card, loop, execution)
     start = START_SECONDS + loop.weights_bytes / READ_BYTES_PER_SECOND
     start += COMPILE_SECONDS if execution.compiled else 0.0
     return RunTime(
         step=time.step,
         training=time.step.scaled(loop.steps),
-        evaluation=_evaluation(shape, request, card, loop, execution, time.step),
+        evaluation=time.step.scaled(evaluated / plain.step.expected),
         comparison=_comparison(shape, request, card, loop.comparison, execution),
         saving=_assumed(loop.checkpoints * loop.checkpoint_bytes / WRITE_BYTES_PER_SECOND),
         starting=_assumed(start),
         download=_assumed(loop.download_bytes / DOWNLOAD_BYTES_PER_SECOND),
         situation=time.situation,
+        runs=time.runs,
+        uncorrected_step=plain.step.expected if time.runs else None,
     )
 
 
@@ -122,8 +132,7 @@ def _evaluation(
     card: Card,
     loop: RunLoop,
     execution: Execution,
-    step: Seconds,
-) -> Seconds:
+) -> float:
     """Forward passes over the held-out rows, in micro-batches of the same size."""
     timed = timed_step(shape, request, card, execution)
     assert timed is not None
@@ -133,8 +142,7 @@ def _evaluation(
     tokens = request.micro_batch * rows.padded_tokens
     one = timed.seconds.forward_only(tokens, request.micro_batch * rows.padded_squares)
     batches = ceil(loop.held_out_rows / request.micro_batch)
-    seconds = loop.evaluations * batches * one
-    return Seconds(seconds, seconds * step.low / step.expected, seconds * step.high / step.expected)
+    return loop.evaluations * batches * one
 
 
 _ANSWERED_AT_ONCE = 8

@@ -26,10 +26,14 @@ class TimeEstimate(NamedTuple):
     """Tokens of the rows themselves, padding left out, over all GPUs."""
     situation: Situation
     """How much is known of the card and the settings; it decides the interval."""
+    runs: int = 0
+    """Runs of this machine that corrected it."""
 
 
-Situation = Literal["measured", "family", "rule", "rough"]
-"""measured: runs on this card were learned from; family: its matrix multiplication was measured;
+Situation = Literal["here", "measured", "family", "rule", "rough"]
+"""here: runs on this machine corrected it; the others before any did.
+
+measured: runs on this card were learned from; family: its matrix multiplication was measured;
 rule: power and specification alone; rough: settings that no measured run covers well."""
 
 

@@ -84,3 +84,35 @@ def test_the_next_check_says_that_runs_here_corrected_it(
     assert (after["basis"]["kind"], after["basis"]["runs"]) == ("measured", 3)
     assert elsewhere["basis"]["kind"] == "formula"
     assert "measured, 3 runs here" in text
+
+
+def test_the_next_plan_takes_the_time_that_runs_here_took(
+    tmp_path: Path, fake_driver: Callable[[str], Mapping[str, str]]
+) -> None:
+    """Runs a quarter slower than computed: so is the next plan, and it says why."""
+    here = {**fake_driver(machines.RTX_4090_DESKTOP)}
+    data = tmp_path / "rows.jsonl"
+    data.write_text('{"prompt": "a", "completion": "b"}\n' * 40)
+
+    def planned() -> dict[str, Any]:
+        answer = tlplan("plan", *MODEL, "--data", str(data), environment=here)
+        found: dict[str, Any] = json.loads(answer.out)
+        return found
+
+    before = planned()["plan"]["expected"]["step_seconds"]
+    plan = _plan(tmp_path, predicted_peak_bytes=1000)
+    plan = replace(
+        plan,
+        method=replace(plan.method, name="lora"),
+        expected=ExpectedSection(step_seconds=2.4, uncorrected_step_seconds=2.0),
+    )
+    for number in range(3):
+        report = _report(1000)
+        report["measured"]["step_seconds"] = 2.5
+        assert keep_measured(f"/runs/{number}", f"2026-{number}", plan, report)
+    after = planned()
+
+    expected = after["plan"]["expected"]
+    assert expected["step_seconds"] == pytest.approx(before * 1.25**0.75, rel=0.01)
+    assert expected["uncorrected_step_seconds"] == before
+    assert "corrected by 3 runs here" in after["reasons"]["expected.step_seconds"]
