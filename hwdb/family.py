@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-Role = Literal["attention_in", "attention_out", "mlp_in", "mlp_out"]
+Role = Literal["attention_in", "attention_out", "mlp_in", "mlp_out", "other"]
+"""other: counted, and in neither half of a block whose insides are not known."""
 
 NormStyle = Literal[
     "cast-then-weight", "weight-then-cast", "one-plus-weight", "layer", "layer-wide", "centered"

@@ -12,6 +12,7 @@ from launcher.errors import BadConfig, UsageError
 from launcher.unknown_name import unknown_name
 from planner.plan import PlannedModel
 from planner.shape import ModelShape, ShapeError, shape_of
+from planner.stand_in import stand_in_shape
 
 _CONFIG = "config.json"
 _NUMBERS = (
@@ -23,8 +24,6 @@ _NUMBERS = (
     "intermediate_size",
     "vocab_size",
 )
-_CLOSE_ENOUGH = 0.1
-"""Share by which a stand-in's parameters may miss the published number."""
 
 
 def resolve_model(name: str) -> PlannedModel:
@@ -67,23 +66,27 @@ def _known_model(row: hwdb.Model, name: str, revision: str | None) -> PlannedMod
         source="hwdb",
         shape=shape_of_row(row),
         gated=row.gated,
-        config=config_of_row(row),
+        # Where the family is not known, these numbers are not the whole of the model's config.
+        config=config_of_row(row) if hwdb.find_family(row.architecture) else None,
     )
 
 
 def shape_of_row(row: hwdb.Model) -> ModelShape:
-    """The shape of a model of hwdb, by its family or, for plain decoders, a Llama-like block.
+    """The shape of a model of hwdb, by its family or, for decoders, with a Llama-like block.
 
     Raises UsageError when neither describes it.
     """
     family = hwdb.find_family(row.architecture)
+    config = config_of_row(row)
     try:
-        shape = shape_of(config_of_row(row), family, _llama())
+        if family is not None:
+            return shape_of(config, family, _llama())
+        if row.task == "causal-lm":
+            config["model_type"] = row.architecture
+            return stand_in_shape(config, hwdb.families(), parameters=row.parameters)
     except ShapeError as problem:
         raise _not_described(row, str(problem)) from None
-    if family is None and abs(shape.parameters - row.parameters) > _CLOSE_ENOUGH * row.parameters:
-        raise _not_described(row, "a Llama-like block does not stand in for it")
-    return shape
+    raise _not_described(row, "a Llama-like block does not stand in for it")
 
 
 def config_of_row(row: hwdb.Model) -> dict[str, Any]:
@@ -152,11 +155,20 @@ def shape_of_config(text: str, where: str) -> ModelShape:
     if not isinstance(config, dict):
         raise BadConfig(f"{where}: must be a JSON object with keys such as hidden_size")
     family = _family_of(config)
-    _require_numbers(config, family or _llama(), where)
+    _require_numbers(config, family, where)
     try:
+        if family is None:
+            return _stand_in(config)
         return shape_of(config, family, _llama())
     except ShapeError as problem:
         raise BadConfig(f"{where}: {problem}", problem.key) from None
+
+
+def _stand_in(config: Mapping[str, Any]) -> ModelShape:
+    if config.get("is_encoder_decoder"):
+        name = config.get("model_type", "this model")
+        raise ShapeError("model_type", f"{name} is an encoder-decoder, not planned yet")
+    return stand_in_shape(config, hwdb.families())
 
 
 def _family_of(config: Mapping[str, Any]) -> hwdb.Family | None:
@@ -174,14 +186,14 @@ def _architectures(config: Mapping[str, Any]) -> list[Any]:
     return names if isinstance(names, list) else []
 
 
-def _require_numbers(config: Mapping[str, Any], family: hwdb.Family, where: str) -> None:
+def _require_numbers(config: Mapping[str, Any], family: hwdb.Family | None, where: str) -> None:
     inner = config.get("text_config")
     source = inner if isinstance(inner, dict) else config
     for number in _NUMBERS:
-        for key in family.config_keys.get(number, (number,)):
+        for key in (number,) if family is None else family.config_keys.get(number, (number,)):
             value = source.get(key)
-            if value is None:
-                continue
+            if value is None or (family is None and isinstance(value, list)):
+                continue  # a stand-in takes the largest of what differs from layer to layer
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 text = f'{where}: "{key}" must be a whole number above 0, not {value!r}'
                 raise BadConfig(text, key)

@@ -275,7 +275,10 @@ def _warnings(
 ) -> list[PlanWarning]:
     found = []
     if not model.shape.recognized:
-        text = f'model type "{model.shape.model_type}" is not known; a Llama-like block stands in'
+        text = (
+            f'model type "{model.shape.model_type}" is not known; '
+            "a Llama-like block stands in, and the interval is wide"
+        )
         found.append(PlanWarning(code="FAMILY_UNKNOWN", text=text))
     quantized = [answer for answer in answers if answer.method == "qlora"]
     if quantized and model.shape.expert_parameters:

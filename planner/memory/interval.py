@@ -103,10 +103,10 @@ _SPREADS: dict[Checked, dict[str, _Spread]] = {
         "host": _Spread(below=0.18, above=0.30),
     },
     "stand-in": {
-        "allocated": _Spread(below=0.20, above=0.35),
-        "expandable": _Spread(below=0.20, above=0.40),
-        "classic": _Spread(below=0.25, above=0.50),
-        "host": _Spread(below=0.25, above=0.40),
+        "allocated": _Spread(below=0.27, above=0.35),
+        "expandable": _Spread(below=0.27, above=0.40),
+        "classic": _Spread(below=0.27, above=0.50),
+        "host": _Spread(below=0.27, above=0.40),
     },
 }
 

@@ -1,0 +1,122 @@
+"""A shape for a model whose family nobody described: Llama's block, with as many parameters.
+
+What decides most of the memory is known even then: how many parameters there are, how wide and how
+deep the model is. Its estimate says that the family is not known, and gets the widest interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hwdb.family import Family, Linear
+from planner.shape import ModelShape, shape_of
+
+_NAMES = {
+    "hidden_size": ("n_embd", "d_model", "dim", "hidden_dim"),
+    "num_hidden_layers": ("n_layer", "n_layers", "num_layers", "layers"),
+    "num_attention_heads": ("n_head", "n_heads", "num_heads"),
+    "intermediate_size": (
+        *("n_inner", "ffn_dim", "d_ff", "ffn_hidden_size", "feed_forward_hidden_size"),
+        *("moe_intermediate_size", "expert_dim"),
+    ),
+    "num_experts": ("n_routed_experts", "num_local_experts", "moe_num_experts"),
+    "moe_intermediate_size": ("expert_intermediate_size", "intermediate_size"),
+}
+"""Llama's name of a number, and what else it is called in Transformers' configs."""
+
+_USUAL_HEAD = 64
+_REST = Linear("rest", "h", "z", "other")
+
+
+def stand_in_shape(
+    config: Mapping[str, Any], families: Mapping[str, Family], *, parameters: int | None = None
+) -> ModelShape:
+    """The shape of a config whose family is not known; `parameters` if somebody counted them.
+
+    Llama's block stands in, or for MLPs that are not gated StarCoder2's, which is the same but for
+    them.
+
+    Raises ShapeError naming the key that no model can do without.
+    """
+    text_part = config.get("text_config")
+    source = {**config, **text_part} if isinstance(text_part, dict) else dict(config)
+    source.pop("text_config", None)
+    for name, others in _NAMES.items():
+        if not _is_number(source.get(name)):
+            found = [source[other] for other in others if _is_number(source.get(other))]
+            source[name] = found[0] if found else _largest(source.get(name))
+    hidden = source["hidden_size"]
+    if hidden is not None:
+        source["intermediate_size"] = source["intermediate_size"] or 4 * hidden
+        heads = source["num_attention_heads"] or max(hidden // _USUAL_HEAD, 1)
+        source["num_attention_heads"] = heads
+        if not _is_number(source.get("head_dim")):
+            source["head_dim"] = max(hidden // heads, 1)
+    given = {name: value for name, value in source.items() if value is not None}
+    shape = shape_of(given, None, families["llama" if _is_gated(source) else "starcoder2"])
+    shape = replace(shape, model_type=str(config.get("model_type") or shape.model_type))
+    experts = _experts(source)
+    if parameters is None:
+        return _with_experts(shape, shape.layers * experts)
+    missing = max(parameters - shape.parameters, 0)
+    # No dense block has twice the parameters of Llama's at the same widths: what is missing then
+    # are experts nobody listed, or more tables, which stay in 16 bit as well.
+    mixture = experts or missing > shape.parameters
+    return _with_experts(shape, missing) if mixture else _with_rest(shape, missing)
+
+
+def _is_gated(source: Mapping[str, Any]) -> bool:
+    """Whether the MLP has a gate, by its activation: other ones than these come without."""
+    names = ("hidden_act", "hidden_activation", "activation_function", "mlp_hidden_act")
+    named = [source[name] for name in names if source.get(name)]
+    plain = "n_embd" in source or "d_model" in source  # named before there were gates
+    return named[0] in _GATED if named else not plain
+
+
+_GATED = ("silu", "swish", "gelu_pytorch_tanh")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _largest(value: Any) -> int | None:
+    """The largest of numbers that are listed layer by layer."""
+    listed = [each for each in value if _is_number(each)] if isinstance(value, list) else []
+    return max(listed, default=None)
+
+
+def _experts(source: Mapping[str, Any]) -> int:
+    """Weights of one block's experts, three matrices each."""
+    count, width = source.get("num_experts"), source.get("moe_intermediate_size")
+    if count is None or width is None or count < 2:
+        return 0
+    experts: int = count * 3 * source["hidden_size"] * width
+    return experts
+
+
+def _with_experts(shape: ModelShape, more: int) -> ModelShape:
+    a_block = more // shape.layers
+    return replace(
+        shape,
+        parameters=shape.parameters + a_block * shape.layers,
+        expert_parameters=shape.expert_parameters + a_block,
+    )
+
+
+def _with_rest(shape: ModelShape, more: int) -> ModelShape:
+    """With one more linear a block for what Llama's block does not have."""
+    width = more // shape.layers // shape.hidden_size
+    if width < 1:
+        return shape
+    weights = width * shape.hidden_size
+    return replace(
+        shape,
+        sizes={**shape.sizes, "z": width},
+        linears=(*shape.linears, _REST),
+        parameters=shape.parameters + weights * shape.layers,
+        linear_parameters=shape.linear_parameters + weights,
+        tensors=shape.tensors + shape.layers,
+    )

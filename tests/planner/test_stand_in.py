@@ -1,0 +1,96 @@
+"""A model whose family nobody described has a shape all the same, and a wide interval."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import hwdb
+from launcher.models import shape_of_config, shape_of_row
+from planner.memory.estimate import estimate_memory
+from planner.shape import ShapeError
+from planner.stand_in import stand_in_shape
+from tests.planner.samples import request_of
+
+_FAMILIES = hwdb.families()
+_GPTJ = {"model_type": "gptj", "n_embd": 256, "n_layer": 4, "n_head": 8, "vocab_size": 1000}
+_EXPERTS = {
+    **_GPTJ,
+    "model_type": "new_moe",
+    "n_routed_experts": 8,
+    "moe_intermediate_size": 128,
+}
+
+
+def test_other_names_of_the_same_numbers_are_understood() -> None:
+    """GPT-J says n_embd where Llama says hidden_size, and leaves out a width of 4 times that."""
+    shape = stand_in_shape(_GPTJ, _FAMILIES)
+
+    assert (shape.hidden_size, shape.layers, shape.sizes["i"]) == (256, 4, 1024)
+    assert shape.model_type == "gptj"
+    assert not shape.recognized
+
+
+def test_only_some_activations_come_with_a_gate() -> None:
+    """GPT-J's GELU stands alone between two matrices, SiLU multiplies a third one's product."""
+    names = [
+        {line.name for line in stand_in_shape({**_GPTJ, **more}, _FAMILIES).linears}
+        for more in ({}, {"hidden_act": "silu"}, {"hidden_act": "relu2"})
+    ]
+
+    assert [len(each) for each in names] == [6, 7, 6]
+
+
+def test_experts_are_counted() -> None:
+    """Three matrices an expert, in every block."""
+    with_experts, without = stand_in_shape(_EXPERTS, _FAMILIES), stand_in_shape(_GPTJ, _FAMILIES)
+
+    assert with_experts.expert_parameters == 8 * 3 * 256 * 128
+    assert with_experts.parameters > without.parameters
+
+
+@pytest.mark.parametrize("config", [_GPTJ, _EXPERTS])
+def test_a_published_number_of_parameters_is_met(config: dict[str, Any]) -> None:
+    """What Llama's block does not have is there all the same, and weighs in every method."""
+    shape = stand_in_shape(config, _FAMILIES, parameters=100_000_000)
+    weights = estimate_memory(shape, request_of("full")).parts.weights_bytes
+
+    assert shape.parameters == pytest.approx(100_000_000, rel=0.001)
+    assert weights == pytest.approx(200_000_000, rel=0.001)
+
+
+def test_a_width_that_differs_from_layer_to_layer_counts_as_the_largest() -> None:
+    """Gemma 3n lists one MLP width a layer."""
+    text = '{"model_type": "new", "hidden_size": 64, "num_hidden_layers": 2, '
+    text += '"num_attention_heads": 4, "intermediate_size": [128, 256], "vocab_size": 100}'
+
+    assert shape_of_config(text, "config.json").sizes["i"] == 256
+
+
+@pytest.mark.parametrize("missing", ["n_embd", "n_layer", "vocab_size"])
+def test_what_no_model_can_do_without_is_named(missing: str) -> None:
+    """Width, depth and vocabulary decide everything."""
+    config = {name: value for name, value in _GPTJ.items() if name != missing}
+
+    with pytest.raises(ShapeError):
+        stand_in_shape(config, _FAMILIES)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        row
+        for row in hwdb.all_models()
+        if row.task == "causal-lm" and hwdb.find_family(row.architecture) is None
+    ],
+    ids=lambda row: row.id,
+)
+def test_every_decoder_of_hwdb_is_answered(row: hwdb.Model) -> None:
+    """None is refused; the interval of what nobody described is 20 to 35 % wide."""
+    shape = shape_of_row(row)
+    band = estimate_memory(shape, request_of("lora")).allocated
+
+    assert shape.parameters >= 0.99 * row.parameters
+    assert band.low_bytes < 0.85 * band.expected_bytes
+    assert band.high_bytes > 1.3 * band.expected_bytes
