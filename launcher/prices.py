@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from launcher.errors import UsageError
 
 COLUMNS = (
     *("provider", "card_id", "gpus", "instance", "on_demand_usd_per_hour", "spot_usd_per_hour"),
-    *("region", "as_of", "source", "currency"),
+    *("region", "as_of", "source", "currency", "usd_per_unit"),
 )
 _NEEDED = ("provider", "card_id", "on_demand_usd_per_hour", "as_of")
 
@@ -84,15 +84,10 @@ def _offer(place: str, head: list[str], row: list[str]) -> hwdb.Offer:
     if len(row) != len(head):
         raise UsageError(f"{place}: {len(row)} values for {len(head)} columns")
     values = dict(zip(head, (value.strip() for value in row), strict=True))
-    currency = values.get("currency") or "USD"
-    if currency.upper() != "USD":
-        raise UsageError(
-            f'{place}: currency "{currency}" cannot be reckoned with, only USD',
-            "no exchange rates are known here; convert the prices to USD",
-        )
+    rate = _usd_per_unit(place, values)
     card = _card_id(place, values["card_id"])
     gpus = _number(place, "gpus", values.get("gpus") or "1") or 1
-    whole = _number(place, "on_demand_usd_per_hour", values["on_demand_usd_per_hour"])
+    whole = _price(place, "on_demand_usd_per_hour", values, rate)
     offer = hwdb.Offer(
         provider=values["provider"],
         card_id=card,
@@ -101,9 +96,7 @@ def _offer(place: str, head: list[str], row: list[str]) -> hwdb.Offer:
         vcpus=None,
         ram_gib=None,
         on_demand_usd_per_hour=whole,
-        spot_usd_per_hour=_number(
-            place, "spot_usd_per_hour", values.get("spot_usd_per_hour") or ""
-        ),
+        spot_usd_per_hour=_price(place, "spot_usd_per_hour", values, rate),
         on_demand_usd_per_gpu_hour=None if whole is None else round(whole / int(gpus), 4),
         region=values.get("region") or "unknown",
         as_of=values["as_of"],
@@ -114,6 +107,30 @@ def _offer(place: str, head: list[str], row: list[str]) -> hwdb.Offer:
     for problem in problems_with(offer._replace(source="user")):
         raise UsageError(f"{place}: {problem}")
     return offer
+
+
+def _usd_per_unit(place: str, values: Mapping[str, str]) -> float:
+    """Dollars for one of the row's currency, by the rate that stands beside it."""
+    currency = values.get("currency") or "USD"
+    rate = _number(place, "usd_per_unit", values.get("usd_per_unit") or "")
+    if currency.upper() == "USD":
+        if rate not in (None, 1.0):
+            raise UsageError(f"{place}: usd_per_unit of USD is 1, not {rate:g}")
+        return 1.0
+    if rate is None:
+        raise UsageError(
+            f'{place}: currency "{currency}" cannot be reckoned with: no rate stands beside it',
+            f"no exchange rates are known here; column usd_per_unit says what 1 {currency} is in "
+            "USD, or convert the prices",
+        )
+    if not 0 < rate < 1e6:
+        raise UsageError(f"{place}: usd_per_unit must be above 0, not {rate:g}")
+    return rate
+
+
+def _price(place: str, column: str, values: Mapping[str, str], rate: float) -> float | None:
+    price = _number(place, column, values.get(column) or "")
+    return None if price is None else round(price * rate, 4)
 
 
 def _card_id(place: str, name: str) -> str:

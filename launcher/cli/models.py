@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import hwdb
 from launcher import stderr
@@ -24,11 +24,26 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("words", metavar="WORDS", nargs="*", help="only models with these words")
     parser.add_argument(
         "--memory",
+        "--fits",
         metavar="GiB",
-        type=positive_number("--memory"),
+        type=_gib("--memory"),
         help="only models that can be fine-tuned on a card with that much memory, and how",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+
+
+def _gib(option: str) -> Callable[[str], float]:
+    """A type for argparse: 12, 12GiB or "12 GB"; sizes on boxes say GB and mean GiB."""
+    number = positive_number(option)
+
+    def read(text: str) -> float:
+        amount = text.strip().lower()
+        for unit in ("gib", "gb", "g"):
+            if amount.endswith(unit):
+                return number(amount.removesuffix(unit).strip())
+        return number(amount)
+
+    return read
 
 
 def run(arguments: argparse.Namespace) -> int:

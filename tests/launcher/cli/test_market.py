@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from launcher.errors import UsageError
+from launcher.prices import prices_from
 from tests.launcher.cli.program import tlplan
 
 _MODEL = ("--model", "llama-3.1-8b")
@@ -125,6 +127,18 @@ def test_a_price_file_is_refused_with_its_line(
 
     assert answer.code == 2
     assert f"prices.csv{says}" in answer.err
+
+
+def test_prices_in_another_currency_come_with_their_rate(tmp_path: Path) -> None:
+    """Two euros an hour at 1.10 are 2.20 dollars; a rate for dollars is a slip."""
+    file = tmp_path / "prices.csv"
+    head = "provider,card_id,currency,usd_per_unit,on_demand_usd_per_hour,as_of\n"
+    file.write_text(head + "a,l4,EUR,1.10,2.00,2026-11-01\n")
+    assert prices_from(str(file)).offers[0].on_demand_usd_per_hour == 2.2
+
+    file.write_text(head + "a,l4,USD,1.10,2.00,2026-11-01\n")
+    with pytest.raises(UsageError, match="usd_per_unit of USD is 1"):
+        prices_from(str(file))
 
 
 def test_prices_carry_date_and_source() -> None:
