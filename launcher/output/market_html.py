@@ -19,7 +19,7 @@ from planner.units import duration_text, gib_text
 _FITS, _TIGHT, _OVER, _ROOM = "#0072B2", "#E69F00", "#D55E00", "#e8e8e8"
 _RUNG_COLOURS = {"comfortable": _FITS, "trade-offs": _TIGHT, "no": _OVER}
 _CELL_COLOURS = {"yes": "#cfe3f3", "tight": "#fbe3b5", "no": "#f6d3c1"}
-_BAR_WIDTH = 360
+_BAR_WIDTH = 280
 _MOST_BARS = 24
 
 _STYLE = """

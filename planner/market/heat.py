@@ -35,7 +35,14 @@ def heat_map(answer: CardAnswer) -> list[list[Cell]]:
 def _cell(answer: CardAnswer, batch: int, length: int) -> Cell:
     chosen = answer.answer
     assert chosen is not None
-    request = replace(chosen.request, micro_batch=batch, sequence_tokens=length)
+    # Rows as they are asked about: of one length and side by side, however the plan has them.
+    request = replace(
+        chosen.request,
+        micro_batch=batch,
+        sequence_tokens=length,
+        batching="random",
+        padded=batch > 1,
+    )
     needed = estimate_once(chosen.shape, request).needed
     verdict = verdict_of(needed, chosen.verdict.capacity_bytes)
     return Cell(batch, length, needed.expected_bytes, verdict.fits)
