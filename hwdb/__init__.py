@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hwdb.find import find_card, find_card_or_none, find_family, find_model, find_word
 from hwdb.load import (
     all_cards,
+    all_known_errors,
     all_models,
     all_offers,
     all_sources,
@@ -24,6 +25,7 @@ from hwdb.not_found import Ambiguous, NotFound
 if TYPE_CHECKING:
     from hwdb.card import Card
     from hwdb.family import Family
+    from hwdb.known_error import KnownError, Sighting, sightings
     from hwdb.model import Model, config_of
     from hwdb.offer import Offer
     from hwdb.parameter_count import count_from_config, count_parameters
@@ -34,14 +36,17 @@ else:
     _HOMES = {
         "Card": "card",
         "Family": "family",
+        "KnownError": "known_error",
         "Model": "model",
         "Offer": "offer",
+        "Sighting": "known_error",
         "Source": "source",
         "SpeedConstants": "speed",
         "Word": "word",
         "config_of": "model",
         "count_from_config": "parameter_count",
         "count_parameters": "parameter_count",
+        "sightings": "known_error",
     }
 
     def __getattr__(name: str) -> object:
@@ -58,13 +63,16 @@ __all__ = [
     "Ambiguous",
     "Card",
     "Family",
+    "KnownError",
     "Model",
     "NotFound",
     "Offer",
+    "Sighting",
     "Source",
     "SpeedConstants",
     "Word",
     "all_cards",
+    "all_known_errors",
     "all_models",
     "all_offers",
     "all_sources",
@@ -78,5 +86,6 @@ __all__ = [
     "find_family",
     "find_model",
     "find_word",
+    "sightings",
     "speed_constants",
 ]

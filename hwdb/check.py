@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from hwdb.load import (
     all_cards,
+    all_known_errors,
     all_models,
     all_offers,
     all_sources,
@@ -56,6 +57,8 @@ def _row_problems() -> Iterator[str]:
         yield from (f"family {family.model_type}: {problem}" for problem in problems_with(family))
     for source in all_sources():
         yield from (f"source {source.key}: {problem}" for problem in problems_with(source))
+    for error in all_known_errors():
+        yield from (f"known error {error.id}: {problem}" for problem in problems_with(error))
     for word in all_words():
         yield from (f"word {word.id}: {problem}" for problem in problems_with(word))
 
@@ -65,6 +68,7 @@ def _join_problems() -> Iterator[str]:
     yield from _repeats("card id", (card.id for card in cards))
     yield from _repeats("card name", (card.name.lower() for card in cards))
     yield from _repeats("source", (source.key for source in all_sources()))
+    yield from _repeats("known error", (error.id for error in all_known_errors()))
     yield from _repeats("architecture", _architectures())
     yield from _repeats("word", (name for word in all_words() for name in names_of(word)))
     yield from _repeats(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from hwdb.card import Card
     from hwdb.family import Experts, Family
+    from hwdb.known_error import KnownError
     from hwdb.model import Model
     from hwdb.offer import Offer
     from hwdb.source import Source
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from hwdb.word import Word
 
 Row = dict[str, Any]
-Kind = Literal["cards", "models", "offers", "families", "sources", "words", "speed"]
+Kind = Literal["cards", "models", "offers", "families", "sources", "words", "known_errors", "speed"]
 
 _DATA = Path(__file__).parent / "data"
 
@@ -90,6 +91,14 @@ def all_sources() -> tuple[Source, ...]:
 def all_words() -> tuple[Word, ...]:
     """Every entry of the glossary, in the order of the file."""
     return tuple(word_from(row) for row in read_rows("words"))
+
+
+@cache
+def all_known_errors() -> tuple[KnownError, ...]:
+    """Every error that is known by its text, in the order of the file."""
+    from hwdb.known_error import KnownError
+
+    return tuple(KnownError(**_with_tuples(row)) for row in read_rows("known_errors"))
 
 
 @cache

@@ -8,7 +8,8 @@ from datetime import date
 from hwdb.card import Card
 from hwdb.family import Family
 from hwdb.find import find_family
-from hwdb.load import Kind, all_sources, all_words, read_file
+from hwdb.known_error import KnownError, sightings
+from hwdb.load import Kind, all_known_errors, all_sources, all_words, read_file
 from hwdb.model import Model
 from hwdb.offer import Offer
 from hwdb.parameter_count import count_parameters
@@ -62,7 +63,7 @@ _OFFER_BOUNDS = {
 }
 _COUNT_TOLERANCES = {"exact": 0.0, "computed": 0.0, "within 0.5%": 0.005}
 
-FactRow = Card | Model | Offer | Family | Source | Word
+FactRow = Card | Model | Offer | Family | Source | Word | KnownError
 
 _LONGEST_SHORT = 100
 """Characters of a word's one sentence: it stands on one or two lines of a panel."""
@@ -81,6 +82,8 @@ def problems_with(row: FactRow) -> list[str]:
             return list(_family_problems(row))
         case Source():
             return [] if row.key and row.what else ["a source needs a key and a description"]
+        case KnownError():
+            return list(_known_error_problems(row))
         case Word():
             return list(_word_problems(row))
 
@@ -215,6 +218,16 @@ def _word_problems(word: Word) -> Iterator[str]:
         yield "its text does not end as a sentence does"
     known = {entry.id for entry in all_words()}
     yield from (f"refers to unknown word {name}" for name in word.see if name not in known)
+
+
+def _known_error_problems(error: KnownError) -> Iterator[str]:
+    found = next(sightings([error.example], all_known_errors()), None)
+    if found is None or found.error.id != error.id:
+        yield f"its example is taken for {found.error.id if found else 'nothing known'}"
+    if not error.cause.endswith(".") or not error.next or not error.source:
+        yield "it needs a cause in sentences, a next step and a source"
+    if error.word is not None and error.word not in {entry.id for entry in all_words()}:
+        yield f"refers to unknown word {error.word}"
 
 
 def _bound_problems(row: FactRow, bounds: Mapping[str, tuple[float, float]]) -> Iterator[str]:

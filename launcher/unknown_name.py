@@ -8,7 +8,7 @@ from launcher.errors import UsageError
 _WHAT_ELSE = {
     "model": "a Hub name such as org/model or a folder with a config.json works too",
     "card": "a size such as --gpu 24GiB works too; tlplan gpus WORDS looks for cards",
-    "word": "tlplan explain lists every word",
+    "word": "tlplan explain lists every word; the text of an error or a log file works too",
 }
 
 
