@@ -25,8 +25,10 @@ def can_open() -> bool:
 def open_wizard() -> ExitCode:
     """Show the wizard; exit code of the run it started and stayed with, else 0."""
     from launcher.wizard.app import WizardApp  # textual: about 150 ms
+    from launcher.wizard.taste import kept_theme
 
-    app = WizardApp()
+    app = WizardApp(theme=kept_theme())
+    app.keep_theme_choices()
     outcome = app.run_and_tell()
     in_browser = bool(os.environ.get("TEXTUAL_DRIVER"))  # where nobody reads a terminal
     return ExitCode.DONE if outcome is None or in_browser else conclude(outcome)

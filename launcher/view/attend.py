@@ -75,9 +75,11 @@ def on_screen(folder: RunFolder, *, may_stop: bool) -> tuple[RunFolder, Followed
     """
     from launcher.output.style import style_for
     from launcher.wizard.run.app import RunApp  # textual: about 300 ms
+    from launcher.wizard.taste import kept_theme
 
     ascii_only = not style_for(sys.stdout, os.environ).unicode
-    app = RunApp(folder.path, may_stop=may_stop, ascii_only=ascii_only)
+    app = RunApp(folder.path, may_stop=may_stop, theme=kept_theme(), ascii_only=ascii_only)
+    app.keep_theme_choices()
     try:
         app.run_and_tell()
     except Exception:

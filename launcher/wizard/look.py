@@ -27,7 +27,7 @@ MEANINGS_ON_LIGHT = {
     "fits": "#005a8f",
     "tight": "#8a5a00",
     "over": "#b34700",
-    "measured": "#0072b2",
+    "measured": "#00659e",
     "predicted": "#00704f",
     "dim": "#5a636d",
     "chosen": "black",

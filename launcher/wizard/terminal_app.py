@@ -34,6 +34,18 @@ class TerminalApp(App[Result], Generic[Result]):
         wanted = _COLOURLESS_THEME if colourless else theme
         self.theme = wanted if wanted in self.available_themes else DARK
 
+    def keep_theme_choices(self) -> None:
+        """From now on write down which theme is chosen, for the next time."""
+        if not os.environ.get("NO_COLOR"):
+            self.watch(self, "theme", self._keep_theme, init=False)
+
+    def _keep_theme(self, theme: str) -> None:
+        from launcher.wizard.taste import keep_theme
+
+        problem = keep_theme(theme)
+        if problem is not None:
+            self.notify(problem, severity="warning")
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Colours by meaning, also in themes that know none of them."""
         theme = self.get_theme(self.theme) if self.theme else None
