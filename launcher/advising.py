@@ -8,27 +8,23 @@ import hwdb
 from launcher import stderr
 from launcher.data.checkup import Checkup
 from launcher.data.tokenizer_files import chat_template_source
+from launcher.offers import head_only_offer, offers_of
 from planner.advice.settings import TASK_OF_LAYOUT
 from planner.advice.should_you import Advice, should_you
-from planner.advice.situation import AdviceItem, Offer, Situation
+from planner.advice.situation import AdviceItem, Situation
 from planner.loop import held_out_rows
 from planner.plan import Plan, PlannedModel
-from planner.request import Method
 
 _INSTRUCT_WORDS = ("instruct", "-it", "chat")
 
 
 def advice_on(
-    plan: Plan,
-    *,
-    distance_nats: float | None = None,
-    seconds: dict[Method, float] | None = None,
-    usd: dict[Method, float] | None = None,
+    plan: Plan, *, distance_nats: float | None = None, all_at_their_fastest: bool = False
 ) -> Advice | None:
-    """What to know before launching `plan`; None without data.
+    """What to know before launching `plan`, with time and cost of each way; None without data.
 
-    `distance_nats` is measured by `tlplan data --distance`; `seconds` and `usd` are what each
-    method would take, where that is known.
+    `distance_nats` is measured by `tlplan data --distance`. A plan makes only the step that it
+    chose fast; `all_at_their_fastest` does so for every method, which takes a moment.
     """
     data = plan.data
     if data is None:
@@ -50,7 +46,8 @@ def advice_on(
                 held_out_rows(data.rows) if data.held_out_rows is None else data.held_out_rows
             ),
             class_counts=dict(data.class_counts) or None,
-            offers=_offers(plan, seconds or {}, usd or {}),
+            offers=offers_of(plan, all_at_their_fastest=all_at_their_fastest),
+            head_only=head_only_offer(plan),
         )
     )
 
@@ -91,20 +88,6 @@ def advice_on_data(
             distance_nats=distance_nats,
         )
     ).items
-
-
-def _offers(
-    plan: Plan, seconds: dict[Method, float], usd: dict[Method, float]
-) -> dict[Method, Offer]:
-    return {
-        answer.method: Offer(
-            fits=answer.verdict.fits,
-            needed_bytes=answer.memory.needed.expected_bytes,
-            seconds=seconds.get(answer.method),
-            usd=usd.get(answer.method),
-        )
-        for answer in plan.answers
-    }
 
 
 def _variant(model: PlannedModel) -> tuple[bool | None, str | None]:

@@ -7,16 +7,18 @@ import dataclasses
 import sys
 
 from launcher import stderr
-from launcher.advising import tell_advice
+from launcher.advising import advice_on, tell_advice
 from launcher.cli.command_line import Parser
 from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.output.check_json import json_text
 from launcher.output.expected_text import expected_lines
 from launcher.output.numbers import gib
+from launcher.output.ways_text import ways_document, ways_lines
 from launcher.output.words import method_text
 from launcher.planning import add_planning_options, lightest, plan_from_arguments
 from launcher.settling import ReadyPlan, nothing_fits, ready_plan
+from planner.advice.should_you import Advice
 from planner.plan import Plan
 
 HELP = "write the whole plan as a file, each choice with its reason"
@@ -49,15 +51,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.explain:
         return _explain(plan, as_json=arguments.json)
     ready = ready_plan(plan, out=arguments.out, force=arguments.force)
+    advice = advice_on(plan, all_at_their_fastest=True)
     file = None if arguments.output == "-" else arguments.output
     if file is not None:
         _write(file, ready.text)
     if arguments.json:
-        sys.stdout.write(json_text(_document(ready, file)))
+        sys.stdout.write(json_text(_document(ready, file, advice)))
     elif file is None:
         sys.stdout.write(ready.text)
     else:
-        sys.stdout.write(_summary(ready, file))
+        sys.stdout.write(_summary(ready, file, advice))
     return ExitCode.DONE
 
 
@@ -90,17 +93,18 @@ def _write(file: str, text: str) -> None:
         raise UsageError(f"{file} cannot be written: {problem.strerror}") from None
 
 
-def _document(ready: ReadyPlan, file: str | None) -> dict[str, object]:
+def _document(ready: ReadyPlan, file: str | None, advice: Advice | None) -> dict[str, object]:
     return {
         "schema_version": 1,
         "file": file,
         "plan": dataclasses.asdict(ready.run_plan),
         "reasons": ready.reasons,
         "fits": ready.answer.verdict.fits,
+        "advice": None if advice is None else ways_document(advice),
     }
 
 
-def _summary(ready: ReadyPlan, file: str) -> str:
+def _summary(ready: ReadyPlan, file: str, advice: Advice | None) -> str:
     answer = ready.answer
     needed = gib(answer.memory.needed.expected_bytes)
     capacity = answer.verdict.capacity_bytes
@@ -108,5 +112,6 @@ def _summary(ready: ReadyPlan, file: str) -> str:
     lines = [
         f"{file}: {method_text(answer.request)}; {needed}{of} GiB",
         *expected_lines(ready.expectation, ready.run_plan),
+        *(("", *ways_lines(advice)) if advice is not None else ()),
     ]
     return "\n".join(lines) + f"\n\nNext  tlplan launch {file}\n"

@@ -97,7 +97,7 @@ def _options(facts: Situation, advised: Approach) -> Iterator[Option]:
         )
     if facts.task != "causal-lm":
         why = "only the new head; minutes, and nothing is forgotten"
-        yield Option("head-only", advised == "head-only", why, Offer())
+        yield Option("head-only", advised == "head-only", why, facts.head_only)
     for method, why in _METHOD_WORDS.items():
         if method in facts.offers:
             yield Option(method, advised == method, why, facts.offers[method])

@@ -65,6 +65,8 @@ class Situation:
     class_counts: Mapping[str, int] | None = None
     offers: Mapping[Method, Offer] = field(default_factory=dict)
     """What each method takes here, as far as it was planned."""
+    head_only: Offer = Offer()
+    """What a new head alone takes, for classifiers."""
 
     def __post_init__(self) -> None:
         at_least("examples", self.examples, 1)
