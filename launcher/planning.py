@@ -20,6 +20,7 @@ from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
 from planner.request import QUANTIZED_WEIGHTS
 
 if TYPE_CHECKING:
+    from launcher.data.checkup import Checkup
     from launcher.data.dataset import DataSet
     from launcher.data.lengths import Lengths
 
@@ -28,6 +29,7 @@ __all__ = [
     "asked_from",
     "data_facts",
     "facts_of",
+    "facts_of_checkup",
     "lightest",
     "measured_data",
     "plan_and_hardware",
@@ -185,6 +187,25 @@ def facts_of(
         class_counts=tuple(labels.most_common()),
         held_out=None if held_out is None else lasting_name(held_out),
         held_out_rows=None if other is None else len(other.rows),
+    )
+
+
+def facts_of_checkup(checkup: Checkup) -> DataFacts | None:
+    """The same of rows that were only looked at; None where no row or no length is known."""
+    lengths = checkup.lengths
+    if not checkup.rows or checkup.layout is None or lengths is None:
+        return None
+    return DataFacts(
+        path=str(checkup.path),
+        layout=checkup.layout,
+        rows=checkup.rows,
+        longest_tokens=lengths.longest,
+        lengths_exact=lengths.exact,
+        how=lengths.how,
+        mean_tokens=lengths.mean,
+        lengths=lengths.per_row,
+        class_counts=checkup.labels,
+        held_out_rows=checkup.held_out_rows,
     )
 
 

@@ -21,6 +21,9 @@ from launcher.output.check_json import json_text
 from launcher.output.data_json import data_document
 from launcher.output.data_text import data_text
 from launcher.output.style import style_for
+from launcher.output.ways_text import ways_document, ways_lines
+from planner.advice.settings import TASK_OF_LAYOUT, Asked
+from planner.advice.should_you import Advice
 from planner.advice.situation import AdviceItem
 from planner.plan import PlannedModel
 
@@ -37,6 +40,13 @@ def add_arguments(parser: Parser) -> None:
         'pictures by class; a pattern such as "part-*.jsonl"; org/name[:split] of the Hub',
     )
     parser.add_argument("--model", metavar="NAME", help="count tokens as this model would")
+    parser.add_argument(
+        "--gpu",
+        metavar="NAME|GiB",
+        action="append",
+        default=[],
+        help="with --model: what each way would take there, instead of on this machine",
+    )
     parser.add_argument("--held-out", metavar="FILE", help="rows to measure on, looked for repeats")
     parser.add_argument(
         "--fix", metavar="OUT", help=f"write the good rows there, the rest to OUT{'.rest.txt'}"
@@ -60,13 +70,19 @@ def run(arguments: argparse.Namespace) -> int:
         limit_tokens=None if model is None else model.shape.max_context_tokens,
     )
     distance = _distance(checkup, model) if arguments.distance else None
-    advice = _advice(checkup, model, distance)
-    following = _following(arguments, checkup)
+    nats = None if distance is None else float(distance["distance_nats"]["value"])
+    ways = _ways(checkup, model, arguments.gpu, nats)
+    advice = _advice(checkup, model, nats) if ways is None else ways.items
     if arguments.json:
-        sys.stdout.write(json_text({**data_document(checkup, advice), "distance": distance}))
+        ways_told = None if ways is None else ways_document(ways)
+        told = {**data_document(checkup, advice), "ways": ways_told, "distance": distance}
+        sys.stdout.write(json_text(told))
     else:
         style = style_for(sys.stdout, os.environ)
-        sys.stdout.write(style.clean(data_text(checkup, advice, style, following)))
+        lines = [] if ways is None else list(ways_lines(ways))
+        following = _following(arguments, checkup)
+        text = data_text(checkup, advice, style, following, ways=lines, distance=distance)
+        sys.stdout.write(style.clean(text))
     if arguments.fix:
         return _fix(path, Path(arguments.fix), checkup)
     return ExitCode.BAD_DATA if checkup.bad_rows or not checkup.rows else ExitCode.DONE
@@ -97,14 +113,34 @@ def _tokenizer_file(model: PlannedModel | None) -> Path | None:
     return path if path.is_file() else None
 
 
+def _ways(
+    checkup: Checkup, model: PlannedModel | None, gpu: list[str], nats: float | None
+) -> Advice | None:
+    """What each way would take; None without a model that such rows can be planned for."""
+    from launcher.advising import advice_on
+    from launcher.hardware import hardware_for
+    from launcher.planning import facts_of_checkup, task_for
+    from planner.plan import make_plan
+
+    facts = facts_of_checkup(checkup)
+    if model is None or facts is None:
+        return None
+    try:
+        task = task_for(model, TASK_OF_LAYOUT.get(facts.layout))
+    except UsageError:
+        return None  # such rows are for another kind of model
+    budget = hardware_for(gpu, host_without_gpu=True).budget
+    plan = make_plan(model, budget, Asked(task=task), facts)
+    return advice_on(plan, distance_nats=nats, all_at_their_fastest=True)
+
+
 def _advice(
-    checkup: Checkup, model: PlannedModel | None, distance: dict[str, Any] | None
+    checkup: Checkup, model: PlannedModel | None, nats: float | None
 ) -> tuple[AdviceItem, ...]:
     from launcher.advising import advice_on_data
 
     if not checkup.rows or checkup.layout is None:
         return ()
-    nats = None if distance is None else float(distance["distance_nats"]["value"])
     return advice_on_data(checkup, model, distance_nats=nats)
 
 
@@ -114,7 +150,9 @@ def _distance(checkup: Checkup, model: PlannedModel | None) -> dict[str, Any]:
         raise UsageError("--distance needs a model that is here", "--model FOLDER names one")
     if checkup.layout == "image_label" or not checkup.texts:
         raise UsageError("--distance needs rows of text")
-    stderr.note(f"measuring the loss of {model.id} on {len(checkup.texts)} rows")
+    stderr.note(
+        f"measuring the loss of {model.id} on up to {len(checkup.texts)} rows: a minute or two"
+    )
     with EvaluationProcess("distance", Path(model.folder)) as process:
         for text in checkup.texts:
             process.ask(text)

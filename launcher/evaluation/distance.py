@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from launcher.evaluation.likelihood import general_suite, text_losses
 
 LONGEST_TOKENS = 256
 """Of each text; a beginning is enough to be surprised by."""
+_SECONDS = 60.0
+"""After this no further row is measured."""
+_FEWEST_ROWS = 16
 
 
 def distance_of(model_folder: Path, texts: Sequence[str]) -> dict[str, Any]:
@@ -31,8 +35,16 @@ def distance_of(model_folder: Path, texts: Sequence[str]) -> dict[str, Any]:
         raise UsageError(f"{model_folder}: {str(problem).splitlines()[0]}") from None
     model = model.float().eval()
     tokenizer = loaders.AutoTokenizer.from_pretrained(str(model_folder))
+    deadline = time.monotonic() + _SECONDS
     with torch.no_grad():
-        rows = text_losses(model, tokenizer, texts, longest=LONGEST_TOKENS)
+        rows = text_losses(model, tokenizer, texts[:_FEWEST_ROWS], longest=LONGEST_TOKENS)
+        rows += text_losses(
+            model,
+            tokenizer,
+            texts[_FEWEST_ROWS:],
+            longest=LONGEST_TOKENS,
+            going_on=lambda: time.monotonic() < deadline,
+        )
         general = text_losses(model, tokenizer, general_suite()[1], longest=LONGEST_TOKENS)
     if not rows:
         raise UsageError("no row has two tokens or more to measure a distance on")

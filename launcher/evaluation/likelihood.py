@@ -54,11 +54,21 @@ def likely(
     return Likely(tuple(right), tuple(losses))
 
 
-def text_losses(model: Any, tokenizer: Any, texts: Sequence[str], *, longest: int) -> list[float]:
-    """Mean loss of a token of each text, cut at `longest` tokens; texts of one token left out."""
+def text_losses(
+    model: Any,
+    tokenizer: Any,
+    texts: Sequence[str],
+    *,
+    longest: int,
+    going_on: Callable[[], bool] = lambda: True,
+) -> list[float]:
+    """Mean loss of a token of each text, cut at `longest` tokens; texts of one token left out.
+
+    Fewer when `going_on` fails.
+    """
     rows = [list(tokenizer(text)["input_ids"])[:longest] for text in texts]
     rows = [row for row in rows if len(row) > 1]
-    return list(mean_losses(model, tokenizer, rows, [1] * len(rows)))
+    return list(mean_losses(model, tokenizer, rows, [1] * len(rows), going_on=going_on))
 
 
 def mean_losses(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from launcher.data.checkup import Checkup
 from launcher.data.findings import PLACES_SHOWN
@@ -22,13 +23,25 @@ _LAYOUT_WORDS = {
 }
 
 
-def data_text(checkup: Checkup, advice: Sequence[AdviceItem], style: Style, following: str) -> str:
-    """The whole answer; `following` is the command to go on with."""
+def data_text(
+    checkup: Checkup,
+    advice: Sequence[AdviceItem],
+    style: Style,
+    following: str,
+    *,
+    ways: Sequence[str] = (),
+    distance: Mapping[str, Any] | None = None,
+) -> str:
+    """The whole answer; `following` is the command to go on with.
+
+    `ways` are lines on what each way would take, `distance` is what `--distance` measured.
+    """
     parts = [
-        _about(checkup),
+        [*_about(checkup), *_distance(distance)],
         _problems(checkup),
         _findings(checkup, style),
         _advice(advice, style),
+        ways,
         [f"Next  {following}"],
     ]
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
@@ -56,6 +69,20 @@ def _about(checkup: Checkup) -> Iterator[str]:
         named = ", ".join(f'"{name}"' for name, _ in checkup.unused_fields[:6])
         yield f"{'Unused':<10}nothing is learned from {named}"
     yield f"{'Verdict':<10}{checkup.verdict}"
+
+
+def _distance(found: Mapping[str, Any] | None) -> Iterator[str]:
+    """The model's own loss here and on general text, and what their difference means."""
+    if found is None:
+        return
+    apart = found["distance_nats"]
+    yield (
+        f"{'Distance':<10}{apart['value']:+.2f} nats a token ({apart['low']:+.2f} to "
+        f"{apart['high']:+.2f}): {found['loss_on_rows']:.2f} on {found['rows']} rows, "
+        f"{found['loss_on_general_text']:.2f} on general"
+    )
+    yield f"{'':<10}text; at 0 the rows surprise the model as that does, at +1 every"
+    yield f"{'':<10}token 2.7 times as much"
 
 
 def _file_words(checkup: Checkup) -> str:

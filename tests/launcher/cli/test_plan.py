@@ -12,6 +12,7 @@ import yaml
 from launcher.__main__ import main
 from launcher.cli.schema import schema_text
 from planner.plan_file import read_plan_file
+from tests.launcher.cli.program import tlplan
 
 MODEL = ("--model", "smollm2-135m", "--gpu", "24GiB")
 
@@ -147,3 +148,22 @@ def test_check_and_plan_say_the_same_number(data: str, capsys: pytest.CaptureFix
     assert planned["predicted_peak_bytes"] == checked["memory"]["device_bytes"]["expected"]
     assert planned["predicted_peak_bytes"] == checked["expected_peak_bytes"]
     assert planned["predicted_high_bytes"] == checked["memory"]["device_bytes"]["high"]
+
+
+def test_each_way_comes_with_its_time_and_cost(tmp_path: Path) -> None:
+    """On a card whose speed and rent are known; a way that does not fit has neither."""
+    rows = [{"prompt": f"Question {n}?", "completion": f"Answer {n}."} for n in range(200)]
+    data = tmp_path / "d.jsonl"
+    data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    words = ("--model", "llama-3.1-8b", "--gpu", "rtx-4090")
+
+    planned = tlplan("plan", *words, "--data", str(data), "--json")
+    looked = tlplan("data", str(data), *words, "--json")
+
+    for advice in (json.loads(planned.out)["advice"], json.loads(looked.out)["ways"]):
+        ways = {option["approach"]: option for option in advice["options"]}
+        assert advice["advised"] == "lora"
+        assert ways["in-context"]["seconds"] == 0
+        assert 0 < ways["lora"]["seconds"] < 3600
+        assert 0 < ways["lora"]["usd"] < 1
+        assert (ways["full"]["fits"], ways["full"]["seconds"]) == ("no", None)
