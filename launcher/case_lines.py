@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import hwdb
@@ -99,6 +100,9 @@ def answer_line(
         return _failure(None, "NOT_JSON", f"line {number}: not JSON: {problem}")
     if not isinstance(case, dict):
         return _failure(None, "NOT_AN_OBJECT", f"line {number}: a case must be a JSON object")
+    case_id = case.get("id")
+    if isinstance(case_id, float) and not isfinite(case_id):  # Python reads NaN; no JSON has it
+        return _failure(None, "BAD_FIELD", f"line {number}: id must be a JSON value", "id")
     try:
         return answer(case)
     except RequestError as problem:

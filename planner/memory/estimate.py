@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from planner.memory.candidate import Phase
 from planner.memory.interval import Band, Basis, bands_of
 from planner.memory.job import job_of
-from planner.memory.runtime import CUDA_CONTEXT_BYTES, footprint_of
+from planner.memory.runtime import CUDA_CONTEXT_BYTES, SMALLEST_CUDA_CONTEXT_BYTES, footprint_of
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -104,7 +104,10 @@ def capped(memory: MemoryEstimate, capacity_bytes: int) -> MemoryEstimate:
     device = memory.device.at_most(capacity_bytes)
     runtime = memory.parts.runtime_bytes - memory.device.expected_bytes + device.expected_bytes
     return memory._replace(
-        reserved=memory.reserved.at_most(capacity_bytes - CUDA_CONTEXT_BYTES),
+        reserved=memory.reserved.at_most(
+            capacity_bytes - CUDA_CONTEXT_BYTES,
+            high_bytes=capacity_bytes - SMALLEST_CUDA_CONTEXT_BYTES,
+        ),
         device=device,
         parts=memory.parts._replace(runtime_bytes=runtime),
     )

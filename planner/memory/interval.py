@@ -19,12 +19,16 @@ class Band(NamedTuple):
     low_bytes: int
     high_bytes: int
 
-    def at_most(self, bytes_: int) -> Band:
-        """The interval cut at `bytes_`; near it the expected value is within a tenth."""
+    def at_most(self, bytes_: int, *, high_bytes: int | None = None) -> Band:
+        """The interval cut at `bytes_`, its upper end at `high_bytes` where that is given.
+
+        Near the limit the expected value is within a tenth.
+        """
+        most = bytes_ if high_bytes is None else high_bytes
         return Band(
             expected_bytes=min(self.expected_bytes, bytes_),
             low_bytes=min(self.low_bytes, bytes_ * 9 // 10),
-            high_bytes=min(self.high_bytes, bytes_),
+            high_bytes=min(self.high_bytes, most),
         )
 
 

@@ -13,6 +13,9 @@ CUDA_CONTEXT_BYTES = int(0.55 * GIB)
 """CUDA context, kernels and libraries of one process: 0.5 to 0.6 GiB on an A100 with torch 2.4,
 from measured device memory less replayed reserved memory."""
 
+SMALLEST_CUDA_CONTEXT_BYTES = int(0.38 * GIB)
+"""The smallest such difference of those runs."""
+
 CUBLAS_WORKSPACE_BYTES = 2 * int(8.125 * MIB)
 """Two workspaces, one a thread, counted as allocated (A100; Hopper takes 32 MiB each)."""
 

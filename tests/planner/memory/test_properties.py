@@ -93,3 +93,41 @@ def test_checkpoints_never_need_more_in_any_family(case: dict[str, Any]) -> None
     )
 
     assert again <= kept
+
+
+@_calm
+@given(
+    st.sampled_from(_CASES),
+    st.sampled_from(["micro_batch", "sequence_tokens", "rank"]),
+    st.integers(1, 3000),
+)
+def test_more_of_anything_never_needs_less(case: dict[str, Any], field: str, more: int) -> None:
+    """Rows, tokens and rank only add, in every counter, family and with every option."""
+    shape, request = _SHAPES[case["config"]["model_type"]], request_of_case(case)
+    if field != "rank":
+        larger = replace(request, **{field: getattr(request, field) + more})
+    elif request.adapter is None:
+        return
+    else:
+        widest = max(shape.hidden_size, shape.sizes.get("i", 0))
+        rank = min(request.adapter.rank + more, widest)
+        larger = replace(request, adapter=replace(request.adapter, rank=rank))
+
+    before, after = estimate_memory(shape, request), estimate_memory(shape, larger)
+
+    for counter in ("allocated", "reserved", "needed", "device"):
+        assert getattr(after, counter).expected_bytes >= getattr(before, counter).expected_bytes
+
+
+@_calm
+@given(st.sampled_from(_CASES), st.integers(1, 64), st.integers(1, 8192))
+def test_a_step_that_was_written_already_answers_as_a_fresh_one(
+    case: dict[str, Any], rows: int, length: int
+) -> None:
+    """An answer does not depend on the batch that was asked about first."""
+    request = replace(request_of_case(case), micro_batch=rows, sequence_tokens=length)
+    fresh = shape_of_config(case["config"])
+
+    known = estimate_memory(_SHAPES[case["config"]["model_type"]], request)
+
+    assert known == estimate_memory(fresh, request)
