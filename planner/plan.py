@@ -265,7 +265,8 @@ def _data_warnings(answers: tuple[MethodAnswer, ...], data: DataFacts | None) ->
         text = f"{which} have more than {limit} tokens and are cut there"
         found.append(PlanWarning(code="ROWS_CUT", text=text))
     if data.held_out_rows is None and data.rows < FEWEST_ROWS_TO_HOLD_OUT:
-        text = f"{data.rows} rows are too few to hold any out: whether it helped is not measured"
+        few = "1 row is" if data.rows == 1 else f"{data.rows} rows are"
+        text = f"{few} too few to hold any out: whether it helped is not measured"
         found.append(PlanWarning(code="NOTHING_HELD_OUT", text=text))
     return found
 

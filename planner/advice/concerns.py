@@ -29,7 +29,8 @@ def concerns(facts: Situation, advised: Approach) -> Iterator[AdviceItem]:
     yield from _facts_or_form(facts)
     yield from _lengths(facts)
     yield from _classes(facts)
-    if facts.held_out_rows is not None and facts.held_out_rows < FEWEST_TO_MEASURE:
+    # That none is held out is said by the plan itself.
+    if facts.held_out_rows and facts.held_out_rows < FEWEST_TO_MEASURE:
         yield AdviceItem(
             "FEW_ROWS_TO_MEASURE",
             "warning",
@@ -47,6 +48,10 @@ def examples_that_fit(facts: Situation) -> int | None:
     return max(0, min(_IN_PROMPT_AT_MOST, int(room // facts.mean_tokens), facts.examples))
 
 
+def _examples(facts: Situation) -> str:
+    return "1 example" if facts.examples == 1 else f"{facts.examples} examples"
+
+
 def _amount(facts: Situation, advised: Approach) -> AdviceItem:
     data: dict[str, Any] = {"examples": facts.examples}
     if advised == "in-context":
@@ -56,13 +61,13 @@ def _amount(facts: Situation, advised: Approach) -> AdviceItem:
         return AdviceItem(
             "IN_CONTEXT_FIRST",
             "warning",
-            f"{facts.examples} examples: try them in the prompt first; from about "
+            f"{_examples(facts)}: try them in the prompt first; from about "
             f"{FEW_EXAMPLES} on, fine-tuning starts to pay.{more}",
             data,
         )
     if advised == "head-only":
         text = (
-            f"{facts.examples} examples: train the head alone; from about {FEW_EXAMPLES} on, "
+            f"{_examples(facts)}: train the head alone; from about {FEW_EXAMPLES} on, "
             "the layers below it can learn too."
         )
         return AdviceItem("HEAD_ONLY_FIRST", "advice", text, data)
