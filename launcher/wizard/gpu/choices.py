@@ -10,7 +10,7 @@ from hwdb.detect.machine import GpuReading, HostReading
 from hwdb.detect.nvml_survey import GpuSurvey
 from planner.budget import Budget, budget_of_host, budget_of_reading
 
-State = Literal["ready", "in use", "full", "unknown", "lost"]
+State = Literal["ready", "in use", "full", "unknown", "lost", "simulated"]
 """unknown: the driver tells no memory; lost: it tells nothing any more."""
 
 _HELD_BY_A_DESKTOP = 0.1
@@ -24,7 +24,7 @@ class Place:
 
     budget: Budget
     reading: GpuReading | None
-    """None for the CPU."""
+    """None for the CPU and for a card that is not here."""
     state: State
     visible_device: str | None
     """What CUDA_VISIBLE_DEVICES would have to say for the commands to take it; None: nothing."""
@@ -60,6 +60,17 @@ def places(survey: GpuSurvey, host: HostReading) -> tuple[Place, ...]:
         gpu_argument="cpu" if found else None,
     )
     return (*found, cpu)
+
+
+def simulated_place(budget: Budget, gpu_argument: str | None) -> Place:
+    """A card that is not in this machine, as a row beside those that are."""
+    return Place(
+        budget=budget,
+        reading=None,
+        state="simulated",
+        visible_device=None,
+        gpu_argument=gpu_argument,
+    )
 
 
 def state_of(reading: GpuReading) -> State:

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from launcher.view.spans import EMPTY, Line, Span, line
-from launcher.wizard.gpu.choices import Place, default_row, places
+from launcher.wizard.gpu.choices import Place, default_row, places, simulated_place
 from launcher.wizard.gpu.text import (
     HEAD,
     no_gpu_lines,
@@ -89,7 +89,7 @@ class GpuStep(StepScreen):
     def take(self, survey: GpuSurvey, host: HostReading) -> None:
         """Show what was read; the current row stays the current one."""
         before, first = self._current(), self._survey is None
-        self._survey, self._found = survey, places(survey, host)
+        self._survey, self._found = survey, (*places(survey, host), *self._imagined())
         row = default_row(self._found)
         if before is not None:
             same = [at for at, each in enumerate(self._found) if each.key == before.key]
@@ -97,12 +97,21 @@ class GpuStep(StepScreen):
             if not same:
                 self._lost = before.budget.name
                 self.tell(f"{self._lost} is no longer there; {self._found[row].budget.name} is")
-        if first and self.draft.budget is not None:
+        if first and self.draft.simulated:
+            row = len(self._found) - 1
+        elif first and self.draft.budget is not None:
             uuid = self.draft.budget.uuid
             row = next((at for at, e in enumerate(self._found) if e.budget.uuid == uuid), row)
         self.query_one(RowList).cursor = row
         self.show_draft()
         self.refresh_frame()
+
+    def _imagined(self) -> tuple[Place, ...]:
+        """The card that is simulated, as long as it is the one that was taken last."""
+        budget, draft = self.draft.budget, self.draft
+        if budget is None or not draft.simulated:
+            return ()
+        return (simulated_place(budget, draft.gpu_argument),)
 
     def show_draft(self) -> None:
         """The table and the details."""
@@ -122,7 +131,7 @@ class GpuStep(StepScreen):
         place = self._current()
         if place is None or self._survey is None:
             return []
-        if self._has_gpu():
+        if self._has_gpu() or place.state == "simulated":
             return [EMPTY, *place_lines(place, self._survey)]
         simulate = "simulate a card from hwdb (RTX 4090, A100 80 GB, …) or any size in GiB"
         return [
@@ -167,6 +176,9 @@ class GpuStep(StepScreen):
             gpu_argument=simulated.gpu_argument,
             visible_device=None,
         )
+        real = tuple(each for each in self._found if each.state != "simulated")
+        self._found = (*real, *self._imagined())
+        self.query_one(RowList).cursor = len(self._found) - 1
         self.app.call_later(self.app.go_to, 1)
 
     def action_next(self) -> None:

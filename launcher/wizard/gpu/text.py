@@ -22,6 +22,7 @@ _STATE_ROLE: dict[State, Role] = {
     "full": "over",
     "unknown": "tight",
     "lost": "over",
+    "simulated": "tight",
 }
 
 
@@ -38,7 +39,7 @@ def place_row(place: Place) -> Line:
         bar, told = "█" * cells + "░" * (_BAR - cells), f"{gib(free):>5}"
     capability = budget.compute_capability
     compute = "-" if capability is None else f"{capability[0]}.{capability[1]}"
-    name = cut_text(budget.name if place.reading else f"CPU  {budget.name}", 24)
+    name = cut_text(f"CPU  {budget.name}" if budget.device == "cpu" else budget.name, 24)
     return line(
         f"{number:3}{name:26}{memory:10}",
         Span(f"{bar:{_BAR}}", "measured"),
@@ -49,6 +50,8 @@ def place_row(place: Place) -> Line:
 
 def place_lines(place: Place, survey: GpuSurvey) -> list[Line]:
     """What is known of a place."""
+    if place.state == "simulated":
+        return simulated_lines(place)
     if place.reading is None:
         return _cpu_lines(place)
     facts = [
@@ -68,6 +71,19 @@ def place_lines(place: Place, survey: GpuSurvey) -> list[Line]:
     driver = f" Driver {survey.driver_version or 'unknown'}"
     cuda = f", CUDA {survey.cuda_version}" if survey.cuda_version else ""
     return [*lines, EMPTY, line(Span(driver + cuda, "dim"))]
+
+
+def simulated_lines(place: Place) -> list[Line]:
+    """What is planned with where the card is not here."""
+    budget = place.budget
+    assert budget.free_bytes is not None
+    facts = [
+        ("memory", f"{gib(budget.free_bytes)} GiB that a process can take"),
+        ("speed", _speed_text(place)),
+        ("ends in", "a plan file, to be launched where such a card is"),
+    ]
+    lines = [line(Span(f" {budget.name}, simulated", "strong"))]
+    return lines + [line(Span(f"   {label:11}", "dim"), text) for label, text in facts]
 
 
 def _cpu_lines(place: Place) -> list[Line]:
@@ -242,6 +258,8 @@ def _memory_picture(place: Place, width: int) -> Iterator[Line]:
 
 
 def _free_sentence(place: Place | None) -> str:
+    if place is not None and place.state == "simulated":
+        return "What an idle card of this kind leaves to one process is what tlplan plans with."
     if place is None or place.reading is None:
         return "What is available is what tlplan plans with: the memory nobody uses now."
     said = "Free is what tlplan plans with."

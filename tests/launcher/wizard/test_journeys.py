@@ -272,3 +272,26 @@ def test_the_chosen_variant_is_what_the_command_names() -> None:
             assert model.argument == "qwen2.5-7b"
 
     run(journey())
+
+
+def test_a_simulated_card_stays_marked(here: Path) -> None:
+    """Back in the first step it is the current row and Enter keeps it; another row gives it up."""
+    del here
+
+    async def journey() -> None:
+        async with wizard(machines.TWO_UNEQUAL_3090S) as on:
+            await on.press("s")
+            await on.type("4090")
+            await on.press("enter")
+            await on.until(lambda: "Which model?" in on.text)
+            await on.press("escape", "r")
+            assert "▸ -  NVIDIA GeForce RTX 4090" in on.text
+            assert "simulated" in on.text
+            await on.press("enter")
+            assert on.app.draft.simulated
+            await on.press("escape", "up", "up", "up", "enter")
+            assert not on.app.draft.simulated
+            await on.press("escape", "r")
+            assert "RTX 4090" not in on.text
+
+    run(journey())
