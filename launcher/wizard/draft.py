@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from planner.advice.settings import Asked, DataFacts
+from planner.advice.asked import Asked
 
 # What plans is imported where it plans: the first screen is painted without it.
 if TYPE_CHECKING:
     from launcher.data.lengths import Lengths
     from launcher.wizard.price import Price
+    from planner.advice.asked import DataFacts
     from planner.budget import Budget
     from planner.plan import Estimate, MethodAnswer, Plan, PlannedModel
     from planner.request import Method, Task

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import hwdb
-from launcher.output.numbers import gib
 from launcher.view.spans import Line, Span, between
 from launcher.wizard.draft import Draft
-from planner.budget import Budget
+
+if TYPE_CHECKING:
+    from planner.budget import Budget
 
 STEPS = ("GPU", "Model", "Data", "Method", "Start")
 
@@ -56,5 +59,7 @@ def memory_text(budget: Budget) -> str:
     """Such as "23.1 GiB free"."""
     if budget.free_bytes is None:
         return "memory unknown"
+    from launcher.output.numbers import gib
+
     word = {"nvml": "free", "simulated": "usable", "host": "available"}[budget.source]
     return f"{gib(budget.free_bytes)} GiB {word}"

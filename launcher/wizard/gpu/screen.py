@@ -11,14 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from launcher.view.spans import EMPTY, Line, Span, line
-from launcher.wizard.gpu.choices import Place, default_row, places, simulated_place
-from launcher.wizard.gpu.text import (
-    HEAD,
-    no_gpu_lines,
-    place_lines,
-    place_row,
-    side_lines,
-)
 from launcher.wizard.step import StepScreen, titled
 from launcher.wizard.widgets.key_bar import Key
 from launcher.wizard.widgets.lines_view import LinesView
@@ -27,6 +19,7 @@ from launcher.wizard.widgets.row_list import RowList
 if TYPE_CHECKING:
     from hwdb.detect.machine import HostReading
     from hwdb.detect.nvml_survey import GpuSurvey
+    from launcher.wizard.gpu.choices import Place
     from launcher.wizard.gpu.simulate import Simulated
 
 REREAD_SECONDS = 2.0
@@ -55,6 +48,10 @@ class GpuStep(StepScreen):
 
     def side(self, width: int) -> Sequence[Line]:
         """What free memory means, and who holds it."""
+        if self._survey is None:
+            return []
+        from launcher.wizard.gpu.text import side_lines
+
         return list(side_lines(self._current(), width))
 
     def keys(self) -> Sequence[Key]:
@@ -83,11 +80,18 @@ class GpuStep(StepScreen):
 
     @work(thread=True, exclusive=True, group="read")
     def _read(self) -> None:
+        # What is said of them is loaded here, where nobody waits for it: not for the first paint.
+        from launcher.wizard.gpu import choices, text
+
+        assert choices
+        assert text
         survey, host = self.app.world.read_gpus(), self.app.world.read_host()
         self.app.call_from_thread(self.take, survey, host)
 
     def take(self, survey: GpuSurvey, host: HostReading) -> None:
         """Show what was read; the current row stays the current one."""
+        from launcher.wizard.gpu.choices import default_row, places
+
         before, first = self._current(), self._survey is None
         self._survey, self._found = survey, (*places(survey, host), *self._imagined())
         row = default_row(self._found)
@@ -111,12 +115,17 @@ class GpuStep(StepScreen):
         budget, draft = self.draft.budget, self.draft
         if budget is None or not draft.simulated:
             return ()
+        from launcher.wizard.gpu.choices import simulated_place
+
         return (simulated_place(budget, draft.gpu_argument),)
 
     def show_draft(self) -> None:
         """The table and the details."""
         rows = self.query_one(RowList)
-        rows.show(HEAD, [place_row(each) for each in self._found])
+        if self._survey is not None:
+            from launcher.wizard.gpu.text import HEAD, place_row
+
+            rows.show(HEAD, [place_row(each) for each in self._found])
         self.query_one("#top", LinesView).show(self._top())
         self.query_one("#details", LinesView).show(self._details())
 
@@ -124,6 +133,8 @@ class GpuStep(StepScreen):
         if self._survey is None:
             return [line(Span(" Which GPU should train?", "strong")), EMPTY, line("   reading …")]
         if not self._has_gpu():
+            from launcher.wizard.gpu.text import no_gpu_lines
+
             return no_gpu_lines(self._survey)
         return [titled("Which GPU should train?"), EMPTY]
 
@@ -131,6 +142,8 @@ class GpuStep(StepScreen):
         place = self._current()
         if place is None or self._survey is None:
             return []
+        from launcher.wizard.gpu.text import place_lines
+
         if self._has_gpu() or place.state == "simulated":
             return [EMPTY, *place_lines(place, self._survey)]
         simulate = "simulate a card from hwdb (RTX 4090, A100 80 GB, …) or any size in GiB"
