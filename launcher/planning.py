@@ -14,6 +14,7 @@ from launcher.hardware import Hardware, hardware_for
 from launcher.learned.estimating import learned
 from launcher.learned.timing import learned_time
 from launcher.models import resolve_model
+from planner.advice.rows import packs
 from planner.advice.settings import TASK_OF_LAYOUT, Asked, DataFacts
 from planner.memory.estimate import estimate_memory
 from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
@@ -227,7 +228,7 @@ def _refuse_idle_options(arguments: argparse.Namespace) -> None:
 
 
 def _refuse_leaking_rows(model: PlannedModel, asked: Asked) -> None:
-    if asked.packing and not (model.shape.family.packs and model.shape.recognized):
+    if asked.packing and not packs(model.shape):
         raise UsageError(
             f"--packing yes: packed rows of a {model.shape.model_type} model could see each other",
             "leave it out: rows of like length are put side by side where that saves time",

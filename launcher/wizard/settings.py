@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args
 from launcher.errors import UsageError
 from launcher.output.numbers import count_text
 from launcher.wizard.draft import Draft
+from planner.advice.rows import packs
 from planner.advice.settings import (
     Asked,
     batch_choices,
@@ -75,7 +76,7 @@ def setting_of(key: str, at: Situation) -> Setting:
 
 def value_of(key: str, at: Situation) -> Any:
     """What a setting is now: as asked, or as the planner chose it."""
-    request, asked = at.answer.request, at.draft.asked
+    request = at.answer.request
     adapter = request.adapter
     values: dict[str, Any] = {
         "rank": adapter.rank if adapter else None,
@@ -85,7 +86,7 @@ def value_of(key: str, at: Situation) -> Any:
         "accumulation": request.accumulation,
         "checkpointing": request.checkpointing,
         "optimizer": request.optimizer,
-        "packing": bool(asked.packing),
+        "packing": request.batching == "packed",
     }
     if key in ("epochs", "learning_rate"):
         return _of_loop(key, at)
@@ -149,7 +150,13 @@ def _with(at: Situation, key: str, value: Any) -> Draft:
         asked = replace(asked, checkpointing=request.checkpointing)
     if key in ("accumulation", "checkpointing") and asked.micro_batch is None:
         asked = replace(asked, micro_batch=request.micro_batch)
+    if key in _OF_A_STEP and asked.packing is None and request.batching == "packed":
+        asked = replace(asked, packing=True)
     return replace(at.draft, asked=asked)
+
+
+_OF_A_STEP = ("micro_batch", "accumulation", "checkpointing")
+"""What pins a step, so that how its rows are put together must be said too."""
 
 
 def _choices(key: str, at: Situation) -> Sequence[Any]:
@@ -167,7 +174,7 @@ def _choices(key: str, at: Situation) -> Sequence[Any]:
         "optimizer": _OPTIMIZERS,
         "epochs": _EPOCHS,
         "learning_rate": _RATES,
-        "packing": (False, True),
+        "packing": (False, True) if packs(at.answer.shape) else (False,),
     }[key]
 
 

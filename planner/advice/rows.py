@@ -62,8 +62,14 @@ def safe_batchings(
     """How rows of unequal lengths can be put together without one seeing another."""
     if not lengths or not _seen(lengths, request.sequence_tokens).unequal:
         return ("random",)
-    packs = request.task == "causal-lm" and shape.family.packs and shape.recognized
-    return ("random", "grouped", "packed") if packs else ("random", "grouped")
+    if request.task == "causal-lm" and packs(shape):
+        return ("random", "grouped", "packed")
+    return ("random", "grouped")
+
+
+def packs(shape: ModelShape) -> bool:
+    """Whether rows packed behind each other are known not to see each other in this model."""
+    return shape.family.packs and shape.recognized
 
 
 def packed_rows(request: TrainingRequest, lengths: Sequence[int]) -> RowLengths:

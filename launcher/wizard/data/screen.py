@@ -164,7 +164,8 @@ class DataStep(SettingStep):
         kept = [min(each, at.answer.request.sequence_tokens) for each in data.lengths.per_row]
         sequences = -(-sum(kept) // at.answer.request.sequence_tokens)
         saved = 1 - sequences / len(kept)
-        return f"would save about {100 * saved:.0f} % of the rows" if saved > 0.05 else ""
+        says = "saves" if at.answer.request.batching == "packed" else "would save"
+        return f"{says} about {100 * saved:.0f} % of the rows" if saved > 0.05 else ""
 
     def _advice(self, width: int) -> list[Line]:
         data = self.draft.data
