@@ -126,6 +126,7 @@ def _with_step_of(run_plan: RunPlan, job: Job) -> Job:
         attention=training.attention,
         loss=training.loss,
         packing=training.packing or None,
+        group_by_length=training.group_by_length or None,
     )
     return job._replace(asked=asked)
 

@@ -150,8 +150,9 @@ def _with(at: Situation, key: str, value: Any) -> Draft:
         asked = replace(asked, checkpointing=request.checkpointing)
     if key in ("accumulation", "checkpointing") and asked.micro_batch is None:
         asked = replace(asked, micro_batch=request.micro_batch)
-    if key in _OF_A_STEP and asked.packing is None and request.batching == "packed":
-        asked = replace(asked, packing=True)
+    if key in _OF_A_STEP and asked.packing is None:
+        packed, grouped = (request.batching == each for each in ("packed", "grouped"))
+        asked = replace(asked, packing=packed or None, group_by_length=grouped or None)
     return replace(at.draft, asked=asked)
 
 

@@ -28,6 +28,8 @@ class Asked:
     attention: str | None = None
     loss: str | None = None
     packing: bool | None = None
+    group_by_length: bool | None = None
+    """Only with a step that is pinned; else the plan finds out whether it saves time."""
     epochs: float | None = None
     max_steps: int | None = None
     learning_rate: float | None = None

@@ -224,7 +224,7 @@ def request_for(
         loss=loss_choice(asked, shape, budget).value,
         # Rows of different lengths are filled up to the longest; without data all are full.
         padded=data is not None and micro.value > 1 and not packed,
-        batching="packed" if packed else "random",
+        batching="packed" if packed else "grouped" if asked.group_by_length else "random",
         device="cpu" if budget is not None and budget.device == "cpu" else "cuda",
     )
     if packed and data is not None and asked.accumulation is None:

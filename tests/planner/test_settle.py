@@ -171,3 +171,10 @@ def test_a_run_needs_a_method_and_data() -> None:
     without = make_plan(planned(), budget_of_gib(24), Asked())
     with pytest.raises(ValueError, match="data"):
         settle(without, folder="/runs/a")
+
+
+def test_rows_of_like_length_stay_together_in_a_step_that_is_pinned() -> None:
+    """As a plan that was changed in one key, or is priced, has them."""
+    training = _settled(micro_batch=4, group_by_length=True).run_plan.training
+
+    assert (training.group_by_length, training.packing) == (True, False)
