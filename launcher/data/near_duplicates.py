@@ -15,6 +15,8 @@ from typing import NamedTuple
 _RUN = 5
 _FEWEST_RUNS = 4
 _MOST_WORDS_TO_TRY_ALL = 40
+_MOST_WORDS_IN_A_SHORT_LINE = 60
+"""The same of a line, with the names of fields and roles."""
 _COMMON_SHARE = 0.05
 _COMMON_ROWS = 3
 REPEATED_SHARE = 0.6
@@ -61,6 +63,20 @@ class HeldOutIndex:
             runs_of_row,
             frozenset(rows_of),
         )
+
+    def may_be_repeated_by(self, line: bytes) -> bool:
+        """Whether a line of JSON is worth decoding for `repeated_by`: False is nearly certain.
+
+        A long row that nearly repeats another shares a passage with it, and that passage reads
+        the same in the line, whatever stands around it.
+        """
+        text = line.decode("utf-8", "replace").replace("\\n", " ").replace('\\"', '"')
+        if "\\" in text:
+            return True
+        words = text.lower().split()
+        if len(words) <= _MOST_WORDS_IN_A_SHORT_LINE:
+            return True
+        return not self.shingles.isdisjoint(_every_fifth(words))
 
     def repeated_by(self, text: str) -> tuple[int, float] | None:
         """The held-out row that a text nearly repeats and the share it repeats, None for none."""

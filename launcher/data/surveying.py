@@ -106,7 +106,8 @@ class _NearPart:
     def __call__(self, part: _Part) -> tuple[list[NearRepeat], int]:
         lines = _Lines(part)
         check = RowCheck(part.shape, part.first_place, part.path.parent)
-        rows = (_checked(record, check) for record in line_records(iter(lines)))
+        hopeful = ((line, raw) for line, raw in lines if self.index.may_be_repeated_by(raw))
+        rows = (_checked(record, check) for record in line_records(hopeful))
         return list(_near(rows, self.index, self.fraction)), lines.count
 
 
