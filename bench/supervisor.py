@@ -1,42 +1,35 @@
-"""What looking after a run costs: the supervisor's share of a core, its memory, and its growth.
+"""What looking after a run costs: the supervisor's share of a core, its memory, the steps' time.
 
-    python -m bench.supervisor [--seconds 20] [--pairs 5] [--steps 200]
+    python -m bench.supervisor [--seconds 20] [--pairs 60] [--window 2]
 
-The worker is one that only tells steps, twenty a second; the supervisor is the real one. Then the
-events of eight hours are replayed through what it keeps in memory. With --pairs a real worker
-trains under the supervisor and alone, by turns, and the ratio of their median steps is told: that
-asks for an otherwise idle machine.
+The worker is one that only tells steps, twenty a second; the supervisor is the real one. With
+--pairs a real worker then trains, and its supervisor runs and is stopped by turns: the ratio of
+the mean steps of neighbouring windows is told. That asks for an otherwise idle machine. Growth
+over hours is the matter of `bench.soak`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
-import resource
+import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from launcher.runs.events import EventLog, EventTail, read_events
-from launcher.runs.folder import RunFolder, create
-from launcher.runs.numbers import RunNumbers
+from launcher.runs.events import EventLog, EventTail
+from launcher.runs.folder import create
 from launcher.runs.starting import start_run
 from launcher.runs.state import read_state
-from launcher.runs.worker_environment import worker_environment
 from planner.plan_file import plan_file_text
 from tests.faults.model import make_data, make_model
 from tests.launcher.run_samples import ended_state, fake_supervision, sample_run, wait_until
 from tests.launcher.training.plans import make_plan
 
-HOURS = 8
-STEPS_PER_SECOND = 1
-MEMORY_EVENTS_PER_SECOND = 2
 WARM_UP_STEPS = 10
 
 
@@ -45,12 +38,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--pairs", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--window", type=float, default=2.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measured: dict[str, Any] = _watched(Path(folder), options.seconds) | _soak(Path(folder))
+        measured: dict[str, Any] = _watched(Path(folder), options.seconds)
         if options.pairs:
-            measured |= _overhead(Path(folder), options.pairs, options.steps)
+            measured |= _overhead(Path(folder), options.pairs, options.window)
     print(json.dumps(measured, indent=2))
 
 
@@ -78,75 +71,66 @@ def _watched(folder: Path, seconds: float) -> dict[str, float]:
     }
 
 
-def _soak(folder: Path) -> dict[str, float]:
-    """Memory that eight hours of events leave behind in what a supervisor keeps."""
-    path = folder / "soak.jsonl"
-    log, tail, numbers = EventLog(path, started=0.0), EventTail(path), RunNumbers()
-    grown = []
-    for hour in range(HOURS):
-        for second in range(3600):
-            for _ in range(MEMORY_EVENTS_PER_SECOND):
-                log.append("memory", host_bytes=10**9 + second, device_bytes=None)
-            step = hour * 3600 + second
-            log.append("step", step=step, loss=1.0, step_seconds=1.0, tokens_per_second=10.0)
-        while events := tail.poll():
-            for event in events:
-                numbers.apply(event)
-        grown.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    return {"soak_hours": HOURS, "growth_kib_after_the_second_hour": grown[-1] - grown[1]}
+def _overhead(folder: Path, pairs: int, window_seconds: float) -> dict[str, Any]:
+    """Mean step with the supervisor over that without it, window by window of one training.
 
-
-def _overhead(folder: Path, pairs: int, steps: int) -> dict[str, Any]:
-    """Median step under the supervisor over that of the same worker alone, pair by pair."""
+    One and the same worker trains on. By turns its supervisor runs and is stopped (SIGSTOP), so
+    nothing else differs between the two; what it then has to catch up with counts as its own.
+    """
     model, data = make_model(folder / "model"), make_data(folder / "train.jsonl")
-
-    def seconds(name: str, carry_out: Callable[[RunFolder], None]) -> float:
-        path = folder / name
-        packed = {"packing": True, "sequence_tokens": 256}
-        plan = make_plan(
-            model=model,
-            data=data,
-            run=path,
-            max_steps=steps,
-            checkpoint_every_steps=steps,
-            **packed,
-        )
-        run = create(path, plan_file_text(plan, {}))
-        carry_out(run)
-        told = [each for each in read_events(run.events) if each["type"] == "step"]
-        assert len(told) == steps, run.log.read_text()
-        return statistics.median(each["step_seconds"] for each in told[WARM_UP_STEPS:])
-
+    plan = make_plan(
+        model=model,
+        data=data,
+        run=folder / "run",
+        packing=True,
+        sequence_tokens=256,
+        max_steps=10**7,
+        checkpoint_every_steps=10**7,
+    )
+    run = create(folder / "run", plan_file_text(plan, {}))
+    supervisor = start_run(run)
+    tail = EventTail(run.events)
+    _steps_within(tail, window_seconds, at_least=WARM_UP_STEPS)
     ratios = []
     for pair in range(pairs):
+        means = {}
         # Whoever comes second may find the machine warmer: they take turns at that too.
-        turns = [("supervised", _under_supervisor), ("alone", _alone)]
-        found = {
-            name: seconds(f"{name}-{pair}", carry_out)
-            for name, carry_out in (turns if pair % 2 else reversed(turns))
-        }
-        ratios.append(found["supervised"] / found["alone"])
+        for supervised in (True, False) if pair % 2 else (False, True):
+            os.kill(supervisor, signal.SIGCONT if supervised else signal.SIGSTOP)
+            steps = _steps_within(tail, window_seconds)
+            means[supervised] = statistics.mean(steps)
+        ratios.append(means[True] / means[False])
+    os.kill(supervisor, signal.SIGCONT)
+    os.kill(supervisor, signal.SIGTERM)
+    assert ended_state(run, seconds=60).exit_code == 75, run.log.read_text()
+    low, high = _interval_of_median(ratios)
     return {
-        "step_seconds": round(found["alone"], 4),
+        "step_seconds": round(means[False], 4),
+        "pairs": pairs,
         "supervised_over_alone": round(statistics.median(ratios), 4),
-        "supervised_over_alone_by_pair": [round(each, 4) for each in ratios],
+        "supervised_over_alone_95_percent": [round(low, 4), round(high, 4)],
     }
 
 
-def _under_supervisor(run: RunFolder) -> None:
-    start_run(run)
-    assert ended_state(run, seconds=600).exit_code == 0, run.log.read_text()
+def _steps_within(tail: EventTail, seconds: float, *, at_least: int = 3) -> list[float]:
+    """Seconds of the whole steps that the worker tells from now on; the first was cut in two."""
+    tail.poll()
+    found: list[float] = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline or len(found) <= at_least:
+        time.sleep(0.05)
+        found += [each["step_seconds"] for each in tail.poll() if each["type"] == "step"]
+    return found[1:]
 
 
-def _alone(run: RunFolder) -> None:
-    with run.log.open("ab") as log:
-        subprocess.run(
-            [sys.executable, "-P", "-m", "launcher.training.worker", str(run.path)],
-            env=worker_environment(device="cpu", gpu_uuid=None),
-            stdout=log,
-            stderr=log,
-            check=True,
-        )
+def _interval_of_median(values: list[float]) -> tuple[float, float]:
+    """95 % by the ranks that a binomial puts around the middle; assumes no distribution."""
+    ordered, count = sorted(values), len(values)
+    outside, rank = 0.5**count, 0
+    while rank < count // 2 and outside + math.comb(count, rank + 1) * 0.5**count <= 0.025:
+        rank += 1
+        outside += math.comb(count, rank) * 0.5**count
+    return ordered[rank], ordered[count - 1 - rank]
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -39,8 +39,13 @@ if TYPE_CHECKING:
 
 _STEPS = 2
 _WARM_UP_STEPS = 1
-_USUAL_STEPS = 2
+_USUAL_STEPS = 4
 """Of rows that stand for all, behind the resume and a step that warms up."""
+_ACCUMULATED = 2
+"""Micro-batches of a step: from the second one on gradients lie beside the next ones' activations.
+
+More show nothing new and may take minutes; what they take is computed.
+"""
 _PACKED_TOGETHER = 4
 """Of so many of the longest rows there are enough to fill packed batches."""
 
@@ -61,7 +66,8 @@ class _Rehearsal:
         self._plan, self._scratch = plan, scratch
         self._pulse, self._stop = pulse, stop
         self._silent = EventLog(Path(os.devnull))
-        self._steps = _StepSeconds()
+        self._accumulated = _accumulated(plan)
+        self._steps = self._clock()
         self._seconds: dict[str, float] = {}
         self._planned_steps = 0
         self._usual_tokens = 0.0
@@ -118,7 +124,7 @@ class _Rehearsal:
     def _resume_and_export(self, checkpoint: Path) -> RehearsedTime:
         steps = _STEPS + _WARM_UP_STEPS + _USUAL_STEPS
         trainer, _ = self._parts(steps, self._usual)
-        usual = _StepSeconds()
+        usual = self._clock()
         trainer.add_callback(usual)
         with self._stop.noticed_by_loop():
             trainer.train(resume_from_checkpoint=str(checkpoint))
@@ -132,6 +138,7 @@ class _Rehearsal:
         training = replace(
             self._plan.training,
             max_steps=steps,
+            accumulation_steps=self._accumulated,
             epochs=float(steps + 1),
             checkpoint_every_steps=_STEPS,
             # One evaluation is timed behind the steps; none between them, and no best of them.
@@ -176,9 +183,12 @@ class _Rehearsal:
         self._usual_tokens = sum(map(_tokens, rows.train)) * in_step / max(units, 1.0)
         return replace(rows, train=usual, held_out=rows.held_out[: training.micro_batch_rows])
 
+    def _clock(self) -> _StepSeconds:
+        return _StepSeconds(self._plan.training.accumulation_steps / self._accumulated)
+
     def _rows_of(self, steps: int) -> int:
         training = self._plan.training
-        in_step = training.micro_batch_rows * training.accumulation_steps
+        in_step = training.micro_batch_rows * self._accumulated
         # Packing fills each row of a batch with as many as fit.
         return in_step * steps * (_PACKED_TOGETHER if training.packing else 1)
 
@@ -187,6 +197,12 @@ class _Rehearsal:
         act()
         self._stop.check()
         self._seconds[name] = time.monotonic() - started
+
+
+def _accumulated(plan: RunPlan) -> int:
+    steps = plan.training.accumulation_steps
+    # The pictures of a whole step are on the device at once.
+    return steps if plan.training.task == "image-classification" else min(steps, _ACCUMULATED)
 
 
 def _units(plan: RunPlan, rows: Sequence[Any]) -> float:
@@ -204,30 +220,46 @@ def _steps_of(plan: RunPlan, rows: Sequence[Any]) -> int:
 
 
 class _StepSeconds(TrainerCallback):
-    """How long each step took, and how many tokens it had."""
+    """How long each step takes, and how many tokens it has, with all its micro-batches.
 
-    def __init__(self) -> None:
+    `share` is how many times more micro-batches a step has than it has here.
+    """
+
+    def __init__(self, share: float) -> None:
         self.all: list[MeasuredStep] = []
         self.ended = 0.0
+        self._share = share
         self._started = 0.0
+        self._passed = 0.0
         self._tokens = 0
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
-        self._started = time.monotonic()
+        self._started = _now()
+
+    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
+        """The micro-batches are done; what is left happens once a step."""
+        self._passed = _now()
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        self.ended = time.monotonic()
-        self.all.append(MeasuredStep(self.ended - self._started, None))
+        self.ended = _now()
+        seconds = self._share * (self._passed - self._started) + self.ended - self._passed
+        self.all.append(MeasuredStep(seconds, None))
 
     def on_log(self, *_: Any, logs: dict[str, float] | None = None, **__: Any) -> None:
         """Behind a step: the tokens up to there."""
         if logs is None or "num_tokens" not in logs or not self.all:
             return
         tokens = int(logs["num_tokens"])
-        self.all[-1] = self.all[-1]._replace(tokens=tokens - self._tokens)
+        taken = round(self._share * (tokens - self._tokens))
+        self.all[-1] = self.all[-1]._replace(tokens=taken)
         self._tokens = tokens
+
+
+def _now() -> float:
+    """Seconds, once the card has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.monotonic()
 
 
 def _spread(rows: Sequence[Any], count: int) -> tuple[Any, ...]:
