@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from launcher.wizard.price import Price
     from planner.advice.asked import DataFacts
     from planner.budget import Budget
-    from planner.plan import Estimate, MethodAnswer, Plan, PlannedModel
+    from planner.plan import MethodAnswer, Plan, PlannedModel
     from planner.request import Method, Task
 
 
@@ -71,14 +71,11 @@ def plan_of(draft: Draft, *, model: PlannedModel | None = None) -> Plan:
 
     Raises RequestError when what was asked for cannot be.
     """
-    from planner.plan import make_plan
-
     planned = model or (draft.model.planned if draft.model else None)
     assert planned is not None, "a plan needs a model"
     facts = draft.data.facts if draft.data is not None else None
     asked = replace(draft.asked, method=None)
-    estimate = _estimate(draft)
-    plan = make_plan(planned, draft.budget, asked, facts, estimate=estimate)
+    plan = _plan(planned, draft.budget, asked, facts)
     if facts is None:
         return plan
     # Each method as it would be run; the planner speeds up only the one that is chosen.
@@ -86,9 +83,7 @@ def plan_of(draft: Draft, *, model: PlannedModel | None = None) -> Plan:
     answers = tuple(
         each
         if each.method == recommended
-        else make_plan(
-            planned, draft.budget, replace(asked, method=each.method), facts, estimate=estimate
-        ).answers[0]
+        else _plan(planned, draft.budget, replace(asked, method=each.method), facts).answers[0]
         for each in plan.answers
     )
     return replace(plan, answers=answers)
@@ -133,21 +128,24 @@ def final_plan(draft: Draft) -> Plan:
 
     Raises RequestError when what was asked for cannot be.
     """
-    from planner.plan import make_plan
-
     assert draft.model is not None, "a plan needs a model"
     facts = draft.data.facts if draft.data is not None else None
-    return make_plan(
-        draft.model.planned, draft.budget, applicable(draft), facts, estimate=_estimate(draft)
-    )
+    return _plan(draft.model.planned, draft.budget, applicable(draft), facts)
 
 
-def _estimate(draft: Draft) -> Estimate:
-    """The formula, remembered, and corrected by what runs on this memory have measured."""
+def _plan(
+    model: PlannedModel, budget: Budget | None, asked: Asked, facts: DataFacts | None
+) -> Plan:
+    """By the formula, remembered, and corrected by what runs on this machine have measured."""
     from launcher.learned.estimating import learned
+    from launcher.learned.timing import learned_time
     from planner.memory import once
+    from planner.plan import make_plan
 
-    return learned(once.estimate_once, draft.budget)
+    estimate = learned(once.estimate_once, budget)
+    return make_plan(
+        model, budget, asked, facts, estimate=estimate, learned_time=learned_time(budget)
+    )
 
 
 def applicable(draft: Draft) -> Asked:

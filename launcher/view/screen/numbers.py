@@ -52,7 +52,7 @@ def time_left(progress: RunProgress) -> str:
     if left is None:
         total = progress.numbers.total_steps
         if total is None:
-            return "after some steps"
+            return "not known yet"
         needed = STEPS_NEEDED_OF_A_SHORT_RUN if total <= STEPS_KEPT else STEPS_NEEDED
         return f"after {needed} steps"
     planned = " planned" if progress.pace.is_planned(progress.numbers.total_steps) else ""

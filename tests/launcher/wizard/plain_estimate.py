@@ -16,6 +16,8 @@ from planner.memory.estimate import MemoryEstimate, Parts
 from planner.memory.interval import Band, Basis
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
+from planner.speed.hours import RunLoop, RunTime
+from planner.speed.seconds import Seconds
 
 if TYPE_CHECKING:
     import pytest
@@ -79,6 +81,34 @@ def plain_prices(_file: str | None) -> Prices:
     return Prices((offer,), "a test")
 
 
+def plain_hours(
+    _shape: ModelShape,
+    request: TrainingRequest,
+    card: hwdb.Card | None,
+    loop: RunLoop,
+    execution: object = None,
+    correction: object = None,
+) -> RunTime | None:
+    """Steps of a twentieth of a second for a row, and a minute for all else."""
+    del execution, correction
+    if card is None:
+        return None
+    step, rest = (
+        Seconds(seconds, 0.7 * seconds, 1.5 * seconds)
+        for seconds in (0.05 * request.micro_batch * request.accumulation, 15.0)
+    )
+    return RunTime(
+        step=step,
+        training=step.scaled(loop.steps),
+        evaluation=rest,
+        comparison=rest,
+        saving=rest,
+        starting=rest,
+        download=rest,
+        situation="measured",
+    )
+
+
 def use_plain_estimate(patch: pytest.MonkeyPatch) -> None:
     """Let every plan of this test be made with the stand-in."""
     # Imported before anything is replaced: a name bound to the stand-in would outlive the test.
@@ -86,6 +116,7 @@ def use_plain_estimate(patch: pytest.MonkeyPatch) -> None:
         importlib.import_module(module)
     for module in _USERS:
         patch.setattr(f"{module}.estimate_once", plain_estimate)
+    patch.setattr("planner.expected.estimate_hours", plain_hours)
     patch.setattr("launcher.prices.prices_from", plain_prices)
     patch.setattr("launcher.prices.is_old", lambda _: False)
     price._offers_of.cache_clear()
