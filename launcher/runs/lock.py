@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from launcher.errors import UsageError
+from launcher.errors import NoDisk, TlplanError, UsageError
+from launcher.runs.disk import is_full
 from launcher.runs.process_identity import ProcessIdentity, this_process
 
 
@@ -20,15 +22,26 @@ class RunLock:
     """
 
     def __init__(self, path: Path) -> None:
-        """Take the lock; raises UsageError naming the owner when another process has it."""
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        """Take the lock; raises UsageError naming the owner when another process has it.
+
+        UsageError as well where a run folder cannot be written or its file system has no locks,
+        NoDisk where not even a file of no bytes can be made.
+        """
+        try:
+            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as problem:
+            raise _not_writable(path, problem) from problem
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self.descriptor)
             raise _in_use(path) from None
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, json.dumps(asdict(this_process())).encode(), 0)
+        except OSError as problem:
+            os.close(self.descriptor)
+            raise _without_locks(path, problem) from problem
+        with suppress(OSError):  # a full disk; who has it is only for words
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, json.dumps(asdict(this_process())).encode(), 0)
 
     def release(self) -> None:
         """Let others have the folder."""
@@ -53,3 +66,20 @@ def _in_use(path: Path) -> UsageError:
         )
     who = f"process {owner.pid}" if owner else "another process"
     return UsageError(f"{path.parent} is in use by {who}", f"tlplan watch {path.parent}")
+
+
+def _not_writable(path: Path, problem: OSError) -> TlplanError:
+    if is_full(problem):
+        return NoDisk(f"the disk of {path.parent} is full", "free some space, then try again")
+    return UsageError(
+        f"{path.parent} cannot be written: {problem.strerror}",
+        "copy the run folder to where you may write, and resume it there",
+    )
+
+
+def _without_locks(path: Path, problem: OSError) -> UsageError:
+    return UsageError(
+        f"the file system of {path.parent} gives no locks ({problem.strerror}), without which two "
+        "processes could write one run",
+        "--out DIR puts a run on another disk; what is there can be copied to it",
+    )

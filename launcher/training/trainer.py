@@ -62,10 +62,18 @@ class SafeSaving(Trainer):
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Write one. Raises NoDisk, before anything is written, when it would not fit."""
+        self._require_room()
+        try:
+            super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call,unused-ignore]
+        except (OSError, RuntimeError):
+            # Each library has words of its own for a disk that others have filled meanwhile.
+            self._require_room()
+            raise
+
+    def _require_room(self) -> None:
         if self.run is not None:
             needed_bytes = newest_bytes(self.run) or self._checkpoint_bytes()
             require_free(self.run, needed_bytes + RESERVE_BYTES, "the next checkpoint")
-        super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call,unused-ignore]
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)

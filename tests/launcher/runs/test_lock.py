@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -35,3 +36,23 @@ def test_a_lock_left_by_a_dead_process_is_taken_over(tmp_path: Path) -> None:
     assert owner is not None
     assert owner.pid == os.getpid()
     assert owner.alive()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """What the system says of it, and what to do."""
+    with pytest.raises(UsageError, match="nowhere cannot be written: No such file"):
+        RunLock(tmp_path / "nowhere" / "lock")
+
+
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some network file systems are; nothing is started on them."""
+
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+
+    with pytest.raises(UsageError, match="gives no locks"):
+        RunLock(tmp_path / "lock")
