@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-_TOKENS_AT_ONCE = 256
+_TOKENS_AT_ONCE = 64
 """Of a batch: its logits are then smaller than those of a training step."""
 
 

@@ -149,8 +149,8 @@ _ANSWERED_AT_ONCE = 8
 _TOKENS_AT_ONCE = 2048
 """Of prompts and answers in a batch, or as many as a training step has where that is more."""
 _GENERAL_PADDED_TOKENS = 2900
-"""60 tasks with four ends each and 12 texts, in batches of up to 256 tokens."""
-_GENERAL_BATCHES = 14
+"""60 tasks with four ends each and 12 texts, in batches of up to 64 tokens."""
+_GENERAL_BATCHES = 50
 _LOOP_FACTOR = 1.5
 """What choosing a token and growing the cache adds to a pass. Assumed."""
 _LONGEST_PROMPT = 4096
