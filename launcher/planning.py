@@ -230,7 +230,7 @@ def _refuse_idle_options(arguments: argparse.Namespace) -> None:
 def _refuse_leaking_rows(model: PlannedModel, asked: Asked) -> None:
     if asked.packing and not packs(model.shape):
         raise UsageError(
-            f"--packing yes: packed rows of a {model.shape.model_type} model could see each other",
+            f"--packing yes: packed rows of {model.shape.model_type} models could see each other",
             "leave it out: rows of like length are put side by side where that saves time",
         )
 

@@ -74,6 +74,8 @@ class Loop:
         if request.task != "causal-lm":
             return "each row has a label of its own"
         because = self.answer.reasons.get("batching")
+        if self.asked.packing is not None:
+            because = ASKED
         return packing_reason(self.answer.shape, request, self.lengths, because)
 
     def _warmup(self) -> Choice:

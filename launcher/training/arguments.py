@@ -61,7 +61,7 @@ def refuse_leaking_rows(plan: RunPlan, model_type: str) -> None:
     family = hwdb.find_family(model_type)
     if plan.training.packing and (family is None or not family.packs):
         raise UsageError(
-            f"training.packing: packed rows of a {model_type} model could see each other",
+            f"training.packing: packed rows of this model ({model_type}) could see each other",
             "set packing: false; group_by_length: true saves padding too",
         )
 

@@ -162,6 +162,8 @@ def _saved(chosen: _Tried, measured: Sequence[_Tried], **other: object) -> str:
     for tried in measured:
         kept = all(getattr(tried.request, name) == value for name, value in other.items())
         names = {"checkpointing", "micro_batch", "batching"} - set(other)
+        if tried.request.micro_batch == 1:
+            names -= {"batching"}  # a row alone is grouped with nothing
         same = all(getattr(tried.request, n) == getattr(chosen.request, n) for n in names)
         if kept and same:
             return f"{round(100 * (1 - chosen.seconds / tried.seconds))} % less time"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from planner.advice.rows import packed_rows, packs, with_lengths
+from planner.advice.settings import ASKED
 from planner.memory.once import estimate_once
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -66,7 +67,9 @@ def packing_reason(
         held = packed_rows(request, lengths).held
         said = f"{held:.1f} rows in one, {filling.packed:.0%} empty; kept apart by position"
         return said if because is None else f"{because}: {said}"
-    if not packs(shape):
+    if because == ASKED:
+        said = ASKED
+    elif not packs(shape):
         said = "packed rows of this family could see each other"
     elif request.micro_batch == 1:
         said = "one row at a time needs no padding"
