@@ -156,6 +156,8 @@ class Family(NamedTuple):
     they are multiplied outside of their module."""
     masks: int = 1
     """How many attention masks a model has: another one where some blocks look back less far."""
+    holds_scores: bool = False
+    """Whether the model's loop still holds a block's attention scores while the next one runs."""
     holds_first_half: bool = False
     """Whether a block's forward holds the input and the result of attention to its end."""
     scales_residual: bool = False

@@ -94,6 +94,10 @@ class Ledger:
         ]
         if self.frozen is not None:
             again.append(self._again(self.frozen, frozen, self._before_embeddings()))
+        if self.shape.family.holds_scores:
+            scores = self.numerics.compute * self.shape.sizes.get("n", 0)
+            held = all_kept + kept.call_arguments + BatchBytes(per_score=scores)
+            again.append(self._entry("forward", self.block.forward, kept=held, gradients=0))
         return again
 
     def _again(self, block: PassBytes, held: BatchBytes, gradients: int) -> list[Growing]:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 import hwdb
 from planner.memory.estimate import MemoryEstimate, estimate_memory, verdict_of
 from planner.memory.interval import Band
+from planner.memory.step import step_of
 from planner.request import AdapterSettings, RequestError, TrainingRequest
 from planner.units import GIB
-from tests.planner.samples import known_model, request_of, tiny_llama
+from tests.planner.samples import known_model, request_of, shape_of_config, tiny_llama
 
 _MODELS = ("smollm2-135m", "llama-3.2-1b", "llama-3.1-8b", "gemma-2-9b", "gpt2", "qwen3-30b-a3b")
 _SHAPES = {name: known_model(name) for name in _MODELS}
@@ -242,3 +243,15 @@ def test_every_decoder_has_an_estimate(model: hwdb.Model) -> None:
         memory = estimate_memory(shape, request_of(method))
         assert memory.parts.total_bytes == memory.device.expected_bytes
         assert min(_numbers(memory)) >= 0
+
+
+def test_blooms_loop_holds_the_scores_of_the_block_before() -> None:
+    """So its first forward needs more than the same block computed again within backward."""
+    config = {"model_type": "bloom", "hidden_size": 1024, "n_layer": 10, "n_head": 16}
+    shape = shape_of_config({**config, "vocab_size": 1000})
+    step = step_of(shape, request_of(micro_batch=2, sequence_tokens=1024, checkpointing="full"))
+
+    forward = [each.total_bytes for each in step.candidates if each.phase == "forward"]
+    others = [each.total_bytes for each in step.candidates if each.phase == "backward"]
+
+    assert max(forward) > max(others)
