@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import hwdb
 from launcher.view.spans import Line, Span, between
 from launcher.wizard.draft import Draft
 
@@ -33,6 +32,8 @@ def head_line(number: int, draft: Draft, width: int, *, wide: bool) -> Line:
 
 def _told(number: int, draft: Draft) -> str:
     if number == 0 or draft.budget is None:
+        import hwdb
+
         return f"hwdb {hwdb.VERSION}"
     place = f"{short_place(draft.budget)}  {memory_text(draft.budget)}"
     if number == 1 or draft.model is None:

@@ -6,8 +6,6 @@ import os
 import re
 from pathlib import Path
 
-from hwdb.user import user_file
-from launcher.runs.atomic_file import replace_text
 from launcher.wizard.look import DARK
 
 # Read and written as a line: a TOML library would cost the first paint more than the file does.
@@ -16,7 +14,8 @@ _LINE = re.compile(r'^theme[ \t]*=[ \t]*["\']([^"\'\n]*)["\'].*$', re.MULTILINE)
 
 def config_file() -> Path:
     """$XDG_CONFIG_HOME/tlplan/config.toml."""
-    return user_file("cards").with_name("config.toml")
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "tlplan" / "config.toml"
 
 
 def kept_theme() -> str:
@@ -32,6 +31,8 @@ def keep_theme(name: str) -> str | None:
     changed = _LINE.sub(lambda _: wanted, top) if _LINE.search(top) else f"{wanted}\n{top}"
     if changed == top:
         return None
+    from launcher.runs.atomic_file import replace_text
+
     file = config_file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
