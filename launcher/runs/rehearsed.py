@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from launcher.runs.events import Event
+from launcher.runs.events import Event, read_events
+from launcher.runs.folder import RunFolder
 from planner.run_plan import RunPlan
 from planner.units import gib_text
 
@@ -15,6 +16,14 @@ _PAUSES_SPREAD = 1.3
 """One evaluation and one save tell the others within about that factor."""
 _TIGHT = 0.97
 """Share of the free memory above which little may come in between."""
+
+
+def was_cut_short(folder: RunFolder) -> bool:
+    """Whether a run was interrupted in its rehearsal, which is then still to be done."""
+    types = set()
+    for event in read_events(folder.events):
+        types.add(event["phase"] if event["type"] == "phase" else event["type"])
+    return "rehearsing" in types and not types & {"rehearsal", "step"}
 
 
 def with_what_was_seen(plan: RunPlan, seen: Event, peak_bytes: int | None) -> RunPlan:

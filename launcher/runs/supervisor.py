@@ -37,7 +37,7 @@ from launcher.runs.lock import RunLock
 from launcher.runs.provenance import record_provenance
 from launcher.runs.pulse import PATIENCE_SECONDS
 from launcher.runs.recovery import Recoveries
-from launcher.runs.rehearsed import verdict, with_what_was_seen
+from launcher.runs.rehearsed import verdict, was_cut_short, with_what_was_seen
 from launcher.runs.run_end import RunEnd, WorkerEnd, understand
 from launcher.runs.run_record import RunRecord
 from launcher.runs.signal_inbox import SignalInbox, StopAsked
@@ -75,13 +75,15 @@ class Supervisor:
 
     def run(self, lock: RunLock) -> RunEnd:
         """Train and say how it ended; no child is left when this returns or raises."""
-        resume = self._settings.resume
-        if self._settings.rehearse != "no" and not list_checkpoints(self._record.folder.path):
+        resume, rehearse = self._settings.resume, self._settings.rehearse
+        if resume and was_cut_short(self._record.folder):
+            rehearse = "yes"
+        if rehearse != "no" and not list_checkpoints(self._record.folder.path):
             end = self._through(lock, what=("--rehearse",))
             if end.code != ExitCode.DONE:
                 return end
             self._take_rehearsal()
-            if self._settings.rehearse == "only":
+            if rehearse == "only":
                 return replace(end, rehearsed=True)
             # Its peaks were those of the worst batch, and of two models one after the other.
             told = "the rehearsal is over: starting at step 0"

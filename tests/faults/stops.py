@@ -68,6 +68,7 @@ def stop_rehearsing(laboratory: Laboratory, draw: random.Random) -> None:
     assert run.ended().exit_code == 75, run.story()
 
     run.finish()
+    assert run.events("rehearsal")[-1]["planned_steps"] == STEPS, run.story()
     run.check_equal()
 
 
