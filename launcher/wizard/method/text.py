@@ -9,7 +9,6 @@ from launcher.output.check_table import memory_parts
 from launcher.output.lines import filled
 from launcher.output.numbers import count_text, gib, shares, tenths, tenths_text
 from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
-from launcher.view.words import gib as precise_gib
 from launcher.wizard.draft import RunForecast
 from launcher.wizard.head import memory_text, short_place
 from launcher.wizard.price import Price, home_text, rented_text, short_usd
@@ -157,8 +156,8 @@ def difference_text(
     told = []
     if first != second:
         sign = "+" if second >= first else "−"
-        change = precise_gib(abs(second - first))
-        told.append(f"{precise_gib(first)} to {precise_gib(second)} GiB ({sign}{change})")
+        change = tenths_text(abs(tenths(second) - tenths(first)))
+        told.append(f"{gib(first)} to {gib(second)} GiB ({sign}{change})")
     (ran, earlier), (runs, now) = (
         (time_text(run.seconds), (run.price.home_usd, run.price.rented_usd))
         for _, run in (before, after)
