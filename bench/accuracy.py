@@ -27,7 +27,7 @@ from launcher.models import resolve_model, shape_of_config
 from launcher.tracing.client import Tracer
 from launcher.tracing.estimating import traced_estimate
 from planner.case import request_of_case
-from planner.case_answer import within_card
+from planner.case_answer import on_card, within_card
 from planner.memory.correction import Measured, learned_shift
 from planner.memory.estimate import MemoryEstimate, estimate_memory
 from planner.memory.interval import Band
@@ -132,7 +132,9 @@ def _estimate(case: Mapping[str, Any], tracer: Tracer | None) -> MemoryEstimate:
             return traced_estimate(tracer, config, request, gpu=case.get("gpu"))
         except TlplanError as problem:
             print(f"estimated by formula: {problem}")
-    return within_card(estimate_memory(shape, request), request, _card(case.get("gpu")))
+    card = _card(case.get("gpu"))
+    request = on_card(request, card)
+    return within_card(estimate_memory(shape, request), request, card)
 
 
 def _card(name: str | None) -> Card | None:

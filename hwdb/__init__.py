@@ -9,7 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from hwdb.find import find_card, find_card_or_none, find_family, find_model, find_word
+from hwdb.find import (
+    find_capability,
+    find_card,
+    find_card_or_none,
+    find_family,
+    find_model,
+    find_word,
+)
 from hwdb.load import (
     all_cards,
     all_known_errors,
@@ -81,6 +88,7 @@ __all__ = [
     "count_from_config",
     "count_parameters",
     "families",
+    "find_capability",
     "find_card",
     "find_card_or_none",
     "find_family",

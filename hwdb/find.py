@@ -64,6 +64,14 @@ def find_card_or_none(nvml_name: str, memory_bytes: int | None = None) -> Card |
 
 
 @cache
+def find_capability(name: str) -> tuple[int, int] | None:
+    """Compute capability of the cards of this name, None when they differ or hwdb has none."""
+    row = row_with_id("cards", name)
+    found = {card_from(each).compute_capability for each in ([row] if row else _rows_of_card(name))}
+    return found.pop() if len(found) == 1 else None
+
+
+@cache
 def find_family(name: str) -> Family | None:
     """The family of a model_type or an architecture class; of the text part for multimodal ones.
 

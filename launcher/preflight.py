@@ -14,7 +14,6 @@ from launcher.runs.versions import QUANTIZING, needs_quantizing
 from launcher.training.arguments import refuse_leaking_rows, refuse_what_is_not_there
 from planner.budget import Budget
 from planner.disk import run_bytes
-from planner.memory.estimate import estimate_memory
 from planner.run_plan import RunPlan
 from planner.shape import ModelShape
 from planner.units import gib_text
@@ -125,7 +124,6 @@ def needed_disk_bytes(run_plan: RunPlan, shape: ModelShape) -> int:
     return run_bytes(
         shape,
         request,
-        estimate_memory(shape, request).trained_parameters,
         keep_checkpoints=loop.keep_checkpoints,
         keep_best=loop.keep_best,
     )

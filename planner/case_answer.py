@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from marshal import dumps
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -95,7 +96,15 @@ def _known(
     case: Mapping[str, Any], request: TrainingRequest, find_shape: FindShape, find_card: FindCard
 ) -> Known:
     shape, gpu = find_shape(case), case.get("gpu")
-    return Known(request, shape, gpu, None if gpu is None else find_card(gpu))
+    card = None if gpu is None else find_card(gpu)
+    return Known(on_card(request, card), shape, gpu, card)
+
+
+def on_card(request: TrainingRequest, card: Card | None) -> TrainingRequest:
+    """The request on this card, whose generation decides what its libraries keep."""
+    if card is None:
+        return request
+    return replace(request, compute_capability=card.compute_capability)
 
 
 def _answer(

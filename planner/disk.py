@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.memory.numerics import numerics_of
-from planner.memory.states import adapter_parameters, optimizer_bytes
+from planner.memory.states import adapter_parameters, states_of
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -25,27 +25,18 @@ def result_bytes(shape: ModelShape, request: TrainingRequest) -> int:
     return shape.parameters * width + shape.tensors * _TENSOR_TABLE_BYTES
 
 
-def checkpoint_bytes(shape: ModelShape, request: TrainingRequest, trained_parameters: int) -> int:
+def checkpoint_bytes(shape: ModelShape, request: TrainingRequest) -> int:
     """What a run can go on from: the result and the optimizer's state.
 
     Paged state is written like any other.
     """
-    if request.adapter is not None:
-        width = numerics_of(request, shape.family).adapters or 4
-    else:
-        width = _DTYPE_BYTES.get(request.weights, 2)
-    name = request.optimizer_name
-    if name == "adafactor":
-        state = trained_parameters // 100
-    else:
-        state = optimizer_bytes(name, trained_parameters, width, 0, pages_out=False)
-    return result_bytes(shape, request) + state
+    states = states_of(shape, request, numerics_of(request, shape.family))
+    return result_bytes(shape, request) + states.optimizer_bytes + states.paged_bytes
 
 
 def run_bytes(
     shape: ModelShape,
     request: TrainingRequest,
-    trained_parameters: int,
     *,
     keep_checkpoints: int,
     keep_best: bool,
@@ -55,7 +46,7 @@ def run_bytes(
     The best one on held-out rows stays besides the newest ones, for the result is made of it.
     """
     checkpoints = keep_checkpoints + 1 + (1 if keep_best else 0)
-    saved = checkpoint_bytes(shape, request, trained_parameters)
+    saved = checkpoint_bytes(shape, request)
     return checkpoints * saved + result_bytes(shape, request)
 
 

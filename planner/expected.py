@@ -81,7 +81,7 @@ def expectation_of(plan: Plan, answer: MethodAnswer, pace: Pace) -> Expectation:
     assert plan.data is not None
     shape, request = answer.shape, answer.request
     card_id = None if plan.budget is None else plan.budget.card_id
-    saved = checkpoint_bytes(shape, request, answer.memory.trained_parameters)
+    saved = checkpoint_bytes(shape, request)
     every = pace.evaluate_every
     # Before the first step and after the last one besides.
     evaluations = 2 + ((pace.steps - 1) // every if every else 0) + pace.keep_best

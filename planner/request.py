@@ -156,6 +156,8 @@ class TrainingRequest:
     allocator: Allocator = "expandable"
     """The launcher sets expandable segments; other people's runs mostly did not."""
     device: Device = "cuda"
+    compute_capability: tuple[int, int] | None = None
+    """(major, minor) of the card; None is unknown."""
 
     def __post_init__(self) -> None:
         self._check_fields()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hwdb import find_capability
 from planner.optional_sections import EvaluationSection, ExpectedSection, RecoverySection
 from planner.request import (
     QUANTIZED_WEIGHTS,
@@ -196,6 +197,10 @@ class HardwareSection:
     predicted_low_bytes: int
     predicted_high_bytes: int
 
+    def compute_capability(self) -> tuple[int, int] | None:
+        """(major, minor) of the card; None on the CPU and for a card that hwdb does not know."""
+        return None if self.gpu is None else find_capability(self.gpu)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputSection:
@@ -249,6 +254,7 @@ class RunPlan:
             device=self.hardware.device,
             padded=self.training.micro_batch_rows > 1 and not self.training.packing,
             batching=self.training.batching,
+            compute_capability=self.hardware.compute_capability(),
         )
 
     def adapter(self) -> AdapterSettings | None:

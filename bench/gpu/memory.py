@@ -151,7 +151,8 @@ def _runs(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         if options.only is not None and run["name"] not in options.only:
             continue
         config = matrix["models"].get(run["model"]) or _known_config(run["model"])
-        case = {**run["case"], "config": config, "device": options.device}
+        case = {"allocator": "expandable", **run["case"], "config": config}
+        case["device"] = options.device
         yield {"id": f"HERE-{run['name']}", "case": _tiny(case) if options.tiny else case}
 
 

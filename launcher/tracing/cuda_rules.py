@@ -57,7 +57,7 @@ def _foreach_on_cpu() -> Iterator[None]:
 
 @contextmanager
 def _softmax_in_one_kernel() -> Iterator[None]:
-    """CUDA makes fp32 of 16-bit scores within the kernel; the CPU makes a copy of them first.
+    """CUDA makes fp32 of fp16 scores within the kernel; of others it makes a copy first (ATen).
 
     Autocast asks for fp32 where the caller asks for no dtype (fp32_set_opt_dtype).
     """
@@ -66,7 +66,7 @@ def _softmax_in_one_kernel() -> Iterator[None]:
         def run(scores: torch.Tensor, dim: int, dtype: torch.dtype | None = None) -> Any:
             if dtype is None and torch.is_autocast_enabled("cpu"):
                 dtype = torch.float32
-            if dtype == torch.float32 and scores.dtype in (torch.bfloat16, torch.float16):
+            if dtype == torch.float32 and scores.dtype == torch.float16:
                 return kernel(scores, dim, True)
             return usual(scores, dim, dtype=dtype)
 

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from launcher.tracing.allocation_log import Scratch
-from planner.units import KIB, MIB
 
 _aten = torch.ops.aten
 
@@ -42,9 +41,27 @@ def _efficient_backward(arguments: Sequence[Any], _out: Any) -> int:
 
 
 def _embedding_backward(arguments: Sequence[Any], _out: Any) -> int:
-    """Sorted and original 64-bit positions, and as much again while they are sorted."""
-    positions: int = arguments[1].numel()
-    return 4 * 8 * positions
+    """From 3073 tokens on they are sorted, and summed in fp32 by groups of ten of one word.
+
+    Sorted and original 64-bit positions, as much again while they are sorted, and room for as many
+    groups as there can be (ATen's EmbeddingBackwardKernel.cu).
+    """
+    gradient, positions, words = arguments[0], arguments[1].numel(), arguments[2]
+    if positions <= _UNSORTED_TOKENS:
+        return 0
+    groups = positions // 10 + min(positions, words)
+    taken: int = 4 * 8 * positions + 4 * groups * gradient.shape[-1]
+    return taken
+
+
+_UNSORTED_TOKENS = 3072
+
+
+def _softmax_backward(arguments: Sequence[Any], _out: Any) -> int:
+    """The product of gradient and output (ATen's SoftMax.cu)."""
+    gradient = arguments[0]
+    taken: int = gradient.numel() * gradient.element_size()
+    return taken
 
 
 def _index_put(arguments: Sequence[Any], _out: Any) -> int:
@@ -58,6 +75,7 @@ KERNEL_SCRATCH: dict[Any, Scratch] = {
         _efficient_backward
     ),
     _aten.embedding_dense_backward.default: _embedding_backward,
+    _aten._softmax_backward_data.default: _softmax_backward,  # noqa: SLF001
     _aten._index_put_impl_.default: _index_put,
     _aten.index_put.default: _index_put,
 }
@@ -67,14 +85,3 @@ MATRIX_PRODUCTS = frozenset(
     (_aten.mm.default, _aten.addmm.default, _aten.bmm.default, _aten.baddbmm.default)
 )
 """Operations that run in cuBLAS."""
-
-_HOPPER_AND_LATER = ("h100", "h200", "h800", "h20", "gh200", "b100", "b200", "b300")
-
-
-def cublas_workspace_bytes(gpu: str | None) -> int:
-    """What cuBLAS keeps for ever in each thread that calls it (ATen's CUDABlas.cpp).
-
-    An unknown card is taken for one before Hopper.
-    """
-    words = (gpu or "").lower().replace("_", "-").split("-")
-    return 32 * MIB if any(word in _HOPPER_AND_LATER for word in words) else 8 * MIB + 128 * KIB

@@ -17,6 +17,7 @@ from torch import nn
 
 from launcher.tracing.adapters import adapter_config, without_values
 from launcher.tracing.offloading import offload_checkpoints
+from planner.memory.numerics import casts_back
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -109,20 +110,22 @@ def _with_adapters(model: Any, request: TrainingRequest) -> nn.Module:
 
 
 def _widen(model: Any, request: TrainingRequest) -> None:
-    """prepare_model_for_kbit_training's fp32 casts, and TRL's of embeddings and head back."""
+    """prepare_model_for_kbit_training's fp32 casts, and older TRL's of embeddings and head back."""
     halves = (torch.bfloat16, torch.float16)
     # A head that is tied is one parameter with the embeddings, whatever those are called.
     kept = {
         id(parameter)
         for path, module in model.named_modules()
-        if request.autocast == "bf16" and any(name in path for name in _CAST_BACK)
+        if casts_back(request) and any(name in path for name in _CAST_BACK)
         for parameter in module.parameters()
     }
-    for module in model.modules():
-        for name, parameter in module.named_parameters(recurse=False):
+    wide: dict[int, nn.Parameter] = {}
+    for module in list(model.modules()):
+        for name, parameter in list(module.named_parameters(recurse=False)):
             if parameter.dtype in halves and id(parameter) not in kept:
-                wide = nn.Parameter(parameter.data.float(), requires_grad=False)
-                setattr(module, name, wide)
+                made = nn.Parameter(parameter.data.float(), requires_grad=False)
+                # A tied table stays one parameter.
+                setattr(module, name, wide.setdefault(id(parameter), made))
 
 
 _CAST_BACK = ("lm_head", "embed_tokens", "wte", "wpe")

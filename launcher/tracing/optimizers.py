@@ -23,15 +23,16 @@ _SMALLEST_PAGED = 100_000
 """bitsandbytes keeps smaller tensors' state on the card (optimizer.py, get_state_buffer)."""
 
 
-def make_step(parameters: Parameters, request: TrainingRequest) -> Callable[[], None]:
-    """A function that clips gradients, steps and forgets them.
+def make_step(model: torch.nn.Module, request: TrainingRequest) -> Callable[[], None]:
+    """A function that clips the gradients of what is trained, steps and forgets them.
 
     With an optimizer that steps inside backward, hooks do the work and the function does nothing.
     """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if request.steps_in_backward:
         _step_in_backward(parameters, request.optimizer_name)
         return lambda: None
-    optimizer = _make(parameters, request.optimizer_name)
+    optimizer = _make(parameters, request.optimizer_name, tables=_tables(model))
 
     def step() -> None:
         torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
@@ -53,7 +54,13 @@ def _step_in_backward(parameters: Parameters, name: str) -> None:
         parameter.register_post_accumulate_grad_hook(step)
 
 
-def _make(parameters: Parameters, name: str) -> Any:
+def _tables(model: torch.nn.Module) -> frozenset[int]:
+    """Trainer keeps the moments of every nn.Embedding in fp32 (create_optimizer)."""
+    tables = (module for module in model.modules() if isinstance(module, torch.nn.Embedding))
+    return frozenset(id(table.weight) for table in tables)
+
+
+def _make(parameters: Parameters, name: str, tables: frozenset[int] = frozenset()) -> Any:
     if name == "adamw":
         return torch.optim.AdamW(parameters, lr=1e-4, foreach=True)
     if name == "adamw-fused":
@@ -64,16 +71,21 @@ def _make(parameters: Parameters, name: str) -> Any:
         from transformers.optimization import Adafactor
 
         return Adafactor(parameters, lr=1e-4, scale_parameter=False, relative_step=False)
-    return _BitsAndBytesAdam(parameters, eight_bit="8bit" in name, paged=name.startswith("paged"))
+    return _BitsAndBytesAdam(
+        parameters, eight_bit="8bit" in name, paged=name.startswith("paged"), tables=tables
+    )
 
 
 class _BitsAndBytesAdam:
     """Two moments a parameter: one byte each and a scale per 256, or fp32."""
 
-    def __init__(self, parameters: Parameters, *, eight_bit: bool, paged: bool) -> None:
+    def __init__(
+        self, parameters: Parameters, *, eight_bit: bool, paged: bool, tables: frozenset[int]
+    ) -> None:
         self._parameters = parameters
         self._eight_bit = eight_bit
         self._paged = paged
+        self._tables = tables
         self._state: dict[int, list[torch.Tensor]] = {}
 
     def step(self) -> None:
@@ -83,7 +95,8 @@ class _BitsAndBytesAdam:
 
     def _moments(self, parameter: torch.nn.Parameter) -> list[torch.Tensor]:
         elements = parameter.numel()
-        narrow = self._eight_bit and elements >= _SMALLEST_8BIT
+        wide = id(parameter) in self._tables
+        narrow = self._eight_bit and not wide and elements >= _SMALLEST_8BIT
         state = []
         if not (self._paged and elements >= _SMALLEST_PAGED):
             dtype = torch.uint8 if narrow else torch.float32

@@ -30,7 +30,7 @@ def run_steps(model: nn.Module, request: TrainingRequest, log: AllocationLog) ->
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.register_post_accumulate_grad_hook(lambda each: log.is_gradient(each.grad))
-    optimizer_step = make_step(trained, request)
+    optimizer_step = make_step(model, request)
     parts = _Parts(model, log)
     with loss_of(model, request) as outputs_of, parts.watched():
         for number in range(STEPS):

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from hwdb import find_capability
 from launcher.exit_codes import ExitCode
 from launcher.tracing.result import TraceResult
 from launcher.tracing.versions import library_versions
@@ -55,13 +56,14 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
     import torch
 
     torch.set_num_threads(1)
-    from launcher.tracing.kernels import cublas_workspace_bytes
     from launcher.tracing.trace import trace_request
     from planner.memory.allocator import replay, smallest_budget
+    from planner.memory.runtime import cublas_workspace_bytes
 
     began = time.monotonic()
     on_cuda = request.device == "cuda"
-    workspace_bytes = cublas_workspace_bytes(case.get("gpu")) if on_cuda else 0
+    capability = find_capability(case["gpu"]) if case.get("gpu") else None
+    workspace_bytes = cublas_workspace_bytes(capability) if on_cuda else 0
     full = trace_request(config, request, workspace_bytes=workspace_bytes)
     events = full.events()
     expandable = request.allocator == "expandable"

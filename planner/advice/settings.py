@@ -226,6 +226,7 @@ def request_for(
         padded=data is not None and micro.value > 1 and not packed,
         batching="packed" if packed else "grouped" if asked.group_by_length else "random",
         device="cpu" if budget is not None and budget.device == "cpu" else "cuda",
+        compute_capability=None if budget is None else budget.compute_capability,
     )
     if packed and data is not None and asked.accumulation is None:
         wanted = micro.value * accumulation.value

@@ -108,6 +108,7 @@ def _written(
         "dora": bool(request.adapter and request.adapter.kind == "dora"),
         "biased": shape.biased,
         "saves_past_checkpoints": passes_checkpoints(request),
+        "one_row": request.micro_batch == 1,
         "on_cpu": request.device == "cpu",
         "fused": request.fused_kernels,
         "norm_style": shape.family.norm_style,

@@ -1,8 +1,9 @@
-"""What the norm and dropout behind the embeddings keep for backward."""
+"""What the norm and dropout behind the embeddings keep, and the gradient of their table."""
 
 from __future__ import annotations
 
 from planner.memory.batch_bytes import BatchBytes
+from planner.memory.candidate import Growing
 from planner.memory.numerics import Numerics
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -24,3 +25,50 @@ def kept_by_embeddings(
     if shape.dropout("embedding") and request.checkpointing == "none":
         kept += shape.hidden_size
     return BatchBytes(per_token=kept if reached else 0)
+
+
+_UNSORTED_TOKENS = 3072
+_GROUP_TOKENS = 10
+"""From more tokens on, ATen's EmbeddingBackwardKernel.cu sorts them and sums groups of up to ten of
+one word in fp32; room is taken for the most groups there can be."""
+
+
+def table_gradient(
+    shape: ModelShape,
+    request: TrainingRequest,
+    numerics: Numerics,
+    *,
+    table_bytes: int,
+    gradients_bytes: int,
+    stream: BatchBytes,
+) -> list[list[Growing]]:
+    """The moments of the table's gradient: made dense, and added to one that is there.
+
+    `gradients_bytes` are there already; `stream` is the gradient of what the embeddings gave.
+    """
+    added = Growing(
+        phase="backward",
+        where="embeddings",
+        gradients_bytes=gradients_bytes,
+        temporaries=stream.plus(table_bytes * (2 if _adds(shape, request, numerics) else 1)),
+    )
+    if request.device == "cpu":
+        return [[added]]
+    made = added._replace(temporaries=stream.plus(table_bytes))
+    groups = round(4 * shape.hidden_size * (1 + 1 / _GROUP_TOKENS))
+    summed = made._replace(
+        temporaries=made.temporaries + BatchBytes(per_token=groups),
+        chosen_by=BatchBytes(fixed=-_UNSORTED_TOKENS, per_token=1),
+    )
+    return [[added], [made, summed]]
+
+
+def _adds(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> bool:
+    """Whether the gradient is added out of place to one that is there.
+
+    A tied head's is, unless it is a fresh cast that nobody else holds: TRL's fused head makes one.
+    """
+    if not shape.tied:
+        return request.accumulation > 1 and not request.steps_in_backward
+    wide = numerics.weights == 4 and numerics.autocast
+    return not (request.loss == "chunked" or wide)

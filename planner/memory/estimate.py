@@ -83,11 +83,11 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
             weights_bytes=states.weights_bytes,
             adapters_bytes=states.adapters_bytes,
             gradients_bytes=peak.gradients_bytes,
-            optimizer_bytes=states.optimizer_bytes,
+            optimizer_bytes=states.optimizer_bytes + states.paged_bytes,
             activations_bytes=peak.activations_bytes,
             logits_bytes=peak.logits_bytes,
             temporaries_bytes=peak.temporaries_bytes,
-            runtime_bytes=footprint.device_bytes - tensors,
+            runtime_bytes=footprint.device_bytes - tensors - states.paged_bytes,
         ),
         basis=job.basis,
     )

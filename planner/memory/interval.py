@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from planner.memory.runtime import Footprint
+from planner.memory.runtime import (
+    CONTEXT_ABOVE_BYTES,
+    CONTEXT_BELOW_BYTES,
+    CUDA_CONTEXT_BYTES,
+    Footprint,
+    context_bytes,
+)
 from planner.memory.stacks.own_model import has_own_model
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -72,7 +78,7 @@ Checked = Literal[
 _SPREADS: dict[Checked, dict[str, _Spread]] = {
     "close": {
         "allocated": _Spread(below=0.004, above=0.006),
-        "expandable": _Spread(below=0.03, above=0.05),
+        "expandable": _Spread(below=0.045, above=0.055),
         "classic": _Spread(below=0.05, above=0.11),
         "host": _Spread(below=0.12, above=0.12),
     },
@@ -159,9 +165,20 @@ def bands_of(footprint: Footprint, known: Checked, request: TrainingRequest) -> 
     return {
         "allocated": _band(footprint.allocated_bytes, spreads["allocated"]),
         "reserved": _band(footprint.reserved_bytes, kept),
-        "needed": _band(footprint.needed_bytes, needed),
-        "device": _band(footprint.device_bytes, kept),
+        "needed": beside_context(_band(footprint.needed_bytes, needed), request),
+        "device": beside_context(_band(footprint.device_bytes, kept), request),
     }
+
+
+def beside_context(band: Band, request: TrainingRequest) -> Band:
+    """Wider by what is not known of the driver's context: a number of bytes, not a share."""
+    if request.device == "cpu" or context_bytes(request) == CUDA_CONTEXT_BYTES:
+        return band
+    return Band(
+        expected_bytes=band.expected_bytes,
+        low_bytes=band.low_bytes - CONTEXT_BELOW_BYTES,
+        high_bytes=band.high_bytes + CONTEXT_ABOVE_BYTES,
+    )
 
 
 def _kept(request: TrainingRequest, spreads: dict[str, _Spread], *, alone: bool) -> _Spread:

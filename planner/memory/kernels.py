@@ -66,7 +66,9 @@ def plain_products(layers: Layers, parts: Sequence[Value]) -> Value:
     keys = _spread(layers, keys)
     scores = _matrix_product(layers, queries, keys, SCORES, "attention.scores")
     masked = _plus_mask(layers, scores)
-    soft = layers.unary(masked, "attention.softmax", saves="output")
+    soft = layers.unary(
+        masked, "attention.softmax", saves="output", backward_copies=not layers.on_cpu
+    )
     mixed = _matrix_product(layers, soft, _spread(layers, values), _OUT, "attention.mix")
     return layers.cast(mixed, entered, "attention.back")
 
@@ -99,7 +101,7 @@ def eager(
 ) -> Value:
     """Scores, softmax and products as the modelling code writes them."""
     compute = layers.numerics.compute
-    queries, keys, values = parts
+    queries, keys, values = (_matrices(layers, part) for part in parts)
     if shares_keys:
         keys, values = _spread(layers, keys), _spread(layers, values)
     queries, keys = (layers.cast(each, compute, "scores.cast") for each in (queries, keys))
@@ -119,6 +121,13 @@ def eager(
     return layers.unary(mixed, "mix.contiguous")
 
 
+def _matrices(layers: Layers, part: Value) -> Value:
+    """A part of a fused projection: heads of several rows are copied for torch.matmul."""
+    if layers.one_row or part.tensor.storage.size == part.size:
+        return part
+    return layers.unary(part, "heads.copy")
+
+
 def _plus_mask(layers: Layers, scores: Value) -> Value:
     """The mask has the model's dtype, which may widen the scores."""
     bytes_ = max(scores.bytes, layers.numerics.embeddings)
@@ -127,8 +136,16 @@ def _plus_mask(layers: Layers, scores: Value) -> Value:
 
 
 def _softmax(layers: Layers, scores: Value) -> Value:
-    """fp32 in one kernel, whatever the scores are."""
-    made = layers.tape.run("softmax", [scores.tensor], scores.elements * 4, saves_output=True)
+    """fp32; of fp16 in one kernel, of bf16 behind a cast (ATen's SoftMax.cpp).
+
+    On a card backward multiplies gradient and output into a tensor of its own before it subtracts.
+    """
+    if not layers.numerics.half:
+        scores = layers.cast(scores, 4, "softmax.float")
+    aside = NOTHING if layers.on_cpu else scores.elements * 4
+    made = layers.tape.run(
+        "softmax", [scores.tensor], scores.elements * 4, saves_output=True, backward_scratch=aside
+    )
     return Value(made, scores.elements, 4)
 
 
@@ -141,5 +158,5 @@ def _with_sinks(layers: Layers, scores: Value) -> Value:
     )
     made = layers.tape.add("sinks.less", [joined.tensor, largest], joined.size)
     less = Value(made, joined.elements, joined.bytes)
-    soft = layers.unary(less, "softmax", saves="output")
+    soft = layers.unary(less, "softmax", saves="output", backward_copies=not layers.on_cpu)
     return layers.part(soft, scores.elements, "sinks.off")

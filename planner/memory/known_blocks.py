@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from planner.memory.batch_bytes import PassBytes, pass_bytes
 from planner.memory.block import BlockPass, block_pass
+from planner.memory.numerics import casts_back
 from planner.memory.size import Dimensions
 from planner.memory.stacks import torchtune
 from planner.memory.states import adapted_linears
@@ -36,7 +37,7 @@ def block_bytes(shape: ModelShape, request: TrainingRequest) -> BlockBytes:
     )
 
 
-_LIKE = {"nf4-dq": "nf4", "fp16": "bf16"}
+_LIKE = {"nf4-dq": "nf4"}
 """Weights that make the same tensors in a block: only they themselves are stored otherwise."""
 
 
@@ -47,12 +48,14 @@ def _written(shape: ModelShape, request: TrainingRequest) -> BlockPass:
     key = (
         shape.family.model_type, shape.activation, shape.parallel_residual, request.stack,
         names, adapted, request.method, _LIKE.get(request.weights, request.weights),
-        request.autocast, request.kbit_prepare, request.attention, request.padded,
+        request.autocast, request.kbit_prepare, casts_back(request),
+        request.attention, request.padded,
         request.transformers_version, request.device, request.fused_kernels,
         request.steps_in_backward, request.accumulation > 1,
         request.trainable_layers is None,
         request.trainable_layers is not None and request.trainable_layers < shape.layers,
         request.checkpointing == "none",
+        request.attention == "eager" and request.micro_batch == 1,
         shape.sizes.get("q") == shape.sizes.get("k"), shape.sizes.get("d", 0) > 256,
         tuple(shape.norms), tuple(place for place, share in shape.dropouts.items() if share),
         request.bitsandbytes_version, torchtune.is_compiled(request), _adapter_key(request),

@@ -48,6 +48,8 @@ class Layers:
     """Names of linears that add a bias."""
     saves_past_checkpoints: bool = False
     """Whether 8-bit products keep their input where checkpoints do not see it."""
+    one_row: bool = False
+    """Whether a batch is one row, whose heads are matrices as they lie."""
     on_cpu: bool
     fused: bool
     """Triton kernels: norms keep their input as it is, adapters over 4-bit weights run as one."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from planner.memory.batch_bytes import NO_BYTES, BatchBytes, MomentBytes, PassBytes
 from planner.memory.candidate import Growing, Phase
+from planner.memory.embeddings import table_gradient
 from planner.memory.kept import Kept
 from planner.memory.numerics import Numerics
 from planner.memory.states import States
@@ -166,34 +167,17 @@ class Ledger:
         return states.gradients_bytes - own
 
     def _embeddings(self) -> list[list[Growing]]:
-        """The embedding's gradient: dense, and added out of place to the tied head's."""
-        table = self.states.embedding_gradients_bytes
-        if not table:
+        """The embedding's gradient."""
+        if not self.states.embedding_gradients_bytes:
             return []
-        return [
-            [
-                Growing(
-                    phase="backward",
-                    where="embeddings",
-                    gradients_bytes=self._before_embeddings(),
-                    temporaries=self.kept.stream.plus(self._embedding_scratch(table)),
-                )
-            ]
-        ]
-
-    def _embedding_scratch(self, table: int) -> int:
-        if self.shape.tied:
-            # Autograd adds the two gradients of the table out of place, unless the head's is a
-            # fresh cast that nobody else holds: TRL's fused head makes it in fp32.
-            return table if self._head_gradient_is_cast() else 2 * table
-        return 2 * table if self.accumulated else table
-
-    def _head_gradient_is_cast(self) -> bool:
-        """Whether the head's gradient is a fresh cast, into which another can be added."""
-        wide = self.numerics.weights == 4
-        if self.request.loss == "chunked":
-            return not wide
-        return wide and self.numerics.autocast
+        return table_gradient(
+            self.shape,
+            self.request,
+            self.numerics,
+            table_bytes=self.states.embedding_gradients_bytes,
+            gradients_bytes=self._before_embeddings(),
+            stream=self.kept.stream,
+        )
 
     def _optimizer(self) -> list[Growing]:
         """The optimizer's step, no activation left."""

@@ -29,6 +29,8 @@ class Numerics(NamedTuple):
     autocast: bool
     quantized: bool
     int8: bool
+    half: bool
+    """Whether products are in fp16."""
 
 
 def numerics_of(request: TrainingRequest, family: Family) -> Numerics:
@@ -50,23 +52,36 @@ def numerics_of(request: TrainingRequest, family: Family) -> Numerics:
         entering=4 if normed and family.norm_kind == "layer" else embeddings,
         norm_weights=wide,
         vectors=wide,
-        head_weights=base if request.autocast == "bf16" else wide,
+        head_weights=base if casts_back(request) else wide,
         adapters=adapters,
         autocast=request.autocast is not None,
         quantized=quantized,
         int8=request.weights == "int8",
+        half="fp16" in (request.autocast, request.autocast or request.weights),
     )
 
 
 _CAST_BACK = frozenset(("embed_tokens", "wte", "wpe"))
-"""Embeddings that TRL's peft_module_casting_to_bf16 makes 16-bit again under bf16 autocast, as it
-does the head; the norms stay fp32."""
+"""Embeddings that TRL's peft_module_casting_to_bf16 made 16-bit again, as it did the head; the
+norms stay fp32."""
 
 
 def _cast_back(request: TrainingRequest, family: Family) -> bool:
     named = all(table.name in _CAST_BACK for table in family.embeddings)
     tied = bool(family.config_defaults.get("tie_word_embeddings"))
-    return request.autocast == "bf16" and (named or tied)
+    return casts_back(request) and (named or tied)
+
+
+def casts_back(request: TrainingRequest) -> bool:
+    """Whether TRL makes the head and most embeddings 16-bit again after k-bit preparation.
+
+    It did under bf16 autocast while it went with Transformers 4, before it had its fused head;
+    they stay fp32 since, as measured with TRL 1.16 (bench/results/h100.jsonl).
+    """
+    if request.autocast != "bf16":
+        return False
+    version = request.transformers_version
+    return request.loss != "chunked" if version is None else version < (5, 0)
 
 
 def _is_packed(request: TrainingRequest, family: Family) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from planner.memory.slack import classic_needed, classic_reserved, expandable_reserved
 from planner.memory.step import Step
 from planner.request import TrainingRequest
-from planner.units import GIB, MIB
+from planner.units import GIB, KIB, MIB
 
 CUDA_CONTEXT_BYTES = int(0.55 * GIB)
 """CUDA context, kernels and libraries of one process: 0.5 to 0.6 GiB on an A100 with torch 2.4,
@@ -16,8 +16,31 @@ from measured device memory less replayed reserved memory."""
 SMALLEST_CUDA_CONTEXT_BYTES = int(0.38 * GIB)
 """The smallest such difference of those runs."""
 
-CUBLAS_WORKSPACE_BYTES = 2 * int(8.125 * MIB)
-"""Two workspaces, one a thread, counted as allocated (A100; Hopper takes 32 MiB each)."""
+_CONTEXT_BYTES_NOW = int(0.30 * GIB)
+CONTEXT_BELOW_BYTES = int(0.05 * GIB)
+CONTEXT_ABOVE_BYTES = int(0.27 * GIB)
+"""The same with libraries of today: 0.28 GiB on an H100 with torch 2.11 for CUDA 13
+(bench/results/h100.jsonl); as much as ever where a build for CUDA 12 is installed."""
+
+
+def context_bytes(request: TrainingRequest) -> int:
+    """What the driver and the libraries take of the card, of which no tensor is made."""
+    today = request.transformers_version is None and request.stack == "transformers"
+    return _CONTEXT_BYTES_NOW if today else CUDA_CONTEXT_BYTES
+
+
+def cublas_workspace_bytes(capability: tuple[int, int] | None) -> int:
+    """What cuBLAS keeps for ever in each thread that calls it, counted as allocated.
+
+    ATen's CUDABlas.cpp; both values were measured, on an A100 and an H100. An unknown card is taken
+    for one before Hopper.
+    """
+    return 32 * MIB if capability in _LARGE_WORKSPACE else 8 * MIB + 128 * KIB
+
+
+_LARGE_WORKSPACE = ((9, 0), (10, 0))
+_THREADS = 2
+"""Forward and backward run in one each."""
 
 HOST_RUNTIME_BYTES = 541 * MIB
 """Resident memory of a worker before a model, without the weight file that is mapped while it is
@@ -51,15 +74,17 @@ def footprint_of(step: Step, request: TrainingRequest) -> Footprint:
             needed_bytes=resident,
             device_bytes=resident,
         )
-    standing = tensors - peak_bytes + CUBLAS_WORKSPACE_BYTES
+    workspaces = _THREADS * cublas_workspace_bytes(request.compute_capability)
+    standing = tensors - peak_bytes + workspaces
     if request.allocator == "expandable":
         reserved = needed = expandable_reserved(standing, step, request)
     else:
         reserved = classic_reserved(standing, step, request)
         needed = classic_needed(standing, step, request)
     return Footprint(
-        allocated_bytes=tensors + CUBLAS_WORKSPACE_BYTES,
+        allocated_bytes=tensors + workspaces,
         reserved_bytes=reserved,
-        needed_bytes=needed + CUDA_CONTEXT_BYTES,
-        device_bytes=reserved + CUDA_CONTEXT_BYTES,
+        needed_bytes=needed + context_bytes(request),
+        # Paged state is on the card as long as there is room, and makes room when there is none.
+        device_bytes=reserved + context_bytes(request) + states.paged_bytes,
     )

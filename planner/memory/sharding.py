@@ -94,6 +94,7 @@ def _fully_sharded(
             gradients_bytes=gradients,
             block_gradients_bytes=block if whole_gradients else _share(block, cards),
             optimizer_bytes=_share(states.optimizer_bytes, cards),
+            paged_bytes=_share(states.paged_bytes, cards),
             step_scratch_bytes=_share(states.step_scratch_bytes, cards),
         ),
         gathered_bytes=_gathered(states, shape, numerics),

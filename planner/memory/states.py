@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from planner.memory.numerics import Numerics
+from planner.memory.optimizer_state import OptimizerState, Tensors, bitsandbytes_state
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -20,7 +21,7 @@ _NF4_GROUP = 64
 _NF4_SCALE_GROUP = 256
 """Scales that share one second-level scale with double quantization."""
 _EIGHT_BIT_GROUP = 256
-"""Elements that share one fp32 scale in bitsandbytes' 8-bit optimizers."""
+"""Elements that share one fp32 scale in torchao's 8-bit optimizers."""
 
 
 def rounded(count_bytes: float) -> int:
@@ -53,6 +54,9 @@ class States(NamedTuple):
     gradients_bytes: int
     """All gradients together, as they stand at the end of a backward pass."""
     optimizer_bytes: int
+    """On the card."""
+    paged_bytes: int
+    """Optimizer state that is on the card while there is room."""
     step_scratch_bytes: int
     """What the optimizer's step needs on top, once."""
     trained_parameters: int
@@ -83,11 +87,13 @@ def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -
         whole = request.trainable_layers is None
         embedding = shape.embedding_parameters * width if whole else table if shape.tied else 0
     gradients = 0 if request.steps_in_backward else trained * width
+    optimizer = _optimizer_of(shape, request, trained, width, tensors)
     return States(
         weights_bytes=weights,
         adapters_bytes=adapters,
         gradients_bytes=gradients,
-        optimizer_bytes=_optimizer_of(shape, request, trained, width, tensors),
+        optimizer_bytes=optimizer.on_card_bytes,
+        paged_bytes=optimizer.paged_bytes,
         step_scratch_bytes=_step_scratch(shape, request, trained, width),
         trained_parameters=trained,
         block_gradients_bytes=0 if request.steps_in_backward else block,
@@ -101,11 +107,40 @@ def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -
 
 def _optimizer_of(
     shape: ModelShape, request: TrainingRequest, trained: int, width: int, tensors: int
-) -> int:
+) -> OptimizerState:
     name = request.optimizer_name
     if name == "adafactor":
-        return _adafactor_bytes(shape, request)
-    return optimizer_bytes(name, trained, width, tensors, pages_out=request.device == "cuda")
+        return OptimizerState(_adafactor_bytes(shape, request))
+    if name in ("adamw", "adamw-fused", "sgd") or request.stack == "torchtune":
+        return OptimizerState(optimizer_bytes(name, trained, width, tensors))
+    return bitsandbytes_state(
+        _trained_tensors(shape, request, trained),
+        eight_bit=name.endswith("8bit"),
+        paged=name.startswith("paged-") and request.device == "cuda",
+    )
+
+
+def _trained_tensors(shape: ModelShape, request: TrainingRequest, trained: int) -> list[Tensors]:
+    """What is trained by the size of its tensors; what is left over counts as vectors."""
+    layers = _trained_layers(shape, request)
+    if request.adapter is not None:
+        rank, names = request.adapter.rank, adapted_linears(shape, request.adapter.targets)
+        sides = [side for name, *both in shape.matrices if name in names for side in both]
+        known = [Tensors(rank * side, shape.stored_layers) for side in sides]
+    else:
+        matrices = [inputs * outputs for _, inputs, outputs in shape.matrices]
+        known = [Tensors(elements, layers) for elements in (*matrices, shape.expert_parameters)]
+        table = shape.vocabulary_size * shape.hidden_size
+        whole = request.trainable_layers is None
+        wide = request.stack == "transformers" and not request.steps_in_backward
+        if whole or shape.tied:
+            embedding = shape.embedding_parameters if whole else table
+            known.append(Tensors(embedding, 1, wide=wide))
+        if not shape.tied:
+            known.append(Tensors(shape.head_parameters, 1))
+    rest = trained - sum(each.elements * each.number for each in known)
+    vectors = max(0, rest) // max(shape.hidden_size, 1)
+    return [*known, Tensors(shape.hidden_size, vectors)]
 
 
 def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, width: int) -> int:
@@ -133,21 +168,16 @@ def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, wid
     return trained * width if every else 0
 
 
-def optimizer_bytes(
-    optimizer: str, trained: int, width: int, tensors: int, *, pages_out: bool = True
-) -> int:
-    """State of the optimizer for `trained` parameters of `width` bytes in `tensors` tensors.
+def optimizer_bytes(optimizer: str, trained: int, width: int, tensors: int) -> int:
+    """State of a torch optimizer for `trained` parameters of `width` bytes in `tensors` tensors.
 
-    torch keeps two moments in the parameter's dtype and, for the fused kernel, one counter a
-    tensor; bitsandbytes one byte a moment and a scale per 256, or fp32 moments. `pages_out`: paged
-    state may leave the card and counts as host memory there.
+    Two moments in the parameter's dtype and, for the fused kernel, one counter a tensor; torchao's
+    8-bit AdamW keeps one byte a moment and a scale per 256.
     """
-    if optimizer == "sgd" or (optimizer.startswith("paged-") and pages_out):
+    if optimizer == "sgd":
         return 0
     if optimizer.endswith("adamw-8bit"):
         return 2 * trained + 2 * 4 * (trained // _EIGHT_BIT_GROUP)
-    if optimizer == "paged-adamw":
-        return 2 * 4 * trained
     counters = BLOCK * tensors if optimizer == "adamw-fused" else 0
     return 2 * width * trained + counters
 

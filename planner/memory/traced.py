@@ -7,8 +7,8 @@ from typing import NamedTuple, get_args
 
 from planner.memory.candidate import Phase
 from planner.memory.estimate import MemoryEstimate, Parts
-from planner.memory.interval import Band, Basis
-from planner.memory.runtime import CUDA_CONTEXT_BYTES, HOST_QUANTIZER_BYTES, HOST_RUNTIME_BYTES
+from planner.memory.interval import Band, Basis, beside_context
+from planner.memory.runtime import HOST_QUANTIZER_BYTES, HOST_RUNTIME_BYTES, context_bytes
 from planner.request import TrainingRequest
 
 
@@ -54,28 +54,40 @@ _BASIS_ON_CPU = Basis(tier="trace", runs=None, median_error_fraction=None)
 def estimate_from_trace(traced: Traced, request: TrainingRequest) -> MemoryEstimate:
     """The estimate of a request that was traced."""
     on_cpu = request.device == "cpu"
+    paged = 0 if on_cpu else _paged_bytes(traced, request)
     if on_cpu:
         beyond = HOST_RUNTIME_BYTES + (HOST_QUANTIZER_BYTES if request.method == "qlora" else 0)
         reserved = traced.peak_bytes
         needed = device = traced.peak_bytes + beyond
     else:
         reserved = traced.reserved_bytes
-        needed = traced.needed_bytes + CUDA_CONTEXT_BYTES
-        device = reserved + CUDA_CONTEXT_BYTES
+        needed = traced.needed_bytes + context_bytes(request)
+        device = reserved + context_bytes(request) + paged
     kept = "host" if on_cpu else request.allocator
     phase = max(traced.phases, key=lambda name: traced.phases[name])
     return MemoryEstimate(
         allocated=_band(traced.peak_bytes, "allocated"),
         reserved=_band(reserved, kept),
-        needed=_band(needed, "host" if on_cpu else "needed"),
-        device=_band(device, kept),
+        needed=beside_context(_band(needed, "host" if on_cpu else "needed"), request),
+        device=beside_context(_band(device, kept), request),
         rest_allocated_bytes=traced.rest_bytes,
         peak_phase=_phase(phase),
         peak_where=phase,
         trained_parameters=traced.trained_parameters,
-        parts=_parts(traced.parts, device),
+        parts=_parts(_with_paged(traced.parts, paged), device),
         basis=_BASIS_ON_CPU if on_cpu else _BASIS,
     )
+
+
+def _paged_bytes(traced: Traced, request: TrainingRequest) -> int:
+    """Two moments of what is trained; adapters' tensors are mostly too small for pages."""
+    if request.method != "full" or not request.optimizer_name.startswith("paged-"):
+        return 0
+    return (2 if request.optimizer_name.endswith("8bit") else 8) * traced.trained_parameters
+
+
+def _with_paged(parts: Mapping[str, int], paged_bytes: int) -> Mapping[str, int]:
+    return {**parts, "optimizer": parts.get("optimizer", 0) + paged_bytes}
 
 
 def _band(expected_bytes: int, name: str) -> Band:

@@ -30,7 +30,7 @@ BATCHING_WORDS: dict[Batching, str] = {
 }
 _LEAST_WIDTHS = {"nf4": 0.5, "nf4-dq": 0.5, "int8": 1.0, "fp32": 4.0}
 """Bytes of a weight, all of them quantized."""
-_LIGHTEST_OPTIMIZER = "paged-adamw-8bit"
+_LIGHTEST_OPTIMIZER = "sgd"
 
 
 class Configuration(NamedTuple):

@@ -43,6 +43,7 @@ _FIELD_PAIRS: dict[str, tuple[TrainingRequest, dict[str, Any]]] = {
     "transformers_version": (request_of(loss="torch"), {"transformers_version": (4, 48)}),
     "allocator": (request_of(), {"allocator": "classic"}),
     "device": (request_of(), {"device": "cpu"}),
+    "compute_capability": (request_of(), {"compute_capability": (9, 0)}),
     "method": (request_of("qlora"), {"method": "lora", "weights": "bf16"}),
     "task": (request_of(loss="torch"), {"task": "text-classification"}),
     "accumulation": (request_of("full"), {"accumulation": 4}),

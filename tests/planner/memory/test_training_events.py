@@ -6,7 +6,7 @@ import pytest
 
 from planner.memory.allocator import Replay, replay
 from planner.memory.estimate import estimate_memory
-from planner.memory.runtime import CUBLAS_WORKSPACE_BYTES
+from planner.memory.runtime import cublas_workspace_bytes
 from planner.memory.training_events import training_events
 from planner.request import TrainingRequest
 from tests.planner.samples import request_of, tiny_llama
@@ -37,7 +37,7 @@ def test_equal_lengths_peak_where_the_formula_says(method, checkpointing, versio
     formula = estimate_memory(tiny_llama(**WIDE), request).allocated.expected_bytes
     peak = served(request, [2048] * 2).peak_allocated_bytes
 
-    assert peak == pytest.approx(formula - CUBLAS_WORKSPACE_BYTES, rel=0.04)
+    assert peak == pytest.approx(formula - 2 * cublas_workspace_bytes(None), rel=0.04)
 
 
 def test_unequal_lengths_fragment_classic_segments_only():
