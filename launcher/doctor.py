@@ -16,6 +16,10 @@ INSTALL_LINE = "pip install 'tlplan[train]'"
 _DISTRIBUTION = "tlplan"
 
 
+_OPTIONAL = "tlplan serve"
+_USES = {'extra == "train"': "training", 'extra == "serve"': _OPTIONAL}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A package tlplan asks for."""
@@ -27,7 +31,7 @@ class Package:
     fits: bool | None
     """Whether the installed version is one of those; None when that cannot be told."""
     needed_for: str
-    """"everything" or "training"."""
+    """"everything", "training" or "tlplan serve"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +47,12 @@ class Checkup:
 
     @property
     def missing(self) -> tuple[Package, ...]:
-        """Packages that are not there or too old or new."""
-        return tuple(each for each in self.packages if each.installed is None or each.fits is False)
+        """Packages that are not there, or too old or new; what only a browser needs may be away."""
+        return tuple(
+            each
+            for each in self.packages
+            if each.fits is False or (each.installed is None and each.needed_for != _OPTIONAL)
+        )
 
 
 def examine() -> Checkup:
@@ -81,7 +89,7 @@ def _package(line: str) -> Package:
         wanted=wanted,
         installed=installed,
         fits=None if installed is None else _fits(installed, wanted),
-        needed_for="training" if "train" in marker else "everything",
+        needed_for=next((use for extra, use in _USES.items() if extra in marker), "everything"),
     )
 
 

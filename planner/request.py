@@ -202,6 +202,15 @@ class TrainingRequest:
                 at_least(field_name, getattr(self, field_name), 1)
 
     @property
+    def runs_today(self) -> bool:
+        """Whether this is a step of the launcher's libraries, and none of a run that is told of.
+
+        Those name their version, or compute a language model's loss as others did.
+        """
+        own_loss = self.loss == "chunked" or self.task != "causal-lm"
+        return self.transformers_version is None and self.stack == "transformers" and own_loss
+
+    @property
     def optimizer_name(self) -> str:
         """The optimizer without its in-backward suffix."""
         return self.optimizer.removesuffix(IN_BACKWARD)

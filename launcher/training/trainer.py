@@ -51,6 +51,15 @@ class SafeSaving(Trainer):
         micro_batch = self.args.per_device_train_batch_size
         return RowsOfLikeLength(self.grouped_lengths, micro_batch, self.args.seed)
 
+    def set_initial_training_values(self, args: Any, dataloader: Any) -> Any:
+        """Steps and passes: `max_steps` ends a run early, and adds no pass nobody asked for."""
+        most, args.max_steps = args.max_steps, -1
+        by_passes = super().set_initial_training_values(args, dataloader)
+        args.max_steps = most
+        if most < 0 or by_passes[-1] <= most:
+            return by_passes
+        return super().set_initial_training_values(args, dataloader)
+
     def take_up(self, checkpoint: Path) -> None:
         """Take weights and step count of a checkpoint, without going on training."""
         self.load_weights(checkpoint)

@@ -58,6 +58,9 @@ def _amount(facts: Situation, advised: Approach) -> AdviceItem:
         fit = examples_that_fit(facts)
         data["examples_in_prompt"] = fit
         more = "" if not fit else f" About {fit} of them fit into a prompt."
+        if facts.examples >= FEW_EXAMPLES:  # enough to train with, and nothing to train that fits
+            text = f"{facts.examples} examples, but no way to train fits here.{more}"
+            return AdviceItem("IN_CONTEXT_FIRST", "warning", text, data)
         return AdviceItem(
             "IN_CONTEXT_FIRST",
             "warning",

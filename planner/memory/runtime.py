@@ -25,8 +25,7 @@ CONTEXT_ABOVE_BYTES = int(0.27 * GIB)
 
 def context_bytes(request: TrainingRequest) -> int:
     """What the driver and the libraries take of the card, of which no tensor is made."""
-    today = request.transformers_version is None and request.stack == "transformers"
-    return _CONTEXT_BYTES_NOW if today else CUDA_CONTEXT_BYTES
+    return _CONTEXT_BYTES_NOW if request.runs_today else CUDA_CONTEXT_BYTES
 
 
 def cublas_workspace_bytes(capability: tuple[int, int] | None) -> int:

@@ -241,3 +241,23 @@ def test_divergence_ends_the_run_and_keeps_the_last_checkpoint(
     assert checkpoint is not None
     assert skipped == {}
     assert not (run / "adapter").exists()
+
+
+def test_more_steps_than_the_passes_have_add_no_pass(
+    tiny_model: Path, chats: Path, tmp_path: Path
+) -> None:
+    """18 rows in micro-batches of 4 are 5 steps; the limit of 50 ends nothing and adds nothing."""
+    plan = make_plan(
+        model=tiny_model,
+        data=chats,
+        run=tmp_path / "run",
+        epochs=1.0,
+        max_steps=50,
+        micro_batch_rows=4,
+        accumulation_steps=1,
+        evaluate_every_steps=0,
+    )
+
+    steps = of_type(carry_out(plan), "step")
+
+    assert [step["total_steps"] for step in steps] == [5] * 5
