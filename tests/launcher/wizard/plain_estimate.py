@@ -7,6 +7,7 @@ right is held by the tests of the planner.
 from __future__ import annotations
 
 import importlib
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import hwdb
@@ -119,5 +120,7 @@ def use_plain_estimate(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("planner.expected.estimate_hours", plain_hours)
     patch.setattr("launcher.prices.prices_from", plain_prices)
     patch.setattr("launcher.prices.is_old", lambda _: False)
-    price._offers_of.cache_clear()
+    # A memory of its own: offers of the stand-in must not outlive the test.
+    offers_of = lru_cache(maxsize=8)(price._offers_of.__wrapped__)
+    patch.setattr("launcher.wizard.price._offers_of", offers_of)
     patch.setattr("planner.advice.growth.estimate_memory", plain_estimate)
