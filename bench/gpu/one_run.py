@@ -35,13 +35,12 @@ from transformers.quantizers.base import get_keys_to_not_convert
 from trl import SFTConfig, SFTTrainer
 
 from bench.gpu import at_peak
+from bench.gpu.memory import LOOK_INSIDE
 from planner.case import request_of_case
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 
 STEPS = 4
 """The first makes the optimizer's state; the others are timed."""
-LOOK_INSIDE = "TLPLAN_BENCH_AT_PEAK"
-"""Set by `bench.gpu.memory --at-peak`: one more step is made, and what its peak holds is told."""
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _OPTIMIZERS = {

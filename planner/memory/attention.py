@@ -91,7 +91,7 @@ class AttentionWriter:
     def _attended(self, queries: Value, keys: Value, values: Value) -> Value:
         layers, request = self.layers, self.request
         dropped = self.shape.dropout("attention") > 0
-        if request.attention == "eager" or self.family.attends_eagerly:
+        if writes_scores(self.shape, request):
             parts = [queries, keys, values]
             return eager(layers, self.shape, parts, shares_keys=self.shares_keys, dropped=dropped)
         half = layers.numerics.compute == 2 or request.attention == "flash2"
@@ -121,3 +121,13 @@ class AttentionWriter:
         elements = Size.of("q") * TOKENS
         made = self.tape.run("repeat_kv", [value.tensor], elements * value.bytes)
         return Value(made, elements, value.bytes)
+
+
+def writes_scores(shape: ModelShape, request: TrainingRequest) -> bool:
+    """Whether the modelling code itself makes the scores, asked for or not."""
+    return request.attention == "eager" or shape.family.attends_eagerly
+
+
+def has_one_row(shape: ModelShape, request: TrainingRequest) -> bool:
+    """Whether scores are written out for one row: the one batch that is not like the others."""
+    return request.micro_batch == 1 and writes_scores(shape, request)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from hwdb.family import Linear
-from planner.memory.attention import AttentionWriter
+from planner.memory.attention import AttentionWriter, has_one_row
 from planner.memory.experts import mixture
 from planner.memory.feed_forward import mlp
 from planner.memory.layers import TOKENS, Value
@@ -108,7 +108,7 @@ def _written(
         "dora": bool(request.adapter and request.adapter.kind == "dora"),
         "biased": shape.biased,
         "saves_past_checkpoints": passes_checkpoints(request),
-        "one_row": request.micro_batch == 1,
+        "one_row": has_one_row(shape, request),
         "on_cpu": request.device == "cpu",
         "fused": request.fused_kernels,
         "norm_style": shape.family.norm_style,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import NamedTuple, get_args
 
+from planner.memory.attention import has_one_row
 from planner.memory.classifying import for_task
 from planner.memory.interval import Basis, Checked, basis_of, checked
 from planner.memory.stacks.own_model import own_model
@@ -42,18 +43,13 @@ def job_of(shape: ModelShape, request: TrainingRequest) -> Job:
 
     Raises RequestError for a request that this model cannot have.
     """
-    key = (id(shape), _settings(request), has_one_row(request))
+    key = (id(shape), _settings(request), has_one_row(shape, request))
     known = _known.get(key)
     if known is None:
         if len(_known) >= _MOST:
             _known.clear()
         known = _known[key] = (shape, _written(shape, request))
     return known[1]
-
-
-def has_one_row(request: TrainingRequest) -> bool:
-    """Whether scores are written out for one row: the one batch that is not like the others."""
-    return request.attention == "eager" and request.micro_batch == 1
 
 
 _settings = attrgetter(*(name for name in REQUEST_FIELDS if name not in BATCH_FIELDS))

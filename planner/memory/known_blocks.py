@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from planner.memory.attention import has_one_row
 from planner.memory.batch_bytes import PassBytes, pass_bytes
 from planner.memory.block import BlockPass, block_pass
 from planner.memory.numerics import casts_back
@@ -55,7 +56,7 @@ def _written(shape: ModelShape, request: TrainingRequest) -> BlockPass:
         request.trainable_layers is None,
         request.trainable_layers is not None and request.trainable_layers < shape.layers,
         request.checkpointing == "none",
-        request.attention == "eager" and request.micro_batch == 1,
+        has_one_row(shape, request),
         shape.sizes.get("q") == shape.sizes.get("k"), shape.sizes.get("d", 0) > 256,
         tuple(shape.norms), tuple(place for place, share in shape.dropouts.items() if share),
         request.bitsandbytes_version, torchtune.is_compiled(request), _adapter_key(request),

@@ -239,10 +239,6 @@ def _adapter_tensors(shape: ModelShape, request: TrainingRequest) -> int:
     return 2 * shape.stored_layers * len(adapted_linears(shape, request.adapter.targets))
 
 
-def _trains_embeddings(request: TrainingRequest) -> bool:
-    return request.trainable_layers is None
-
-
 def _trained_of_full(shape: ModelShape, request: TrainingRequest) -> tuple[int, int]:
     """Parameters and tensors trained by method full."""
     if request.trainable_layers is None:

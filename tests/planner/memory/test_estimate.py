@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hwdb
+from planner.memory import known_blocks
 from planner.memory.estimate import MemoryEstimate, estimate_memory, verdict_of
 from planner.memory.interval import Band
 from planner.memory.step import step_of
@@ -256,3 +257,21 @@ def test_blooms_loop_holds_the_scores_of_the_block_before() -> None:
     inputs, scores = 10 * 2 * 1024 * 1024 * 2, 2 * 16 * 1024 * 1024 * 2
 
     assert max(forward) > block + inputs + scores
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_a_batch_of_one_row_asked_for_before_changes_no_answer(attention: str) -> None:
+    """Bloom writes its scores whatever is asked for, and copies its heads for several rows."""
+    config = {"model_type": "bloom", "hidden_size": 1024, "n_layer": 10, "n_head": 16}
+    request = request_of(sequence_tokens=1024, checkpointing="none", attention=attention)
+    one, two = (request.with_batch(micro_batch=rows) for rows in (1, 2))
+
+    def told(order: list[TrainingRequest]) -> dict[int, int]:
+        shape = shape_of_config({**config, "vocab_size": 1000})
+        known_blocks._passes.clear()
+        return {
+            each.micro_batch: estimate_memory(shape, each).allocated.expected_bytes
+            for each in order
+        }
+
+    assert told([one, two]) == told([two, one])
