@@ -16,6 +16,21 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "org/small"
 
 
+@contextmanager
+def served(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Address of a server on a free port of this machine, which ends with the block."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 @dataclass
 class ModelHub:
     """Serves the files of `folder` as org/small; `commit` is where its branch main is now."""
@@ -39,18 +54,11 @@ class ModelHub:
             pass
 
         Handler.hub = hub
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        hub.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield hub
-        finally:
-            hub.go_on.set()
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with served(Handler) as hub.endpoint:
+            try:
+                yield hub
+            finally:
+                hub.go_on.set()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub import served
 from tests.launcher.cli.program import Answer, tlplan
 from tests.launcher.test_models import TINY_LLAMA
 
@@ -57,14 +57,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     """A Hub on a free port of this machine."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    _Handler.hub = Hub(endpoint=f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield _Handler.hub
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(_Handler) as endpoint:
+        _Handler.hub = Hub(endpoint=endpoint)
+        yield _Handler.hub
 
 
 def checked(name: str, endpoint: str, home: Path, **variables: str) -> Answer:

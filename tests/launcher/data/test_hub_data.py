@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from launcher.data.hub_files import HubFile, files_to_take
 from launcher.data.hub_name import HubName, hub_name
 from launcher.errors import DataError, UsageError
+from tests.hub import served
 from tests.launcher.cli.program import Answer, tlplan
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -102,14 +102,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     """A Hub on a free port of this machine."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    _Handler.hub = Hub(endpoint=f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield _Handler.hub
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(_Handler) as endpoint:
+        _Handler.hub = Hub(endpoint=endpoint)
+        yield _Handler.hub
 
 
 def asked(words: list[str], endpoint: str, home: Path, **variables: str) -> Answer:
