@@ -84,6 +84,7 @@ def _overhead(folder: Path, pairs: int, window_seconds: float) -> dict[str, Any]
         run=folder / "run",
         packing=True,
         sequence_tokens=256,
+        epochs=1e6,
         max_steps=10**7,
         checkpoint_every_steps=10**7,
     )
@@ -119,7 +120,9 @@ def _steps_within(tail: EventTail, seconds: float, *, at_least: int = 3) -> list
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline or len(found) <= at_least:
         time.sleep(0.05)
-        found += [each["step_seconds"] for each in tail.poll() if each["type"] == "step"]
+        events = tail.poll()
+        assert not any(each["type"] == "finished" for each in events), "the training ended"
+        found += [each["step_seconds"] for each in events if each["type"] == "step"]
     return found[1:]
 
 
