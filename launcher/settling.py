@@ -39,8 +39,11 @@ class ReadyPlan:
 def ready_plan(plan: Plan, *, out: str | None, force: bool = False) -> ReadyPlan:
     """The run that a plan proposes, in the run folder `out` or the next free one of runs/.
 
-    Raises NothingFits unless `force`, which then takes the method asked for or the lightest.
+    Raises NothingFits unless `force`, which then takes the method asked for or the lightest, and
+    UsageError for a folder that reads like the plan file's name.
     """
+    if out is not None and Path(out).suffix in (".yaml", ".yml"):
+        raise UsageError(f"--out {out}: --out names the run's folder", f"-o {out} is the plan file")
     if plan.data is None:
         raise UsageError("--data is missing", "--data train.jsonl names the rows to learn from")
     chosen = plan.chosen

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import hwdb
 from launcher.cli.choose import market_of
 from launcher.cli.command_line import Parser
 from launcher.cli.market_options import add_price_options, usd
-from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.jobs import job_text
 from launcher.models import resolve_model
@@ -20,11 +18,11 @@ from launcher.output.market_json import owned_document, picks_document, rented_d
 from launcher.output.market_text import money, pick_lines, rent_table
 from launcher.planning import data_facts
 from launcher.prices import USD_PER_KWH, prices_from
+from launcher.runs.stored_plan import read_plan
 from planner.advice.settings import Asked
 from planner.market.job import Job, job_on
 from planner.market.pick import best_per_card, picks
 from planner.market.rent import Owned, owned
-from planner.plan_file import PlanFileError, read_plan_file
 from planner.run_plan import RunPlan
 from planner.units import duration_text
 
@@ -50,7 +48,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare owning with renting."""
-    run_plan = _read(arguments.plan)
+    run_plan = read_plan(arguments.plan)[1]
     job = job_of(run_plan)
     prices = prices_from(arguments.prices)
     per_kwh = arguments.kwh_price or USD_PER_KWH
@@ -85,17 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
         lines += ["Rent: no offer is for a card that this runs on and whose speed is known", ""]
     sys.stdout.write("\n".join(lines))
     return ExitCode.DONE
-
-
-def _read(file: str) -> RunPlan:
-    try:
-        text = Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{file}: cannot be read: {problem}", "tlplan plan writes one") from None
-    try:
-        return read_plan_file(text, file)
-    except PlanFileError as problem:
-        raise UsageError(str(problem), *problem.hints) from None
 
 
 def job_of(run_plan: RunPlan) -> Job:

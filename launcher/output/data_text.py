@@ -10,6 +10,7 @@ from launcher.data.findings import PLACES_SHOWN
 from launcher.output.lines import filled
 from launcher.output.numbers import count_text
 from launcher.output.style import Style
+from launcher.view.words import file_size
 from planner.advice.situation import AdviceItem
 
 PROBLEMS_SHOWN = 100
@@ -86,7 +87,7 @@ def _distance(found: Mapping[str, Any] | None) -> Iterator[str]:
 
 
 def _file_words(checkup: Checkup) -> str:
-    size = f"{checkup.bytes_on_disk / 2**20:.1f} MiB"
+    size = file_size(checkup.bytes_on_disk)
     if len(checkup.files) == 1:
         return f"{checkup.path}, {size}"
     return f"{checkup.path}, {count_text(len(checkup.files))} files, {size}"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from launcher.errors import NoDisk
-from planner.units import gib_text
+from launcher.view.words import file_size
 
 RESERVE_BYTES = 1 << 20
 """Enough for the last state, the last events and measured.json."""
@@ -25,8 +25,8 @@ def require_free(folder: Path, needed_bytes: int, what: str) -> None:
     free = free_bytes(folder)
     if free < needed_bytes:
         raise NoDisk(
-            f"the disk of {folder} is nearly full: {what} needs {_size(needed_bytes)}, "
-            f"{_size(free)} are free",
+            f"the disk of {folder} is nearly full: {what} needs {file_size(needed_bytes)}, "
+            f"{file_size(free)} are free",
             "free some space; tlplan resume RUN goes on from the last checkpoint",
         )
 
@@ -58,9 +58,3 @@ class DiskReserve:
         """Give the space back to the disk."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
-
-
-def _size(count_bytes: int) -> str:
-    if count_bytes < 1 << 30:
-        return f"{count_bytes / (1 << 20):.1f} MiB"
-    return f"{gib_text(count_bytes)} GiB"

@@ -173,7 +173,7 @@ def test_cost_without_a_plan_says_so(tmp_path: Path) -> None:
     answer = tlplan("cost", str(tmp_path / "none.yaml"))
 
     assert answer.code == 2
-    assert "tlplan plan writes one" in answer.err
+    assert "there is no such plan file\nhint:  tlplan plan --model" in answer.err
 
 
 @pytest.mark.parametrize(

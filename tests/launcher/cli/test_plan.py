@@ -79,6 +79,14 @@ def test_an_existing_file_is_left_as_it_is(data: str, capsys: pytest.CaptureFixt
     assert "exists already" in capsys.readouterr().err
 
 
+def test_a_run_folder_that_reads_like_a_plan_file_is_refused(
+    data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who writes --out plan.yaml means -o plan.yaml, and would wonder where the plan went."""
+    assert main(["plan", *MODEL, "--data", data, "--out", "p.yaml"]) == 2
+    assert "-o p.yaml is the plan file" in capsys.readouterr().err
+
+
 def test_what_does_not_fit_is_refused_with_a_way_out(
     data: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
