@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from peft import get_peft_model
-from transformers import DataCollatorWithPadding
+from transformers import DataCollatorWithPadding, set_seed
 
 from launcher.runs.checkpoints import writing_folder
 from launcher.runs.events import EventLog
@@ -48,6 +48,8 @@ def classifier_parts(
         rows = pick(rows)
 
     events.append("phase", phase="loading weights")
+    # A new head, and adapters, begin with random numbers: those of the plan's seed.
+    set_seed(plan.training.seed)
     model = _model(plan, rows, saved_beside)
     trainer = ClassifierTrainer(
         model=model,
@@ -57,6 +59,8 @@ def classifier_parts(
     )
     trainer.saved_beside = saved_beside
     trainer.head_learning_rate = plan.training.head_learning_rate
+    # The trainer counts the rows of a step, and leaves its mean to `compute_loss`.
+    trainer.model_accepts_loss_kwargs = True
     if plan.training.group_by_length:
         trainer.grouped_lengths = [row.tokens for row in rows.train]
     cast_adapters(trainer.model, plan)
@@ -134,11 +138,20 @@ class ClassifierTrainer(SafeSaving):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """The model's own cross-entropy over one micro-batch."""
+        """The micro-batch's part of the mean cross-entropy over the rows of an optimizer step.
+
+        Models differ in whether they look at `num_items_in_batch`; each gives its own mean here,
+        and that becomes a part of the step's.
+        """
         tokens = inputs.pop("tokens", None)
         if tokens is not None and model.training:
             self._tokens += int(tokens.sum())
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        rows = len(inputs["labels"])
+        found: Any = super().compute_loss(model, inputs, return_outputs=True)
+        loss, outputs = found
+        if num_items_in_batch is not None:
+            loss = loss * (rows / num_items_in_batch)
+        return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the tokens so far, as TRL's trainer does."""

@@ -61,18 +61,19 @@ def _raise(fault: Fault, run: Path) -> None:
         return
     import launcher.training.run as training
     from launcher.training import measuring
+    from launcher.training.classifier_measuring import ClassifierMeasurements
 
-    module, name = {
-        "load": (training, "load_model"),
-        "evaluate": (measuring, "held_out_loss"),
-        "save": (training, "save_result"),
-    }[where]
+    places: dict[str, list[tuple[Any, str]]] = {
+        "evaluate": [(measuring, "held_out_loss"), (ClassifierMeasurements, "probabilities")],
+        "save": [(training, "save_result")],
+    }
 
     def refuse(*_: Any, **__: Any) -> None:
         _happens(run)
         raise RuntimeError(fault["text"])
 
-    setattr(module, name, refuse)
+    for module, name in places[where]:
+        setattr(module, name, refuse)
 
 
 def _refuse(_trainer: Any, fault: Fault, _loss: Any) -> Any:
@@ -256,19 +257,17 @@ def use_up_memory(run: Path) -> None:
 
 def _in_step(fault: Fault, run: Path, act: Callable[..., Any]) -> None:
     """Call `act` behind the backward pass of the step that `fault` names."""
-    from launcher.training.trainer import RunTrainer
-
-    real = RunTrainer.training_step
+    from launcher.training.trainer import SafeSaving
 
     def step(trainer: Any, *arguments: Any, **options: Any) -> Any:
-        loss = real(trainer, *arguments, **options)
+        loss = super(SafeSaving, trainer).training_step(*arguments, **options)
         over = fault.get("once", True) and _marker(run).exists()
         if trainer.state.global_step + 1 != fault["step"] or over:
             return loss
         _happens(run)
         return act(trainer, fault, loss)
 
-    RunTrainer.training_step = step  # type: ignore[method-assign]
+    SafeSaving.training_step = step  # type: ignore[method-assign]
 
 
 _KINDS: dict[str, Callable[[Fault, Path], None]] = {

@@ -21,7 +21,7 @@ from launcher.runs.state import RunState, read_state
 from planner.plan_file import plan_file_text
 from planner.run_plan import RunPlan
 from tests.faults.hooks import Fault
-from tests.faults.plans import CHECKPOINT_EVERY, variant
+from tests.faults.plans import CHECKPOINT_EVERY, CLASSIFIERS, variant
 
 DEADLINE_SECONDS = 120.0
 ROOT = Path(__file__).parents[2]
@@ -29,11 +29,13 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(slots=True)
 class Laboratory:
-    """One zygote, one model, one data file, and the undisturbed runs so far."""
+    """One zygote, a model and a data file for each task, and the undisturbed runs so far."""
 
     folder: Path
     model: Path
     data: Path
+    encoder: Path
+    labelled: Path
     zygote: subprocess.Popen[str]
     references: dict[str, Run] = field(default_factory=dict)
     count: int = 0
@@ -51,11 +53,12 @@ class Laboratory:
         }
         code = (
             "import sys; from pathlib import Path; from tests.faults.model import *\n"
-            "make_model(Path(sys.argv[1])); make_data(Path(sys.argv[2]))"
+            "make_model(Path(sys.argv[1])); make_data(Path(sys.argv[2]))\n"
+            "make_encoder(Path(sys.argv[3])); make_labelled_data(Path(sys.argv[4]))"
         )
-        model, data = folder / "model", folder / "train.jsonl"
+        made = [folder / name for name in ("model", "train.jsonl", "encoder", "labelled.jsonl")]
         subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code, str(model), str(data)],
+            [sys.executable, "-W", "ignore", "-c", code, *map(str, made)],
             env=environment,
             check=True,
             capture_output=True,
@@ -73,7 +76,7 @@ class Laboratory:
         if zygote.stdout.readline() != "ready\n":
             raise AssertionError((folder / "zygote.txt").read_text())
         try:
-            yield cls(folder=folder, model=model, data=data, zygote=zygote)
+            yield cls(folder, *made, zygote)
         finally:
             assert zygote.stdin is not None
             zygote.stdin.close()
@@ -84,7 +87,10 @@ class Laboratory:
         """A new run of a plan of that name, not started; `below` puts it on another disk."""
         self.count += 1
         folder = (below or self.folder) / f"run-{self.count:03d}"
-        plan = variant(name, model=self.model, data=self.data, run=folder, **training)
+        model, data = self.model, self.data
+        if name in CLASSIFIERS:
+            model, data = self.encoder, self.labelled
+        plan = variant(name, model=model, data=data, run=folder, **training)
         return Run(self, name, plan)
 
     def reference(self, name: str) -> Run:

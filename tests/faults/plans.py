@@ -30,7 +30,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "qlora": {"method": QLORA},
     "qlora-packed": {"method": QLORA, "packing": True, "sequence_tokens": 96},
+    "lora-grouped": {
+        "method": replace(LORA, dropout=0.1),
+        "micro_batch_rows": 4,
+        "group_by_length": True,
+    },
+    "classifier": {
+        "method": replace(LORA, dropout=0.1),
+        "task": "text-classification",
+        "loss": "torch",
+        "head_learning_rate": 1e-2,
+    },
+    "classifier-full": {
+        "method": FULL,
+        "task": "text-classification",
+        "loss": "torch",
+        "learning_rate": 1e-3,
+        "group_by_length": True,
+    },
 }
+CLASSIFIERS = ("classifier", "classifier-full")
 
 
 def variant(name: str, *, model: Path, data: Path, run: Path, **training: Any) -> RunPlan:

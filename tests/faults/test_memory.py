@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,3 +65,28 @@ def test_a_full_fine_tune_starts_over_as_qlora(laboratory: Laboratory) -> None:
     run.check_whole()
     assert verify(run.folder.checkpoints / "full-step-3") == []
     assert [each["step"] for each in run.events("step")] == [1, 2, 3, 4, *range(1, 10)]
+
+
+@pytest.mark.parametrize("name", ["classifier", "classifier-full"])
+def test_a_classifier_learns_the_same_by_smaller_steps(
+    laboratory: Laboratory, name: str, tmp_path: Path
+) -> None:
+    """Rows of a step at once or one by one, a last step of fewer included: the same numbers."""
+    without_dropout = tmp_path / "encoder"
+    shutil.copytree(laboratory.encoder, without_dropout)
+    config = without_dropout / "config.json"
+    config.write_text(config.read_text().replace('dropout_prob": 0.1', 'dropout_prob": 0.0'))
+    steps = []
+    for rows in (4, 1):
+        run = laboratory.run(
+            name, micro_batch_rows=rows, accumulation_steps=12 // rows, group_by_length=False
+        )
+        method = replace(run.plan.method, dropout=run.plan.method.dropout and 0.0)
+        model = replace(run.plan.model, folder=str(without_dropout))
+        plan = replace(run.plan, method=method, model=model)
+        run.folder.plan.write_text(plan_file_text(plan, {}))
+        run.start()
+        assert run.ended().exit_code == 0, run.story()
+        steps.append([[each["loss"], each["grad_norm"]] for each in run.events("step")])
+
+    assert np.allclose(steps[0], steps[1], rtol=1e-4), steps

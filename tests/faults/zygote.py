@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sys
 import traceback
@@ -67,8 +68,13 @@ class ForkedWorker(worker_process.WorkerProcess):
             os.dup2(log.fileno(), 2)
         os.environ.clear()
         os.environ.update(environment)
+        import torch
+
         from launcher.training import worker
 
+        # As every process of its own does; a fork would begin with the numbers of its parent.
+        torch.seed()
+        random.seed()
         arguments = list(command)[command.index("launcher.training.worker") + 1 :]
         hooks.install(self.fault, Path(arguments[0]))
         return int(worker.main(arguments))
