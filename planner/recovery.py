@@ -68,15 +68,23 @@ def lower_rate(run_plan: RunPlan) -> Replanned | None:
     """
     if not run_plan.recovery.lower_learning_rate_once:
         return None
-    rate = float(f"{run_plan.training.learning_rate * LOWER_RATE:.3g}")
+    before = run_plan.training
+    rate, head = _lowered(before.learning_rate), before.head_learning_rate
+    after = replace(
+        before, learning_rate=rate, head_learning_rate=None if head is None else _lowered(head)
+    )
     return Replanned(
         run_plan=replace(
             run_plan,
-            training=replace(run_plan.training, learning_rate=rate),
+            training=after,
             recovery=replace(run_plan.recovery, lower_learning_rate_once=False),
         ),
-        change=f"learning_rate {run_plan.training.learning_rate:g} -> {rate:g}",
+        change=_difference(before, after),
     )
+
+
+def _lowered(rate: float) -> float:
+    return float(f"{rate * LOWER_RATE:.3g}")
 
 
 def replanned(run_plan: RunPlan, shape: ModelShape) -> RunPlan:
@@ -150,7 +158,10 @@ def _checkpointing(training: TrainingSection, _: HardwareSection) -> TrainingSec
 
 
 def _fused_loss(training: TrainingSection, _: HardwareSection) -> TrainingSection | None:
-    return replace(training, loss="chunked") if training.loss == "torch" else None
+    # A classifier has a handful of logits a row.
+    if training.loss != "torch" or training.task != "causal-lm":
+        return None
+    return replace(training, loss="chunked")
 
 
 def _smaller_optimizer(

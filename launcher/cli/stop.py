@@ -35,12 +35,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def refuse_unless_running(folder: RunFolder) -> None:
-    """Raise UsageError that says how the run ended."""
+    """Raise UsageError that says how the run ended, or where it goes on."""
     now = liveness(folder)
     if now != "running":
         raise UsageError(
             f"{folder.name} is not running: {now}",
             f"tlplan watch {folder.name} shows what came of it",
+        )
+    state = read_state(folder)
+    if state is not None and not state.supervisor().here:
+        raise UsageError(
+            f"{folder.name} runs on {state.host}, and only there it can be stopped",
+            f"ssh {state.host} tlplan stop {folder.path}",
         )
 
 

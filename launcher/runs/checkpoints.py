@@ -70,14 +70,14 @@ def write_manifest(checkpoint: Path) -> Path:
     for path in _files(checkpoint):
         name = path.relative_to(checkpoint).as_posix()
         files[name] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-        _fsync(path)
+        fsync(path)
     manifest = checkpoint / MANIFEST_NAME
     manifest.write_text(
         json.dumps({"schema_version": SCHEMA_VERSION, "files": files}, indent=1) + "\n"
     )
-    _fsync(manifest)
+    fsync(manifest)
     for folder in {path.parent for path in _files(checkpoint)} | {checkpoint}:
-        _fsync(folder)
+        fsync(folder)
     return manifest
 
 
@@ -140,7 +140,7 @@ def publish(written: Path, run: Path, step: int) -> Path:
     if target.exists():
         shutil.rmtree(target)
     written.rename(target)
-    _fsync(target.parent)
+    fsync(target.parent)
     return target
 
 
@@ -173,6 +173,15 @@ def newest_bytes(run: Path) -> int | None:
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def fsync(path: Path) -> None:
+    """See to it that a file, or the names in a folder, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_step_folder(path: Path) -> bool:
@@ -214,11 +223,3 @@ def _file_problem(path: Path, expected: dict[str, Any]) -> str | None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -45,7 +45,7 @@ class DiskReserve:
     def hold(self) -> None:
         """Take the space; on a disk that is full already there is none to take."""
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError:
             return
         try:

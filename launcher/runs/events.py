@@ -60,7 +60,7 @@ class EventLog:
     def __init__(self, path: Path, started: float | None = None) -> None:
         self.path = path
         self._started = started if started is not None else first_event_time(path) or time.time()
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         self._torn = False
         self._end_torn_line()
 

@@ -146,14 +146,16 @@ def all_runs(root: Path) -> list[RunFolder]:
 def find_run(name: str | None, root: Path = RUNS_ROOT) -> RunFolder:
     """The run of that exact name below `root` or at that path; None is the one active last.
 
-    Raises UsageError with the closest names when there is none.
+    A name never leads out of `root`: what holds a separator is a path. Raises UsageError with the
+    closest names when there is none.
     """
     if name is None:
         runs = all_runs(root)
         if not runs:
             raise UsageError(f"there is no run in {root.absolute()}", "tlplan launch starts one")
         return runs[0]
-    for path in (root / name, Path(name)):
+    is_name = Path(name).name == name
+    for path in (root / name, Path(name)) if is_name else (Path(name),):
         if (path / "plan.yaml").is_file():
             return RunFolder(path.absolute())
     names = [run.name for run in all_runs(root)]

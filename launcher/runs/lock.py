@@ -28,7 +28,7 @@ class RunLock:
         NoDisk where not even a file of no bytes can be made.
         """
         try:
-            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as problem:
             raise _not_writable(path, problem) from problem
         try:
@@ -58,6 +58,11 @@ def lock_owner(path: Path) -> ProcessIdentity | None:
 
 def _in_use(path: Path) -> UsageError:
     owner = lock_owner(path)
+    if owner is not None and not owner.here:
+        return UsageError(
+            f"{path.parent} is in use by process {owner.pid} on {owner.host}",
+            f"tlplan watch {path.parent}",
+        )
     if owner is not None and not owner.alive():
         # Its worker inherited the lock, notices that it is alone, saves and ends.
         return UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +18,28 @@ class ProcessIdentity:
 
     pid: int
     started: str
+    host: str | None = None
+    """The machine, or container, it runs in; None where nobody wrote it down: this one."""
+
+    @property
+    def here(self) -> bool:
+        """Whether it can be looked at and signalled from here."""
+        return self.host in (None, host_name())
 
     def alive(self) -> bool:
-        """Whether this very process still runs (a zombie does not)."""
-        return start_of(self.pid) == self.started
+        """Whether this very process still runs here (a zombie does not)."""
+        return self.here and start_of(self.pid) == self.started
 
 
 def this_process() -> ProcessIdentity:
     """The identity of the caller."""
     pid = os.getpid()
-    return ProcessIdentity(pid=pid, started=start_of(pid) or "")
+    return ProcessIdentity(pid=pid, started=start_of(pid) or "", host=host_name())
+
+
+def host_name() -> str:
+    """What this machine, or container, calls itself."""
+    return platform.node()
 
 
 def start_of(pid: int) -> str | None:

@@ -136,6 +136,7 @@ class RunRecord:
             attempt=self.attempt,
             loss=self.numbers.loss_last,
             peak_bytes=self.numbers.peak_bytes(self.plan.hardware.device),
+            host=self._supervisor.host,
         )
 
 

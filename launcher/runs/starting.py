@@ -57,7 +57,7 @@ def _wait_until_it_has_the_run(folder: RunFolder, pid: int, log_size_before: int
 
 def _spawn(folder: RunFolder, settings: Supervision) -> int:
     """A process in a session of its own: no terminal's end or Ctrl-C reaches it."""
-    log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.posix_spawn(

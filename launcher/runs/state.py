@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Literal
 
 from launcher.exit_codes import ExitCode
@@ -12,6 +14,9 @@ from launcher.runs.folder import RunFolder
 from launcher.runs.process_identity import ProcessIdentity
 
 Liveness = Literal["running", "finished", "failed", "interrupted", "lost"]
+
+HEARD_SECONDS = 60.0
+"""A supervisor on another machine that wrote nothing for so long is gone; it writes each second."""
 
 REHEARSED = "rehearsed"
 """The phase of a run that was only rehearsed: `tlplan resume` starts its training."""
@@ -40,10 +45,26 @@ class RunState:
     """Of the last step."""
     peak_bytes: int | None
     """Highest memory of the run so far: of the card, or of the host on the CPU."""
+    host: str | None = None
+    """The machine it runs on; run folders may lie on a disk that several share."""
 
     def supervisor(self) -> ProcessIdentity:
         """The process that looks after the run."""
-        return ProcessIdentity(pid=self.supervisor_pid, started=self.supervisor_started)
+        return ProcessIdentity(
+            pid=self.supervisor_pid, started=self.supervisor_started, host=self.host
+        )
+
+    def goes_on(self) -> bool:
+        """Whether its supervisor is there; on another machine: was heard of a moment ago."""
+        supervisor = self.supervisor()
+        return supervisor.alive() if supervisor.here else self._was_heard()
+
+    def _was_heard(self) -> bool:
+        try:
+            heard = datetime.fromisoformat(self.heartbeat).timestamp()
+        except ValueError:
+            return False
+        return abs(time.time() - heard) < HEARD_SECONDS
 
 
 def write_state(folder: RunFolder, state: RunState) -> None:
@@ -55,7 +76,8 @@ def read_state(folder: RunFolder) -> RunState | None:
     """The state, None before the first was written or when the file is no state."""
     try:
         values = json.loads(folder.state.read_text(encoding="utf-8"))
-        return RunState(**{field.name: values[field.name] for field in fields(RunState)})
+        known = {each.name: values[each.name] for each in fields(RunState) if each.name != "host"}
+        return RunState(**known, host=values.get("host"))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
@@ -69,7 +91,7 @@ def liveness(folder: RunFolder) -> Liveness:
     if state is None:
         return "lost"
     if state.exit_code is None:
-        return "running" if state.supervisor().alive() else "lost"
+        return "running" if state.goes_on() else "lost"
     if state.exit_code == ExitCode.DONE and state.phase == REHEARSED:
         return "interrupted"
     if state.exit_code == ExitCode.DONE:

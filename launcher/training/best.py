@@ -47,8 +47,16 @@ class BestSoFar:
         step, score = self._progress.best_step, self._progress.best_score
         if not self._keeps or step is None or score is None or last_score is None:
             return None
+        if score <= last_score:
+            return None
         checkpoint = checkpoint_of(run, step)
-        if score <= last_score or not checkpoint.is_dir() or verify(checkpoint):
+        problems = verify(checkpoint)
+        if problems:
+            self._events.append(
+                "warning",
+                message=f"the best checkpoint cannot be taken, so the result is that of the last "
+                f"step: {problems[0]}",
+            )
             return None
         self._events.append("phase", phase=f"taking the best checkpoint, step {step}")
         trainer.load_weights(checkpoint)

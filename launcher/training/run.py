@@ -10,6 +10,8 @@ from transformers import set_seed
 
 from launcher.runs.checkpoints import remove_leftovers
 from launcher.runs.events import EventLog
+from launcher.runs.folder import RunFolder
+from launcher.runs.stored_plan import stored_plan
 from launcher.training.arguments import refuse_what_is_not_there
 from launcher.training.best import BestSoFar
 from launcher.training.callbacks import CheckpointEvents, PulseEvents, StepEvents
@@ -107,6 +109,10 @@ def parts_of(
     make = language_model_parts if is_language else classifier_parts
     trainer, measurements, evidence = make(context, pick=pick)
     trainer.run = context.run
+    folder = RunFolder(context.run)
+    if trainer.grouped_lengths is not None and folder.plan.exists():
+        # As asked: recovery may have made the micro-batch smaller since.
+        trainer.grouped_rows = stored_plan(folder).training.micro_batch_rows
     return trainer, measurements, evidence
 
 

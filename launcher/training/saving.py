@@ -11,6 +11,7 @@ from peft import PeftModel
 
 from launcher.runs.checkpoints import (
     folder_bytes,
+    fsync,
     prune,
     publish,
     write_manifest,
@@ -76,6 +77,7 @@ def save_result(trainer: SafeSaving, run: Path) -> ResultName:
     if target.exists():
         shutil.rmtree(target)
     written.rename(target)
+    fsync(run)
     return name
 
 

@@ -31,6 +31,8 @@ class SafeSaving(Trainer):
     """The tokenizer."""
     grouped_lengths: Sequence[int] | None = None
     """Tokens of each training row where those of like length go together; None: as they come."""
+    grouped_rows: int | None = None
+    """How many go together; None: a micro-batch. A smaller one must not change the order."""
 
     @property
     def own_processing(self) -> Any:
@@ -48,8 +50,8 @@ class SafeSaving(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         if self.grouped_lengths is None:
             return super()._get_train_sampler(train_dataset)  # type: ignore[no-untyped-call,unused-ignore]
-        micro_batch = self.args.per_device_train_batch_size
-        return RowsOfLikeLength(self.grouped_lengths, micro_batch, self.args.seed)
+        together = self.grouped_rows or self.args.per_device_train_batch_size
+        return RowsOfLikeLength(self.grouped_lengths, together, self.args.seed)
 
     def set_initial_training_values(self, args: Any, dataloader: Any) -> Any:
         """Steps and passes: `max_steps` ends a run early, and adds no pass nobody asked for."""

@@ -121,6 +121,28 @@ def test_while_loading_only_smaller_weights_help(tmp_path: Path) -> None:
     assert from_full.change.startswith("method full -> qlora")
 
 
+def test_a_classifier_keeps_its_loss_on_every_step_down(tmp_path: Path) -> None:
+    """It has few logits; the optimizer is what can still be made smaller."""
+    plan = plan_with(
+        tmp_path,
+        task="text-classification",
+        loss="torch",
+        micro_batch_rows=1,
+        checkpointing="full",
+    )
+    plan = replace(plan, hardware=replace(plan.hardware, device="cuda"))
+
+    assert [step.change for step in all_steps(plan)] == ["optimizer adamw -> paged-adamw-8bit"]
+
+
+def test_the_rate_of_a_head_is_lowered_with_the_others(tmp_path: Path) -> None:
+    """A new head's own rate may be what made it diverge."""
+    lowered = lower_rate(plan_with(tmp_path, learning_rate=3e-4, head_learning_rate=3e-3))
+
+    assert lowered is not None
+    assert lowered.change == ("learning_rate 0.0003 -> 0.0001, head_learning_rate 0.003 -> 0.001")
+
+
 def test_the_rate_is_lowered_once(tmp_path: Path) -> None:
     """A third of it, and the plan then allows no second time."""
     plan = plan_with(tmp_path, learning_rate=3e-4)

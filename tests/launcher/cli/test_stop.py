@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from launcher.cli import stop
 from launcher.errors import UsageError
+from launcher.runs.events import iso_time
 from launcher.runs.starting import start_run
 from launcher.runs.state import liveness, write_state
 from tests.launcher.cli.conftest import Command
@@ -33,6 +36,18 @@ def test_stop_waits_until_the_run_has_saved_and_ended(
         "stopping a-lora-01 after this step and saving\n"
         "stopped at step 2; tlplan resume a-lora-01 goes on\n"
     )
+
+
+def test_a_run_on_another_machine_is_stopped_there(tmp_path: Path, command: Command) -> None:
+    """Nothing here can be signalled; the command that can is named."""
+    folder = sample_run(tmp_path / "runs" / "a-lora-01")
+    heard = replace(sample_state(), host="node-7", heartbeat=iso_time(time.time()))
+    write_state(folder, heard)
+
+    with pytest.raises(UsageError, match="a-lora-01 runs on node-7") as refused:
+        command(stop, "a-lora-01")
+
+    assert refused.value.hints == (f"ssh node-7 tlplan stop {folder.path}",)
 
 
 @pytest.mark.parametrize(("code", "word"), [(0, "finished"), (75, "interrupted"), (1, "failed")])

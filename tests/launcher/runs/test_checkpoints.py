@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,17 @@ def test_leftovers_of_a_dead_writer_are_removed(tmp_path: Path) -> None:
     remove_leftovers(tmp_path)
 
     assert not leftover.parent.exists()
+
+
+def test_temporary_files_go_whoever_has_the_number_now(tmp_path: Path) -> None:
+    """After a restart of the machine another process has it; only what is ours stays."""
+    (tmp_path / ".state.json.1").touch()
+    ours = tmp_path / f".state.json.{os.getpid()}"
+    ours.touch()
+
+    remove_leftovers(tmp_path)
+
+    assert list(tmp_path.iterdir()) == [ours]
 
 
 def test_a_broken_checkpoint_takes_no_place_of_a_whole_one(tmp_path: Path) -> None:

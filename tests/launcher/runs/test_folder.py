@@ -62,6 +62,20 @@ def test_a_run_is_found_by_exact_name_and_by_path(tmp_path: Path) -> None:
     assert find_run(str(made.path), tmp_path / "elsewhere") == made
 
 
+def test_a_name_does_not_lead_out_of_the_folder_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What holds a separator is a path as the shell means it, and nothing below the root."""
+    (tmp_path / "here" / "runs").mkdir(parents=True)
+    sample_run(tmp_path / "here" / "a-lora-01")
+    meant = sample_run(tmp_path / "a-lora-01")
+    monkeypatch.chdir(tmp_path / "here")
+
+    assert find_run("../a-lora-01", Path("runs")).path.resolve() == meant.path
+    with pytest.raises(UsageError, match="no run named"):
+        find_run("../a-lora-02", Path("runs"))
+
+
 def test_without_a_name_the_run_active_last_is_meant(tmp_path: Path) -> None:
     """A run that wrote its state after the others were made is the newest."""
     old, new = sample_run(tmp_path / "a-01"), sample_run(tmp_path / "b-01")

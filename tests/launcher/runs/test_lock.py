@@ -24,6 +24,18 @@ def test_a_second_owner_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
     RunLock(tmp_path / "lock").release()
 
 
+def test_an_owner_on_another_machine_is_named_with_it(tmp_path: Path) -> None:
+    """The disk is shared: a number alone would mean a process of this machine."""
+    path = tmp_path / "lock"
+    lock = RunLock(path)
+    path.write_text(json.dumps({"pid": os.getpid(), "started": "then", "host": "node-7"}))
+
+    with pytest.raises(UsageError, match=f"in use by process {os.getpid()} on node-7"):
+        RunLock(path)
+
+    lock.release()
+
+
 def test_a_lock_left_by_a_dead_process_is_taken_over(tmp_path: Path) -> None:
     """A lock file whose owner is gone stops nobody, and gets the new owner's name."""
     path = tmp_path / "lock"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
-from dataclasses import replace
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from launcher.runs.events import iso_time
 from launcher.runs.process_identity import start_of, this_process
 from launcher.runs.state import liveness, read_state, write_state
 from tests.launcher.run_samples import sample_run, sample_state, wait_until
@@ -72,3 +76,39 @@ def test_a_zombie_is_not_alive() -> None:
     wait_until(lambda: start_of(process.pid) is None)
 
     process.wait()
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(2, "running"), (120, "lost")])
+def test_a_run_on_another_machine_is_judged_by_its_heartbeat(
+    tmp_path: Path, seconds: int, expected: str
+) -> None:
+    """Its processes cannot be seen from here, and a number may mean another process here."""
+    folder = sample_run(tmp_path / "run")
+    heard = iso_time(time.time() - seconds)
+    there = replace(sample_state(), host="another-node", supervisor_pid=os.getpid())
+
+    write_state(folder, replace(there, heartbeat=heard))
+
+    assert liveness(folder) == expected
+
+
+def test_after_a_restart_of_the_machine_a_run_is_lost(tmp_path: Path) -> None:
+    """Whoever has its number now started in another boot, however young the heartbeat is."""
+    folder = sample_run(tmp_path / "run")
+    me = this_process()
+    before = f"0b8f1c1e-another-boot:{me.started.rpartition(':')[2]}"
+    state = replace(sample_state(), supervisor_pid=me.pid, supervisor_started=before)
+
+    write_state(folder, replace(state, heartbeat=iso_time(time.time()), host=me.host))
+
+    assert liveness(folder) == "lost"
+
+
+def test_a_state_of_an_older_version_is_read(tmp_path: Path) -> None:
+    """It does not say on which machine it was written: on this one."""
+    folder = sample_run(tmp_path / "run")
+    written = asdict(sample_state(exit_code=75))
+    del written["host"]
+    folder.state.write_text(json.dumps(written))
+
+    assert read_state(folder) == sample_state(exit_code=75)
