@@ -205,10 +205,11 @@ class TrainingRequest:
     def runs_today(self) -> bool:
         """Whether this is a step of the launcher's libraries, and none of a run that is told of.
 
-        Those name their version, or compute a language model's loss as others did.
+        Those name their version, or compute a language model's loss as others did without the
+        launcher's allocator.
         """
-        own_loss = self.loss == "chunked" or self.task != "causal-lm"
-        return self.transformers_version is None and self.stack == "transformers" and own_loss
+        own = self.loss == "chunked" or self.task != "causal-lm" or self.allocator == "expandable"
+        return self.transformers_version is None and self.stack == "transformers" and own
 
     @property
     def optimizer_name(self) -> str:

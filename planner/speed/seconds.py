@@ -181,7 +181,10 @@ class _Kinds:
         # Eager attention is two plain products.
         self.attention = ceiling * (constants.matmul if scores_kept else share)
         self.attention *= rates.attention_share
-        self.adapters = ceiling * constants.matmul * _ADAPTER_SHARE
+        # Without autocast fp32 adapters are multiplied in fp32, which PyTorch keeps off the tensor
+        # cores unless it is told otherwise.
+        precise = rates.single_products if work.precise_adapters else None
+        self.adapters = (precise or ceiling) * constants.matmul * _ADAPTER_SHARE
         unpacking = constants.unpacking_gptq if execution.gptq_of_2023 else constants.unpacking
         self.unpacking = rates.bandwidth * unpacking
 

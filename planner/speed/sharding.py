@@ -2,7 +2,8 @@
 
 FSDP and ZeRO-3 fetch the weights in each pass and scatter the gradients, DDP adds the gradients
 up. Every unit costs a fixed price in each pass, and PEFT's wrap policy makes a unit of every
-adapter matrix, which is why LoRA under FSDP is not cheap.
+adapter matrix, which is why LoRA under FSDP is not cheap. ZeRO-3 fetches linear by linear in
+Python hooks, one card or many: a price of the host's, which a card with much to do hides.
 """
 
 from __future__ import annotations
@@ -32,8 +33,12 @@ def with_communication(
     *,
     fabric: float = _FABRIC_BYTES_PER_SECOND,
 ) -> float:
-    """Seconds of a micro-batch on each of several GPUs, from those on a single one."""
+    """Seconds of a micro-batch on each of the GPUs, from those on a single one that keeps all."""
     gpus = request.gpus
+    passes = 3 if work.recomputed_layers else 2
+    if request.sharding == "zero3":
+        hooks = constants.unit_seconds * passes * work.layers * work.modules
+        single = float((single**4 + hooks**4) ** 0.25)
     if gpus == 1:
         return single
     traffic, units = _traffic_and_units(work, request, execution)
@@ -43,7 +48,6 @@ def with_communication(
     if nodes > 1:
         seconds = max(seconds, traffic * (nodes - 1) / nodes / fabric)
     exposed = max((1 - constants.overlap) * seconds, seconds - _HIDEABLE * single)
-    passes = 3 if work.recomputed_layers else 2
     return single * (1 + constants.contention) + exposed + constants.unit_seconds * passes * units
 
 
@@ -54,7 +58,7 @@ def _traffic_and_units(
     trained = 2.0 * work.trained_parameters
     if request.sharding in ("fsdp", "zero3"):
         weights = 0.0 if execution.whole_base else 2 * width * work.parameters
-        units = work.layers
+        units = work.layers if request.sharding == "fsdp" else 0
         if request.adapter is not None and not execution.whole_base and width >= 2:
             units += work.tensors
         gradients = trained if request.method == "full" else 0.0

@@ -94,7 +94,7 @@ class TimedStep(NamedTuple):
         if execution.document_tokens is not None:
             scores = tokens * min(execution.document_tokens, rows.padded_tokens)
         single = self.seconds.micro_step(tokens, scores)
-        if request.gpus == 1:
+        if request.gpus == 1 and request.sharding != "zero3":
             return single
         return with_communication(single, self.work, request, self.rates, self.constants, execution)
 
@@ -130,7 +130,7 @@ def timed_step(
         request.adapter, request.weights, request.autocast, request.kbit_prepare,
         request.optimizer, request.accumulation > 1, request.checkpointing, request.attention,
         request.loss, request.stack, request.sharding, request.gpus, request.masked,
-        request.runs_today,
+        request.runs_today, request.transformers_version is None,
     )  # fmt: skip
     known = _of_shape(shape)
     if key not in known:
@@ -169,6 +169,7 @@ def timed_with(
         or (request.adapter is not None and request.adapter.kind == "dora")
         or request.checkpointing == "offloaded"
         or request.stack == "unsloth"
+        or request.sharding == "zero3"
         or (request.gpus > 1 and card.nvlink_bytes_per_second in (None, 0))
     )
     return TimedStep(work, rates, seconds, constants, rough)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from planner.memory.numerics import numerics_of
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
+from planner.speed.dora import DoraTraffic, dora_traffic
 
 _POSITION_TABLES = ("wpe", "embed_positions", "position_embeddings")
 _PYTHON_ACTIVATIONS = {"gelu_new": (32.0, 8), "gelu_fast": (32.0, 8), "quick_gelu": (8.0, 2)}
@@ -59,7 +60,8 @@ class Traffic(NamedTuple):
     backward_adapter_bytes: float
     backward_score_bytes: float
     backward_kernels: float
-    weight_cast_bytes: float
+    weight_bytes: float
+    """Weights cast, or put together with an adapter's, in a forward pass."""
     dtypes: Dtypes
 
 
@@ -79,6 +81,7 @@ def block_traffic(
     kernels += cast_kernels + len(linears.sides)
     backward, backward_kernels = _BACKWARD_BYTES * plain + cast, _BACKWARD_KERNELS * kernels
     adapter = _adapter_bytes(request, linears, dtypes)
+    dora = _dora_bytes(request, linears, dtypes)
     scores = backward_scores = 0.0
     if request.attention == "eager":
         # Scaling, mask, softmax in fp32, cast and, in encoders, dropout.
@@ -90,18 +93,22 @@ def block_traffic(
     casts_weights = request.weights == "fp32" and request.autocast is not None
     unpacking = 2 * linears.modules if linears.packed_weights else 0
     return Traffic(
-        token_bytes=plain + cast,
+        token_bytes=plain + cast + dora.forward_bytes,
         adapter_bytes=adapter.forward_bytes,
         score_bytes=scores,
         kernels=kernels
         + adapter.forward_kernels
+        + dora.forward_kernels
         + unpacking
         + (2 * len(linears.sides) if casts_weights else 0),
-        backward_token_bytes=backward,
+        backward_token_bytes=backward + dora.backward_bytes,
         backward_adapter_bytes=adapter.backward_bytes,
         backward_score_bytes=backward_scores,
-        backward_kernels=backward_kernels + adapter.backward_kernels + unpacking,
-        weight_cast_bytes=6.0 * linears.weights if casts_weights else 0.0,
+        backward_kernels=backward_kernels
+        + adapter.backward_kernels
+        + dora.backward_kernels
+        + unpacking,
+        weight_bytes=dora.weight_bytes + (6.0 * linears.weights if casts_weights else 0.0),
         dtypes=dtypes,
     )
 
@@ -223,16 +230,29 @@ def _adapter_bytes(request: TrainingRequest, linears: Linears, dtypes: Dtypes) -
     inputs = sum(side[1] for side in linears.adapted)
     outputs = sum(side[2] for side in linears.adapted)
     launched = len(linears.adapted) * ((1.0 if adapter.dropout else 0.0) + traffic.casts)
-    magnitude = 12.0 * outputs if adapter.kind == "dora" else 0.0
     return _Adapters(
-        forward_bytes=share
-        * (inputs * (traffic.entering + dropout) + outputs * traffic.leaving + magnitude),
+        forward_bytes=share * (inputs * (traffic.entering + dropout) + outputs * traffic.leaving),
         forward_kernels=5 * len(linears.adapted) + launched,
         backward_bytes=share
-        * (
-            inputs * (traffic.backward_entering + dropout)
-            + outputs * traffic.backward_leaving
-            + magnitude
-        ),
+        * (inputs * (traffic.backward_entering + dropout) + outputs * traffic.backward_leaving),
         backward_kernels=8 * len(linears.adapted) + launched,
+    )
+
+
+_NO_DORA = DoraTraffic(0.0, 0.0, 0.0, 0, 0)
+
+
+def _dora_bytes(request: TrainingRequest, linears: Linears, dtypes: Dtypes) -> DoraTraffic:
+    adapter = request.adapter
+    if adapter is None or adapter.kind != "dora":
+        return _NO_DORA
+    wide = adapter.dtype == "fp32"
+    between = 4 if dtypes.inner > 1 else 2
+    # Over quantized weights PEFT leaves the cast of what enters to autocast.
+    casts = request.autocast is None or not linears.packed_weights
+    return dora_traffic(
+        linears.adapted,
+        entering=(4 if wide else 2) if casts else between,
+        product=4 if wide and request.autocast is None else 2,
+        base=between,
     )

@@ -56,7 +56,7 @@ class Pass(NamedTuple):
     score_bytes: float
     """Elementwise traffic per token and token of the row: scores kept by eager attention."""
     fixed_bytes: float
-    """Elementwise traffic whatever the batch: casts of weights."""
+    """Elementwise traffic whatever the batch: casts of weights, lengths of DoRA's."""
     unpacked_bytes: float
     """Read and written while 4-bit weights become 16-bit ones."""
     kernels: float
@@ -93,9 +93,13 @@ class Work(NamedTuple):
     """Bytes of a number in products."""
     single_precision: bool
     """Whether products run in fp32, without tensor cores."""
+    precise_adapters: bool
+    """Whether adapters alone run in fp32."""
     mixture: bool
     """Whether tokens are sent to experts."""
     parameters: int
+    modules: int
+    """Linears of a block, each of which ZeRO-3 fetches by itself."""
 
 
 _MASKED_SHARE = 0.57
@@ -150,8 +154,10 @@ def work_of(shape: ModelShape, request: TrainingRequest, execution: Execution = 
         tensors=_tensors(shape, request, linears, trained_layers),
         product_bytes=4 if dtypes.single_precision else 2,
         single_precision=dtypes.single_precision,
+        precise_adapters=_precise_adapters(request),
         mixture=bool(shape.expert_parameters),
         parameters=shape.parameters,
+        modules=linears.modules,
     )
 
 
@@ -184,10 +190,17 @@ def _pass(
     *,
     backward: bool,
 ) -> Pass:
-    rank = request.adapter.rank if request.adapter else 0
+    adapter = request.adapter
+    rank = adapter.rank if adapter else 0
     unpacked = {"int8": 3.0}.get(request.weights, 2.57)
+    weights, packed_weights = linears.weights, linears.packed_weights
+    if adapter is not None and adapter.kind == "dora":
+        # PEFT takes the norms of unpacked weights, and multiplies once more what dropout left.
+        whole = float(sum(inputs * outputs for _, inputs, outputs in linears.adapted))
+        packed_weights += whole if packed_weights and not backward else 0.0
+        weights += whole if adapter.dropout else 0.0
     return Pass(
-        weights=linears.weights,
+        weights=weights,
         sides=float(sum(inputs + outputs for _, inputs, outputs in linears.sides)),
         attention=shape.sizes.get("q", shape.hidden_size)
         * (2.5 if backward else 1.0)
@@ -197,10 +210,17 @@ def _pass(
         token_bytes=traffic.backward_token_bytes if backward else traffic.token_bytes,
         adapter_bytes=traffic.backward_adapter_bytes if backward else traffic.adapter_bytes,
         score_bytes=traffic.backward_score_bytes if backward else traffic.score_bytes,
-        fixed_bytes=0.0 if backward else traffic.weight_cast_bytes,
-        unpacked_bytes=linears.packed_weights * unpacked,
+        fixed_bytes=0.0 if backward else traffic.weight_bytes,
+        unpacked_bytes=packed_weights * unpacked,
         kernels=traffic.backward_kernels if backward else traffic.kernels,
     )
+
+
+def _precise_adapters(request: TrainingRequest) -> bool:
+    """PEFT before 0.12 made adapters in the dtype of the weights, so a date has to be known."""
+    adapter = request.adapter
+    dated = request.runs_today or request.transformers_version is not None
+    return dated and adapter is not None and adapter.dtype == "fp32" and request.autocast is None
 
 
 def _trained(shape: ModelShape, request: TrainingRequest, trained_layers: int) -> int:

@@ -51,6 +51,18 @@ def test_the_smallest_change_is_shown_and_makes_it_fit(
     assert main([*_TIGHT, *words, f"--{name}", value]) == 0
 
 
+@pytest.mark.parametrize("where", ["8GiB", "gtx-1080-ti"])
+def test_a_change_that_fits_is_found_where_no_speed_is_known(
+    where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A size, or a card nobody has timed; which of equal changes is fastest, another card says."""
+    words = ["--model", "llama-3.1-8b", "--gpu", where, "--seq", "512"]
+    assert main([*words, "--method", "lora"]) == 3
+    assert "--method qlora" in capsys.readouterr().out
+
+    assert main([*words, "--method", "qlora"]) == 0
+
+
 def test_the_front_has_money_where_a_price_is_known(
     data: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

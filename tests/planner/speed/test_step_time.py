@@ -117,6 +117,56 @@ def test_no_card_cpu_and_stacks_without_runs_have_no_time() -> None:
     assert estimate_time(_SHAPE, replace(_STEP, stack="litgpt"), _A100) is None
 
 
+def test_dora_pays_for_whole_weights_and_fp32_outputs() -> None:
+    """Most of what an H100 took beyond LoRA, 1.9 times as long; whatever the batch, some of it."""
+    shape, card = known_model("llama-3.2-1b"), hwdb.find_card("h100-sxm5-80gb")
+    step = request_of("lora", micro_batch=4, sequence_tokens=2048)
+    dora = replace(step, adapter=AdapterSettings(kind="dora", targets=("all-linear",)))
+    lora = replace(step, adapter=AdapterSettings(targets=("all-linear",)))
+    ratios = []
+    for tokens in (2048, 8):
+        times = [
+            estimate_time(shape, replace(each, sequence_tokens=tokens), card)
+            for each in (dora, lora)
+        ]
+        ratios.append(times[0].step.expected / times[1].step.expected)  # type: ignore[union-attr]
+
+    assert ratios[0] == pytest.approx(1.9, abs=0.15)
+    assert ratios[1] > 1.5
+
+
+def test_dropout_makes_dora_multiply_once_more() -> None:
+    """What the linear made of undropped rows is of no use to it."""
+    plain = AdapterSettings(kind="dora", targets=("all-linear",))
+    more = _seconds(replace(_STEP, adapter=replace(plain, dropout=0.1)))
+    dropped = AdapterSettings(targets=("all-linear",), dropout=0.1)
+    lora = _seconds(replace(_STEP, adapter=dropped)) - _seconds(
+        replace(_STEP, adapter=replace(dropped, dropout=0.0))
+    )
+
+    assert more - _seconds(replace(_STEP, adapter=plain)) > 2 * lora
+
+
+def test_zero3_fetches_linear_by_linear() -> None:
+    """On one card and little work its hooks set the pace; much work hides them."""
+    short = replace(_STEP, method="full", adapter=None, micro_batch=1, sequence_tokens=128)
+    long = replace(short, sequence_tokens=16384)
+    fetched = [_seconds(replace(step, sharding="zero3")) / _seconds(step) for step in (short, long)]
+
+    assert fetched[0] > 1.5
+    assert fetched[1] < 1.05
+
+
+def test_fp32_adapters_without_autocast_leave_the_tensor_cores() -> None:
+    """Where the library's version is known to keep them in fp32."""
+    adapter = AdapterSettings(rank=64, targets=("all-linear",), dtype="fp32")
+    step = replace(_STEP, adapter=adapter, autocast=None)
+    undated = replace(step, loss="torch", allocator="classic")
+    dated = replace(undated, transformers_version=(4, 48))
+
+    assert _seconds(dated) > 1.1 * _seconds(undated)
+
+
 def test_several_gpus_share_the_rows_and_pay_for_talking() -> None:
     """Four GPUs under FSDP take more than one of them alone, far less than four in a row."""
     alone = _time(replace(_STEP, method="full", adapter=None))
