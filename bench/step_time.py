@@ -21,7 +21,8 @@ import numpy as np
 
 import hwdb
 from bench.step_time_fit import learn, predicted, situation_of
-from bench.step_time_rows import MeasuredStep, measured_steps
+from bench.step_time_reading import MeasuredStep
+from bench.step_time_rows import measured_steps
 from hwdb.speed import SpeedConstants
 
 RESULTS = Path(__file__).parent / "results" / "step_time.json"
@@ -166,7 +167,8 @@ def _write(path: Path, constants: SpeedConstants, tables: dict[str, Errors]) -> 
     document |= {
         "card_factors": dict(sorted(factors.items())),
         "as_of": _today(),
-        "source": f"third-party-runs: {runs} runs on 7 cards, python -m bench.step_time",
+        "source": f"third-party-runs: {runs} runs on 7 cards, python -m bench.step_time; "
+        "kernel_seconds_now: bench/results/h100.jsonl",
     }
     lines = (f" {json.dumps(name)}: {json.dumps(value)}" for name, value in document.items())
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

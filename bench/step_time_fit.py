@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from bench.step_time_rows import MeasuredStep
+from bench.step_time_reading import MeasuredStep
 from hwdb.speed import SpeedConstants
 from planner.speed.lengths import row_lengths
 from planner.speed.rates import rates_of
