@@ -16,6 +16,7 @@ from planner.search.answers import best, smallest_change
 from planner.search.explore import BATCHING_WORDS, SETTINGS, Configuration, Explored, explore
 from planner.search.space import structures
 from planner.settle import settle
+from planner.speed.rates import rates_of
 
 if TYPE_CHECKING:
     from hwdb.offer import Offer
@@ -95,8 +96,8 @@ def _is(one: Configuration, request: TrainingRequest) -> bool:
 def change_that_fits(plan: Plan, answer: MethodAnswer) -> dict[str, str] | None:
     """The fewest settings that have to change for a step to fit, by name; the method if it must.
 
-    Rows, their length and the rows a step stay. None where no change of settings is enough, or
-    where the card's speed is unknown, which decides among equally small ones.
+    Rows, their length and the rows a step stay. Among equally small changes the fastest is taken.
+    None where no change of settings is enough.
     """
     found = _change(plan, answer, answer.method)
     asked = plan.asked
@@ -110,14 +111,14 @@ def change_that_fits(plan: Plan, answer: MethodAnswer) -> dict[str, str] | None:
 
 def _change(plan: Plan, answer: MethodAnswer, method: Method | None) -> dict[str, str] | None:
     budget, request = plan.budget, answer.request
-    if budget is None or budget.card_id is None or budget.free_bytes is None:
+    if budget is None or budget.free_bytes is None:
         return None
     free = dict.fromkeys(("weights", "checkpointing", "loss", "attention", "optimizer"))
     asked = replace(plan.asked, method=method, **free)
     found = explore(
         answer.shape,
         [one for one in structures(answer.shape, asked, budget, plan.data) if one.runnable],
-        hwdb.find_card(budget.card_id),
+        _timed_card(budget.card_id),
         budget.free_bytes,
         answer.lengths or None,
         request.micro_batch * request.accumulation,
@@ -135,3 +136,14 @@ def _change(plan: Plan, answer: MethodAnswer, method: Method | None) -> dict[str
     if changed.pop("batching", None) is not None:
         changed["packing"] = "yes" if change.batching == "packed" else "no"
     return changed
+
+
+_WELL_KNOWN = "rtx-4090"
+"""The card that tells which of two changes is the faster one where nobody knows the plan's."""
+
+
+def _timed_card(card_id: str | None) -> hwdb.Card:
+    card = None if card_id is None else hwdb.find_card(card_id)
+    if card is None or rates_of(card, hwdb.speed_constants()) is None:
+        return hwdb.find_card(_WELL_KNOWN)
+    return card
