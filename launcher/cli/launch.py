@@ -13,7 +13,7 @@ from typing import get_args
 
 from launcher import stderr
 from launcher.advising import tell_advice
-from launcher.cli.command_line import Parser
+from launcher.cli.command_line import Parser, positive_number
 from launcher.errors import NoDisk, UsageError
 from launcher.evaluation.text import gate_code, read_report
 from launcher.exit_codes import ExitCode
@@ -23,7 +23,7 @@ from launcher.preflight import check_launch
 from launcher.runs.folder import RunFolder, check_free, create
 from launcher.runs.starting import start_run
 from launcher.runs.stored_plan import read_plan
-from launcher.runs.supervisor import Rehearse, Supervision
+from launcher.runs.supervisor import GRACE_SECONDS, Rehearse, Supervision
 from launcher.settling import ready_plan
 from launcher.view.attend import ViewOptions, attend
 from launcher.view.result import shown_path
@@ -67,6 +67,7 @@ def add_arguments(parser: Parser) -> None:
         "--gate", action="store_true", help="exit code 10 unless the result beats the base model"
     )
     launching.add_argument("--json", action="store_true", help="the events, one JSON line each")
+    add_grace(launching)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -139,6 +140,17 @@ _SAID_BY_PLAN = (
 )
 
 
+def add_grace(parser: argparse._ActionsContainer) -> None:
+    """How long a run that is asked to stop may take."""
+    parser.add_argument(
+        "--grace",
+        type=positive_number("--grace"),
+        default=GRACE_SECONDS,
+        metavar="SECONDS",
+        help=f"for the step it is in and a save, when asked to stop; {GRACE_SECONDS:.0f} otherwise",
+    )
+
+
 def add_launch_arguments(parser: argparse._ArgumentGroup) -> None:
     """The options of launching itself; what is planned has its own."""
     parser.add_argument("--detach", action="store_true", help="start it and return at once")
@@ -162,6 +174,7 @@ def launch_options(arguments: argparse.Namespace, *, needed_disk_bytes: int) -> 
         json=arguments.json,
         quiet=arguments.quiet,
         needed_disk_bytes=needed_disk_bytes,
+        supervision=Supervision(grace_seconds=arguments.grace),
     )
 
 

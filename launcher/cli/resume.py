@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from launcher.cli.launch import LaunchOptions, say_detached
+from launcher.cli.launch import LaunchOptions, add_grace, say_detached
 from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.runs.folder import RunFolder, find_run
@@ -12,6 +12,7 @@ from launcher.runs.provenance import versions_before
 from launcher.runs.starting import start_run
 from launcher.runs.state import liveness, read_state
 from launcher.runs.stored_plan import plan_in_force
+from launcher.runs.supervisor import Supervision
 from launcher.runs.versions import installed_versions, refuse_changes
 from launcher.view.attend import ViewOptions, attend
 
@@ -26,11 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="go on even if versions of packages have changed"
     )
+    add_grace(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Resume it and stay to watch."""
-    options = LaunchOptions(detach=arguments.detach, json=arguments.json)
+    options = LaunchOptions(
+        detach=arguments.detach,
+        json=arguments.json,
+        supervision=Supervision(grace_seconds=arguments.grace),
+    )
     return resume_run(find_run(arguments.run), options, force=arguments.force)
 
 

@@ -61,8 +61,6 @@ class EventLog:
         self.path = path
         self._started = started if started is not None else first_event_time(path) or time.time()
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        self._torn = False
-        self._end_torn_line()
 
     def append(self, event_type: str, /, **fields: Any) -> None:
         """Write one event. Numbers that are NaN or infinite are written as null.
@@ -78,22 +76,22 @@ class EventLog:
         }
         event = envelope | fields | envelope
         line = json.dumps(_finite(event), ensure_ascii=False, allow_nan=False) + "\n"
-        # A line that a full disk cut off must not swallow the next one.
-        rest = ("\n" + line if self._torn else line).encode()
-        self._torn = True
+        rest = ("\n" + line if self._ends_torn() else line).encode()
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
-        self._torn = False
 
     def close(self) -> None:
         """Give the descriptor back."""
         os.close(self._descriptor)
 
-    def _end_torn_line(self) -> None:
-        """A line that a dead writer left half written must not swallow the next event."""
+    def _ends_torn(self) -> bool:
+        """Whether a full disk, or death, cut off the last line, which must not swallow the next.
+
+        It may be another process's, so this is looked at each time. While that one is writing it
+        may be true as well: an empty line is then left behind, which no reader minds.
+        """
         end = os.fstat(self._descriptor).st_size
-        if end and os.pread(self._descriptor, 1, end - 1) != b"\n":
-            self._torn = True
+        return end > 0 and os.pread(self._descriptor, 1, end - 1) != b"\n"
 
 
 class EventTail:

@@ -32,11 +32,12 @@ def _missing(file: Path, _: random.Random) -> None:
     file.unlink()
 
 
-_HOW: dict[str, Callable[[Path, random.Random], None]] = {
+WAYS: dict[str, Callable[[Path, random.Random], None]] = {
     "torn": _torn,
     "changed": _flipped,
     "missing": _missing,
 }
+"""What may have happened to a file."""
 
 
 def _stopped_run(laboratory: Laboratory, draw: random.Random) -> Run:
@@ -62,7 +63,7 @@ def _damage(name: str) -> None:
         newest = list_checkpoints(run.folder.path)[0]
         # README.md of an adapter is in the manifest too; every file counts.
         file = draw.choice(sorted(each for each in newest.iterdir() if each.stat().st_size))
-        _HOW[name](file, draw)
+        WAYS[name](file, draw)
         reached = max(run.losses())
 
         run.start(resume=True)
@@ -76,7 +77,7 @@ def _damage(name: str) -> None:
         run.check_equal(intervals=2)
 
 
-for _name in _HOW:
+for _name in WAYS:
     _damage(_name)
 
 
@@ -96,7 +97,7 @@ def empty(laboratory: Laboratory, draw: random.Random) -> None:
 def none_left(laboratory: Laboratory, draw: random.Random) -> None:
     run = _stopped_run(laboratory, draw)
     for checkpoint in list_checkpoints(run.folder.path):
-        _HOW[draw.choice(list(_HOW))](checkpoint / "optimizer.pt", draw)
+        WAYS[draw.choice(list(WAYS))](checkpoint / "optimizer.pt", draw)
 
     run.start(resume=True)
     assert run.ended().exit_code == 0, run.story()

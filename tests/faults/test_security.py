@@ -87,6 +87,19 @@ def _without_plan(run: Run) -> list[str]:
     return files_with_canary(run.folder.path)
 
 
+def test_files_have_the_rights_that_the_user_gives(laboratory: Laboratory) -> None:
+    """With a umask of 027 the group may read and others nothing, weights and lock included."""
+    run = laboratory.run("lora")
+
+    run.start(umask=0o027)
+
+    assert run.ended().exit_code == 0, run.story()
+    rights = {path: path.stat().st_mode & 0o777 for path in run.folder.path.rglob("*")}
+    del rights[run.folder.plan]
+    assert {rights[path] for path in rights if path.is_dir()} == {0o750}, rights
+    assert {rights[path] for path in rights if path.is_file()} == {0o640}, rights
+
+
 def test_what_a_run_leaves_is_safetensors_and_verified_state(laboratory: Laboratory) -> None:
     """The result holds no pickle; what a checkpoint holds of torch is loaded as data alone."""
     run = laboratory.reference("lora")

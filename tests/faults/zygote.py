@@ -3,9 +3,9 @@
     python -m tests.faults.zygote
 
 One JSON line on stdin starts one supervisor: {"run": FOLDER, "resume": false, "fault": {...},
-"grace": 30, "patience": 600, "environment": {...}}; one line on stdout answers with its pid.
-Processes, signals, sessions, locks and files are those of a real run; only the ten seconds of
-imports are left out. Some injections use the real commands instead.
+"grace": 30, "patience": 600, "umask": 18, "environment": {...}}; one line on stdout answers with
+its pid. Processes, signals, sessions, locks and files are those of a real run; only the ten seconds
+of imports are left out. Some injections use the real commands instead.
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ class ForkedWorker(worker_process.WorkerProcess):
 def _supervise(order: dict[str, Any]) -> None:
     """Be the supervisor of one run."""
     os.setsid()
+    os.umask(order.get("umask", 0o022))
     run = Path(order["run"])
     with (run / "log.txt").open("ab") as log, Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)

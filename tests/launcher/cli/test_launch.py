@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.cli.launch import LaunchOptions, launch_run
+from launcher.cli.command_line import Parser
+from launcher.cli.launch import LaunchOptions, add_arguments, launch_options, launch_run
 from launcher.errors import NoDisk, UsageError
 from launcher.runs.folder import RunFolder
 from launcher.runs.state import liveness, read_state
@@ -50,6 +51,17 @@ def launching(folder: RunFolder, *words: str, **behaviour: object) -> subprocess
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.parametrize(("words", "seconds"), [((), 30.0), (("--grace", "120"), 120.0)])
+def test_a_person_says_how_long_a_stop_may_take(words: tuple[str, ...], seconds: float) -> None:
+    """A step may take longer than the half minute that a run gets otherwise."""
+    parser = Parser()
+    add_arguments(parser)
+
+    options = launch_options(parser.parse_args(["plan.yaml", *words]), needed_disk_bytes=0)
+
+    assert options.supervision.grace_seconds == seconds
 
 
 def test_a_launch_prints_lines_and_returns_the_runs_code(

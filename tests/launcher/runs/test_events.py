@@ -89,6 +89,19 @@ def test_the_next_event_after_a_torn_line_is_not_lost(tmp_path: Path) -> None:
     assert tail.broken_lines == 1
 
 
+def test_half_a_line_of_another_process_swallows_nothing(tmp_path: Path) -> None:
+    """A worker on a full disk may leave one while its supervisor has the log open."""
+    path = tmp_path / "events.jsonl"
+    log = EventLog(path)
+    log.append("phase", phase="saving")
+    with path.open("a") as worker:
+        worker.write('{"at": "2026-11-21T10:00:00.000Z", "type": "setb')
+
+    log.append("failed", code=8)
+
+    assert [each["type"] for each in read_events(path)] == ["phase", "failed"]
+
+
 def test_broken_lines_are_skipped_and_counted(tmp_path: Path) -> None:
     """Lines that are no events do not stop a reader, and it says how many there were."""
     path = tmp_path / "events.jsonl"
