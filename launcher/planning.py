@@ -74,6 +74,7 @@ def plan_and_hardware(
         data,
         estimate=estimate,
         learned_time=learned_time(hardware.budget),
+        weigh=True,
     )
     return plan, hardware
 
@@ -101,6 +102,7 @@ def _traced_plan(
             data,
             estimate=learned(estimate, budget),
             learned_time=learned_time(budget),
+            weigh=True,
         )
 
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
-from hwdb.find import find_card
-from planner.advice.fastest import fastest
-from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
 from planner.advice.method import Recommendation, recommend
-from planner.advice.rows import with_lengths
 from planner.advice.settings import (
     FEWEST_ROWS_TO_HOLD_OUT,
     TASK_OF_LAYOUT,
@@ -21,18 +16,17 @@ from planner.advice.settings import (
 )
 from planner.advice.train_last import with_layers_chosen
 from planner.budget import Budget
-from planner.memory.estimate import MemoryEstimate, Verdict, estimate_memory, verdict_of
-from planner.memory.once import estimate_once
-from planner.request import METHODS, Method, TrainingRequest
+from planner.memory.estimate import estimate_memory
+
+# Also found here, beside what is made of them.
+from planner.method_answer import Estimate as Estimate  # noqa: PLC0414
+from planner.method_answer import MethodAnswer as MethodAnswer  # noqa: PLC0414
+from planner.method_answer import answer_of
+from planner.method_answer import at_length as at_length  # noqa: PLC0414
+from planner.request import METHODS, Method
 from planner.shape import ModelShape
-from planner.speed.correction import TimeCorrection, corrected_time
-from planner.speed.step_time import TimeEstimate, estimate_time
-
-if TYPE_CHECKING:
-    from hwdb.card import Card
-
-Estimate = Callable[[ModelShape, TrainingRequest], MemoryEstimate]
-"""What makes an estimate: the formula, a trace, or either corrected by what was measured."""
+from planner.speed.correction import TimeCorrection
+from planner.speeding_up import with_chosen_sped_up
 
 ModelSource = Literal["hwdb", "hub", "folder"]
 
@@ -50,42 +44,6 @@ class PlannedModel(NamedTuple):
     gated: bool | None = None
     config: Mapping[str, Any] | None = None
     """Its config.json, or the part of it that hwdb knows."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodAnswer:
-    """What one method would need here."""
-
-    method: Method
-    shape: ModelShape
-    request: TrainingRequest
-    memory: MemoryEstimate
-    verdict: Verdict
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    """Of settings that were chosen by time or by fit, by their name in the request."""
-    card_id: str | None = None
-    lengths: tuple[int, ...] = ()
-    """Tokens of the rows it is about; empty: all are as long as the request says."""
-    time_correction: TimeCorrection | None = None
-    """What runs of this machine say about its time."""
-
-    @cached_property
-    def time(self) -> TimeEstimate | None:
-        """Time of a step; None where the card or its speed is unknown."""
-        card = None if self.card_id is None else find_card(self.card_id)
-        known = replace(self.request, lengths=self.lengths or None)
-        time = estimate_time(self.shape, known, card)
-        return None if time is None else corrected_time(time, self.time_correction)
-
-    @cached_property
-    def largest_sequence_tokens(self) -> int | None:
-        """Longest row that fits at this batch; None without a memory to judge against."""
-        return largest_sequence_tokens(self.shape, self.request, self.verdict.capacity_bytes)
-
-    @cached_property
-    def largest_micro_batch(self) -> int | None:
-        """Most rows that fit at this sequence length; None without a memory to judge against."""
-        return largest_micro_batch(self.shape, self.request, self.verdict.capacity_bytes)
 
 
 class PlanWarning(NamedTuple):
@@ -137,10 +95,12 @@ def make_plan(
     *,
     estimate: Estimate = estimate_memory,
     learned_time: Callable[[Method], TimeCorrection | None] | None = None,
+    weigh: bool = False,
 ) -> Plan:
     """Plan a fine-tune of `model` in `budget`, by what `estimate` says of each method.
 
-    `learned_time` is what earlier runs say about the time of a method.
+    `learned_time` is what earlier runs say about the time of a method; `weigh` compares the usual
+    kernels, optimizer and weights of the method to run with others, which takes a while.
     Raises RequestError when what was asked for cannot be.
     """
     of_data = None if data is None else TASK_OF_LAYOUT.get(data.layout)
@@ -148,7 +108,7 @@ def make_plan(
     asked, why_layers = with_layers_chosen(asked, model.shape, budget, data)
     methods = METHODS if asked.method is None else (asked.method,)
     answers = tuple(
-        _answer(
+        answer_of(
             model.shape,
             request_for(method, asked=asked, shape=model.shape, budget=budget, data=data),
             budget,
@@ -157,8 +117,8 @@ def make_plan(
         )
         for method in methods
     )
-    if data is not None and not asked.pins_the_step:
-        answers = _with_chosen_sped_up(answers, budget, asked, data, estimate)
+    if data is not None:
+        answers = with_chosen_sped_up(answers, budget, asked, data, estimate, weigh=weigh)
     if why_layers is not None:
         answers = tuple(_with_reason(each, why_layers) for each in answers)
     if learned_time is not None:
@@ -180,78 +140,6 @@ def _with_reason(answer: MethodAnswer, why_layers: str) -> MethodAnswer:
     if answer.request.trainable_layers is None:
         return answer
     return replace(answer, reasons={**answer.reasons, "trainable_layers": why_layers})
-
-
-def at_length(answer: MethodAnswer, sequence_tokens: int) -> MethodAnswer:
-    """The same step with rows of another length, all else as it is."""
-    request = replace(answer.request, sequence_tokens=sequence_tokens)
-    memory = estimate_once(answer.shape, request)
-    verdict = verdict_of(memory.needed, answer.verdict.capacity_bytes)
-    return replace(answer, request=request, memory=memory, verdict=verdict)
-
-
-def _with_chosen_sped_up(
-    answers: tuple[MethodAnswer, ...],
-    budget: Budget | None,
-    asked: Asked,
-    data: DataFacts,
-    estimate: Estimate,
-) -> tuple[MethodAnswer, ...]:
-    """The method to run with its fastest step; the others stay at what they need at least."""
-    recommended = recommend(answers)
-    method = asked.method or (None if recommended is None else recommended.method)
-    if method is None or budget is None or budget.card_id is None:
-        return answers
-    card = find_card(budget.card_id)
-    return tuple(
-        _sped_up(answer, card, budget, asked, data, estimate) if answer.method == method else answer
-        for answer in answers
-    )
-
-
-def _sped_up(
-    answer: MethodAnswer,
-    card: Card,
-    budget: Budget,
-    asked: Asked,
-    data: DataFacts,
-    estimate: Estimate,
-) -> MethodAnswer:
-    """The answer at its fastest step, unless a better estimate than the formula's denies it."""
-    faster = fastest(
-        answer.shape,
-        answer.request,
-        card=card,
-        free_bytes=budget.free_bytes,
-        lengths=data.lengths or None,
-        packing=asked.packing,
-    )
-    if faster is None:
-        return answer
-    sped_up = _answer(answer.shape, faster.request, budget, estimate, data.lengths)
-    if sped_up.verdict.fits != "yes":
-        return answer
-    return replace(sped_up, reasons=faster.reasons)
-
-
-def _answer(
-    shape: ModelShape,
-    request: TrainingRequest,
-    budget: Budget | None,
-    estimate: Estimate,
-    lengths: tuple[int, ...],
-) -> MethodAnswer:
-    memory = estimate(shape, with_lengths(request, lengths))
-    capacity = None if budget is None else budget.free_bytes
-    return MethodAnswer(
-        method=request.method,
-        shape=shape,
-        request=request,
-        memory=memory,
-        verdict=verdict_of(memory.needed, capacity),
-        card_id=None if budget is None else budget.card_id,
-        lengths=lengths,
-    )
 
 
 def _data_warnings(answers: tuple[MethodAnswer, ...], data: DataFacts | None) -> list[PlanWarning]:

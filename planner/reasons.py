@@ -31,6 +31,9 @@ def other_reasons(plan: Plan, answer: MethodAnswer) -> dict[str, str]:
         "recovery.allow_qlora": "true: out of memory with nothing else left, go on in 4 bit",
         "recovery.lower_learning_rate_once": "after NaN, back to a checkpoint at a third of it",
     }
+    for name, price in answer.prices.items():
+        key = "method.weights" if name == "weights" else f"training.{name}"
+        reasons[key] += f"; {price}"
     if plan.budget is not None and plan.budget.free_bytes is not None:
         reasons["hardware.available_bytes"] = plan.budget.summary
     if answer.request.adapter is not None:

@@ -30,7 +30,7 @@ OPTIMIZERS = ("adamw-fused", "adamw", "adamw-8bit", "paged-adamw-8bit", "adafact
 _RUNNABLE = {
     "checkpointing": ("none", "full"),
     "loss": ("torch", "chunked"),
-    "attention": ("sdpa",),
+    "attention": ("sdpa", "eager"),
 }
 """What a launch runs with what a plain installation brings."""
 
