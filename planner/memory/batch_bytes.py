@@ -6,11 +6,11 @@ four numbers of each are left, and the next batch or length costs a few multipli
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from planner.memory.replay import Moment, Pass
-from planner.memory.size import Dimensions, Monomial, Size
+from planner.memory.size import Dimensions, Size
 
 
 class BatchBytes:
@@ -91,6 +91,20 @@ class PassBytes(NamedTuple):
     held: BatchBytes
 
 
+_FIELD = 80
+_N, _S = 1 << 2 * _FIELD, 1 << _FIELD
+"""A polynomial's value at numbers so large that its digits are its coefficients (Kronecker's
+substitution): 1, S, N and NS each have a field of the one integer, which adds all four at once."""
+_MASK = _S - 1
+_GUARDS = sum(1 << _FIELD * place - 1 for place in (1, 2, 3, 4))
+"""The highest bit of each field, which no coefficient reaches."""
+
+
+def widths_of(shape_sizes: Mapping[str, int], **others: int) -> Dimensions:
+    """The widths at which `batch_bytes` and `pass_bytes` look at sizes."""
+    return Dimensions(shape_sizes, N=_N, S=_S, **others)
+
+
 def pass_bytes(block: Pass, widths: Dimensions) -> PassBytes:
     """The pass at these widths, without the moments that another one exceeds for any batch."""
     return PassBytes(
@@ -105,32 +119,41 @@ def pass_bytes(block: Pass, widths: Dimensions) -> PassBytes:
 
 
 def _moments(moments: list[Moment], widths: Dimensions) -> list[MomentBytes]:
-    totals = [batch_bytes(moment.total, widths) for moment in moments]
+    totals = [_packed(moment.total, widths) for moment in moments]
     kept: list[int] = []
     for number, total in enumerate(totals):
-        if any(total.is_covered_by(totals[other]) for other in kept):
+        if any(_covers(totals[other], total) for other in kept):
             continue
-        kept = [other for other in kept if not totals[other].is_covered_by(total)]
+        kept = [other for other in kept if not _covers(total, totals[other])]
         kept.append(number)
     return [_moment(moments[number], totals[number], widths) for number in kept]
 
 
-def _moment(moment: Moment, total: BatchBytes, widths: Dimensions) -> MomentBytes:
-    gradients = batch_bytes(moment.weight_gradients, widths).fixed
-    return MomentBytes(moment.name, total, batch_bytes(moment.saved, widths), gradients)
+def _covers(one: int, other: int) -> bool:
+    """Whether no field of `one` is smaller: no guard lends a bit to its field."""
+    return (one | _GUARDS) - other & _GUARDS == _GUARDS
+
+
+def _moment(moment: Moment, total: int, widths: Dimensions) -> MomentBytes:
+    gradients = _packed(moment.weight_gradients, widths)
+    return MomentBytes(moment.name, _fields(total), batch_bytes(moment.saved, widths), gradients)
 
 
 def batch_bytes(size: Size, widths: Dimensions) -> BatchBytes:
     """A size with every dimension but the batch's known."""
-    found = [0.0, 0.0, 0.0, 0.0]
-    for product, count in size.terms.items():
-        place, rest = _place(product)
-        found[place] += count * widths[rest]
-    return BatchBytes(*map(round, found))
+    return _fields(_packed(size, widths))
 
 
-@lru_cache(maxsize=1024)
-def _place(product: Monomial) -> tuple[int, Monomial]:
-    """Which of a BatchBytes' numbers a product of dimensions belongs to, and what is left of it."""
-    rest = product.replace("N", "", 1).replace("S", "", 1)
-    return ("S" in product) + 2 * ("N" in product), rest
+def _packed(size: Size, widths: Dimensions) -> int:
+    packed = size.at(widths)
+    assert isinstance(packed, int), size  # a float would lose digits
+    return packed
+
+
+def _fields(packed: int) -> BatchBytes:
+    return BatchBytes(
+        packed & _MASK,
+        packed >> _FIELD & _MASK,
+        packed >> 2 * _FIELD & _MASK,
+        packed >> 3 * _FIELD,
+    )

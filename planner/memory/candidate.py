@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from planner.memory.batch_bytes import NO_BYTES, BatchBytes
+from planner.memory.batch_bytes import NO_BYTES, BatchBytes, MomentBytes
 
 Phase = Literal["load", "forward", "loss", "backward", "optimizer", "evaluate", "save"]
 
@@ -38,25 +38,85 @@ class Growing(NamedTuple):
     phase: Phase
     where: str
     gradients_bytes: int = 0
-    activations: BatchBytes = NO_BYTES
     temporaries: BatchBytes = NO_BYTES
-    chosen_by: BatchBytes = NO_BYTES
-    """Of several that stand for one moment, the largest by this is the one."""
 
     def at(self, tokens: int, length: int) -> Candidate:
         """The candidate of a batch of so many tokens in rows of `length`."""
+        beyond = self.temporaries.at(tokens, length)
+        return Candidate(self.phase, self.where, self.gradients_bytes, temporaries_bytes=beyond)
+
+    def plus(self, fixed: int) -> Growing:
+        """With so many bytes more, whatever the batch is."""
+        return self._replace(temporaries=self.temporaries.plus(fixed)) if fixed else self
+
+
+class FromTokens(NamedTuple):
+    """One candidate up to so many tokens of a batch, another above."""
+
+    tokens: int
+    below: Growing
+    above: Growing
+
+    @property
+    def phase(self) -> Phase:
+        """That of both."""
+        return self.below.phase
+
+    def at(self, tokens: int, length: int) -> Candidate:
+        """The candidate of a batch of so many tokens in rows of `length`."""
+        return (self.above if tokens > self.tokens else self.below).at(tokens, length)
+
+    def plus(self, fixed: int) -> FromTokens:
+        """With so many bytes more, whatever the batch is."""
+        return FromTokens(self.tokens, self.below.plus(fixed), self.above.plus(fixed))
+
+
+class InPass(NamedTuple):
+    """The largest moment of a block's pass with all that is kept around it.
+
+    Which of them it is the batch decides, and only that one is written out.
+    """
+
+    phase: Phase
+    moments: Sequence[MomentBytes]
+    gradients_bytes: int
+    """Gradients that are there beside those the pass itself makes."""
+    kept: BatchBytes
+    beyond: BatchBytes
+    """Temporaries that are there beside those of the pass."""
+    added_gradients_bytes: int | None = None
+    """Of the largest gradient, where one is added to an older one and freed; None: they stay."""
+
+    def at(self, tokens: int, length: int) -> Candidate:
+        """The candidate of a batch of so many tokens in rows of `length`."""
+        moment, total = _largest(self.moments, tokens, length)
+        saved = moment.saved.at(tokens, length)
+        stay = own = moment.weight_gradients_bytes
+        if self.added_gradients_bytes is not None:
+            stay, own = 0, own - min(own, self.added_gradients_bytes)
         return Candidate(
             self.phase,
-            self.where,
-            self.gradients_bytes,
-            self.activations.at(tokens, length),
+            moment.name,
+            self.gradients_bytes + stay,
+            self.kept.at(tokens, length) + saved,
             0,
-            self.temporaries.at(tokens, length),
+            total - saved - own + self.beyond.at(tokens, length),
         )
 
+    def plus(self, fixed: int) -> InPass:
+        """With so many bytes more, whatever the batch is."""
+        return self._replace(beyond=self.beyond.plus(fixed)) if fixed else self
 
-def largest_at(choices: Sequence[Growing], tokens: int, length: int) -> Candidate:
-    """The one that is the largest moment of a pass with this batch."""
-    if len(choices) == 1:
-        return choices[0].at(tokens, length)
-    return max(choices, key=lambda each: each.chosen_by.at(tokens, length)).at(tokens, length)
+
+def _largest(moments: Sequence[MomentBytes], tokens: int, length: int) -> tuple[MomentBytes, int]:
+    """The first of the largest moments with this batch, and its bytes."""
+    largest, most = moments[0], -1
+    for moment in moments:
+        total = moment.total.at(tokens, length)
+        if total > most:
+            largest, most = moment, total
+    return largest, most
+
+
+Entry = Growing | FromTokens | InPass
+"""A moment that may be the peak, for any batch."""

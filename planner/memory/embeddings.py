@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.memory.batch_bytes import BatchBytes
-from planner.memory.candidate import Growing
+from planner.memory.candidate import Entry, FromTokens, Growing
 from planner.memory.numerics import Numerics
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -41,7 +41,7 @@ def table_gradient(
     table_bytes: int,
     gradients_bytes: int,
     stream: BatchBytes,
-) -> list[list[Growing]]:
+) -> list[Entry]:
     """The moments of the table's gradient: made dense, and added to one that is there.
 
     `gradients_bytes` are there already; `stream` is the gradient of what the embeddings gave.
@@ -53,14 +53,11 @@ def table_gradient(
         temporaries=stream.plus(table_bytes * (2 if _adds(shape, request, numerics) else 1)),
     )
     if request.device == "cpu":
-        return [[added]]
+        return [added]
     made = added._replace(temporaries=stream.plus(table_bytes))
     groups = round(4 * shape.hidden_size * (1 + 1 / _GROUP_TOKENS))
-    summed = made._replace(
-        temporaries=made.temporaries + BatchBytes(per_token=groups),
-        chosen_by=BatchBytes(fixed=-_UNSORTED_TOKENS, per_token=1),
-    )
-    return [[added], [made, summed]]
+    summed = made._replace(temporaries=made.temporaries + BatchBytes(per_token=groups))
+    return [added, FromTokens(_UNSORTED_TOKENS, made, summed)]
 
 
 def _adds(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from planner.memory.batch_bytes import BatchBytes, batch_bytes
+from planner.memory.batch_bytes import BatchBytes, batch_bytes, widths_of
 from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
 from planner.memory.linears import product
 from planner.memory.numerics import Numerics
-from planner.memory.size import NOTHING, Dimensions, Size
+from planner.memory.size import NOTHING, Size
 from planner.memory.tape import Tape
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -71,7 +71,7 @@ def saved_by_head(
     kept = _kept_by_kind.get(key)
     if kept is None:
         kept = _kept_by_kind[key] = _kept(shape, request, numerics, stream_bytes)
-    return batch_bytes(kept, Dimensions(shape.sizes))
+    return batch_bytes(kept, widths_of(shape.sizes))
 
 
 _kept_by_kind: dict[object, Size] = {}
@@ -108,7 +108,7 @@ def _kept(
             copies += Size.of("hV") * numerics.compute
         tape.run("labelled", [normed.tensor], TOKENS, saves_aside=copies)
     moments = tape.replay()
-    return moments.saved + (stream.size if moments.saves_input else NOTHING)
+    return moments.saved + (stream.size.whole() if moments.saves_input else NOTHING)
 
 
 def bytes_per_logit(

@@ -1,12 +1,9 @@
-"""From one block's pass to a whole step: every moment that may be the peak, with all that is kept.
-
-Each entry is a list: the moments of one pass of which the batch decides the largest.
-"""
+"""From one block's pass to a step: every moment that may be the peak, with all that is kept."""
 
 from __future__ import annotations
 
 from planner.memory.batch_bytes import NO_BYTES, BatchBytes, MomentBytes, PassBytes
-from planner.memory.candidate import Growing, Phase
+from planner.memory.candidate import Entry, Growing, InPass, Phase
 from planner.memory.embeddings import table_gradient
 from planner.memory.kept import Kept
 from planner.memory.numerics import Numerics
@@ -40,7 +37,7 @@ class Ledger:
         self.whole_blocks = not self.checkpoints or request.reentrant_checkpoints
         """Whether forward runs to a block's end, and not only to its last saved tensor."""
 
-    def entries(self) -> list[list[Growing]]:
+    def entries(self) -> list[Entry]:
         """All moments of the step but those of the loss."""
         return [*self._forward(), *self._backward(), *self._embeddings(), self._optimizer()]
 
@@ -52,34 +49,14 @@ class Ledger:
         kept: BatchBytes,
         gradients: int,
         extra: BatchBytes = NO_BYTES,
-    ) -> list[Growing]:
-        return [self._growing(phase, each, kept, gradients, extra) for each in moments]
-
-    def _growing(
-        self,
-        phase: Phase,
-        moment: MomentBytes,
-        kept: BatchBytes,
-        gradients: int,
-        extra: BatchBytes,
-    ) -> Growing:
-        own_gradients = moment.weight_gradients_bytes
-        temporaries = (moment.total - moment.saved + extra).plus(-own_gradients)
+    ) -> InPass:
         if self.accumulated:
             # All gradients are there already; a new one is added to its old one and freed.
-            gradients = self.accumulated
-            temporaries = temporaries.plus(min(own_gradients, self.states.largest_gradient_bytes))
-            own_gradients = 0
-        return Growing(
-            phase=phase,
-            where=moment.name,
-            gradients_bytes=gradients + own_gradients,
-            activations=kept + moment.saved,
-            temporaries=temporaries,
-            chosen_by=moment.total,
-        )
+            most = self.states.largest_gradient_bytes
+            return InPass(phase, moments, self.accumulated, kept, extra, most)
+        return InPass(phase, moments, gradients, kept, extra)
 
-    def _forward(self) -> list[list[Growing]]:
+    def _forward(self) -> list[Entry]:
         """The last block's forward, everything before it kept."""
         kept = self.kept
         all_kept = kept.all_but_the_last + kept.stream + kept.past_checkpoints
@@ -89,7 +66,7 @@ class Ledger:
         # A checkpointed block runs forward again within backward: the last with the head's gradient
         # there, the first trained one with those of all the others.
         frozen = kept.frozen_blocks + kept.past_checkpoints
-        again = [
+        again: list[Entry] = [
             self._again(self.block, all_kept, self.states.head_gradients_bytes),
             self._again(self.block, frozen + kept.stream, self._gradients_at_first()),
         ]
@@ -101,7 +78,7 @@ class Ledger:
             again.append(self._entry("forward", self.block.forward, kept=held, gradients=0))
         return again
 
-    def _again(self, block: PassBytes, held: BatchBytes, gradients: int) -> list[Growing]:
+    def _again(self, block: PassBytes, held: BatchBytes, gradients: int) -> InPass:
         return self._entry(
             "backward",
             block.forward if self.whole_blocks else block.recomputed,
@@ -127,7 +104,7 @@ class Ledger:
             return 0
         return 2 * self.shape.layers * self.shape.linear_parameters
 
-    def _backward(self) -> list[list[Growing]]:
+    def _backward(self) -> list[Entry]:
         """The last block's backward, nothing freed yet, and the first's, all gradients there."""
         kept, moments = self.kept, self.block.backward
         around = kept.call_arguments + kept.past_checkpoints
@@ -137,7 +114,7 @@ class Ledger:
         last = kept.all_but_the_last + kept.own_input + around
         first = kept.frozen_blocks + kept.own_input + around + kept.embedded
         at_last, at_first = self.states.head_gradients_bytes, self._gradients_at_first()
-        entries = [
+        entries: list[Entry] = [
             self._entry("backward", moments, kept=last, gradients=at_last, extra=output),
             self._entry("backward", moments, kept=first, gradients=at_first, extra=output),
         ]
@@ -166,7 +143,7 @@ class Ledger:
         own = 0 if self.shape.tied else states.embedding_gradients_bytes
         return states.gradients_bytes - own
 
-    def _embeddings(self) -> list[list[Growing]]:
+    def _embeddings(self) -> list[Entry]:
         """The embedding's gradient."""
         if not self.states.embedding_gradients_bytes:
             return []
@@ -179,13 +156,11 @@ class Ledger:
             stream=self.kept.stream,
         )
 
-    def _optimizer(self) -> list[Growing]:
+    def _optimizer(self) -> Growing:
         """The optimizer's step, no activation left."""
-        return [
-            Growing(
-                phase="optimizer",
-                where="optimizer step",
-                gradients_bytes=self.states.gradients_bytes,
-                temporaries=NO_BYTES.plus(self.states.step_scratch_bytes),
-            )
-        ]
+        return Growing(
+            phase="optimizer",
+            where="optimizer step",
+            gradients_bytes=self.states.gradients_bytes,
+            temporaries=NO_BYTES.plus(self.states.step_scratch_bytes),
+        )

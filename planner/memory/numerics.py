@@ -61,13 +61,13 @@ def numerics_of(request: TrainingRequest, family: Family) -> Numerics:
     )
 
 
-_CAST_BACK = frozenset(("embed_tokens", "wte", "wpe"))
+CAST_BACK = frozenset(("embed_tokens", "wte", "wpe"))
 """Embeddings that TRL's peft_module_casting_to_bf16 made 16-bit again, as it did the head; the
 norms stay fp32."""
 
 
 def _cast_back(request: TrainingRequest, family: Family) -> bool:
-    named = all(table.name in _CAST_BACK for table in family.embeddings)
+    named = all(table.name in CAST_BACK for table in family.embeddings)
     tied = bool(family.config_defaults.get("tie_word_embeddings"))
     return casts_back(request) and (named or tied)
 

@@ -6,8 +6,8 @@ loaded there is neither adapter nor optimizer state yet, so their bytes are take
 
 from __future__ import annotations
 
-from planner.memory.batch_bytes import NO_BYTES, PassBytes
-from planner.memory.candidate import Growing
+from planner.memory.batch_bytes import NO_BYTES, MomentBytes, PassBytes
+from planner.memory.candidate import Growing, InPass
 from planner.memory.numerics import Numerics
 from planner.memory.states import States
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
@@ -21,7 +21,7 @@ _CHECK_BYTES = 2
 """Two masks a weight while it is looked through for NaN before it is saved."""
 
 
-def load(shape: ModelShape, request: TrainingRequest, states: States) -> list[list[Growing]]:
+def load(shape: ModelShape, request: TrainingRequest, states: States) -> list[Growing]:
     """The last and largest tensor comes in: as the file has it, beside what becomes of it."""
     if request.device == "cpu":
         return []  # weights are mapped from the file
@@ -35,18 +35,19 @@ def load(shape: ModelShape, request: TrainingRequest, states: States) -> list[li
     beyond = in_flight - states.adapters_bytes - states.optimizer_bytes
     if beyond <= 0:
         return []
-    return [[Growing("load", "largest tensor", temporaries=NO_BYTES.plus(beyond))]]
+    return [Growing("load", "largest tensor", temporaries=NO_BYTES.plus(beyond))]
 
 
-def evaluate(block: PassBytes) -> list[Growing]:
+def evaluate(block: PassBytes) -> InPass:
     """A held-out batch as large as one that is trained on; nothing is kept for backward."""
-    return [
-        Growing("evaluate", "block", temporaries=moment.total, chosen_by=moment.total)
+    moments = [
+        MomentBytes("block", moment.total, NO_BYTES, weight_gradients_bytes=0)
         for moment in block.forward
     ]
+    return InPass("evaluate", moments, 0, NO_BYTES, NO_BYTES)
 
 
-def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> list[Growing]:
+def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> Growing:
     """The largest trained tensor is looked through; files are written from host memory."""
     if request.adapter is None:
         largest, width = max(shape.largest_linear_parameters, _table(shape)), numerics.weights
@@ -54,7 +55,7 @@ def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> lis
         widest = max(shape.hidden_size, shape.sizes.get("i", 0))
         largest, width = request.adapter.rank * widest, numerics.adapters or 4
     taken = largest * (width + _CHECK_BYTES)
-    return [Growing("save", "largest tensor", temporaries=NO_BYTES.plus(taken))]
+    return Growing("save", "largest tensor", temporaries=NO_BYTES.plus(taken))
 
 
 def _table(shape: ModelShape) -> int:

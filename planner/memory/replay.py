@@ -65,11 +65,11 @@ def replay(tape: Tape, *, keeps_weight_gradients: bool) -> Pass:
         forward=largest(forward.moments),
         recomputed=largest(forward.moments[: _stop(operations)]),
         backward=largest(backward.moments),
-        saved=forward.saved,
-        weight_gradients=backward.weight_gradients,
+        saved=forward.saved.whole(),
+        weight_gradients=backward.weight_gradients.whole(),
         saves_input=savers.input_saved,
-        waiting_gradients=backward.waiting or NOTHING,
-        held=sum((tensor.size for tensor in tape.attributes), NOTHING),
+        waiting_gradients=(backward.waiting or NOTHING).whole(),
+        held=sum((tensor.size for tensor in tape.attributes), NOTHING).whole(),
     )
 
 
@@ -249,10 +249,29 @@ def largest(moments: Sequence[Moment]) -> list[Moment]:
     """Without the moments that another one exceeds whatever the dimensions are."""
     # A size covers only what is no larger where every dimension is 1, so from the largest on
     # nothing that was kept has to go again.
+    moments = _turns(moments)
     sums = [sum(moment.total.terms.values()) for moment in moments]
     kept: list[int] = []
     for number in sorted(range(len(moments)), key=lambda number: -sums[number]):
         total = moments[number].total
         if not any(total.is_covered_by(moments[other].total) for other in kept):
             kept.append(number)
-    return [moments[number] for number in sorted(kept)]
+    return [_whole(moments[number]) for number in sorted(kept)]
+
+
+def _turns(moments: Sequence[Moment]) -> list[Moment]:
+    """Without those that a neighbour exceeds: most moments only lead to the next one."""
+    turns: list[Moment] = []
+    for moment in moments:
+        while turns and turns[-1].total.is_covered_by(moment.total):
+            if moment.total.is_covered_by(turns[-1].total):
+                break  # the first of equal ones stands for all
+            turns.pop()
+        if not turns or not moment.total.is_covered_by(turns[-1].total):
+            turns.append(moment)
+    return turns
+
+
+def _whole(moment: Moment) -> Moment:
+    total, saved, gradients = moment.total, moment.saved, moment.weight_gradients
+    return Moment(moment.name, total.whole(), saved.whole(), gradients.whole())

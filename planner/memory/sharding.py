@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from planner.memory.batch_bytes import NO_BYTES
-from planner.memory.candidate import Candidate, Growing, Phase
+from planner.memory.candidate import Candidate, Entry, Growing, Phase
 from planner.memory.numerics import Numerics
 from planner.memory.states import States
 from planner.request import TrainingRequest
@@ -40,12 +40,12 @@ class Sharding(NamedTuple):
     loaded_whole_bytes: int = 0
     """The whole model, which litgpt makes on every card to read its checkpoint into."""
 
-    def load(self) -> list[list[Growing]]:
+    def load(self) -> list[Growing]:
         """The moment at which a checkpoint is read, before there is optimizer state."""
         beyond = self.loaded_whole_bytes - self.states.optimizer_bytes
         if beyond <= 0:
             return []
-        return [[Growing("load", "whole model", temporaries=NO_BYTES.plus(beyond))]]
+        return [Growing("load", "whole model", temporaries=NO_BYTES.plus(beyond))]
 
     def on(self, candidate: Candidate) -> Candidate:
         """The moment with what sharding adds to it."""
@@ -54,10 +54,9 @@ class Sharding(NamedTuple):
             return candidate
         return candidate._replace(temporaries_bytes=candidate.temporaries_bytes + extra)
 
-    def on_growing(self, candidate: Growing) -> Growing:
+    def on_entry(self, entry: Entry) -> Entry:
         """The same before the batch is known."""
-        extra = self._extra(candidate.phase)
-        return candidate._replace(temporaries=candidate.temporaries.plus(extra))
+        return entry.plus(self._extra(entry.phase))
 
     def _extra(self, phase: Phase) -> int:
         return self.standing_bytes + (self.gathered_bytes if phase != "optimizer" else 0)

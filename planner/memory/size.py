@@ -33,8 +33,9 @@ class Size:
         for part in text.replace(" ", "").split("+"):
             letters = part.lstrip("0123456789.")
             product = "".join(sorted(letters))
-            count = float(part[: len(part) - len(letters)] or 1)
-            terms[product] = terms.get(product, 0.0) + count
+            number = part[: len(part) - len(letters)] or "1"
+            count = float(number) if "." in number else int(number)
+            terms[product] = terms.get(product, 0) + count
         return Size(terms)
 
     def __add__(self, other: Size) -> Size:
@@ -45,7 +46,7 @@ class Size:
             return other
         terms = dict(self.terms)
         for product, count in other.terms.items():
-            total = terms.get(product, 0.0) + count
+            total = terms.get(product, 0) + count
             if total:
                 terms[product] = total
             else:
@@ -72,7 +73,7 @@ class Size:
         for left, left_count in self.terms.items():
             for right, right_count in other.terms.items():
                 product = _joined(left, right)
-                terms[product] = terms.get(product, 0.0) + left_count * right_count
+                terms[product] = terms.get(product, 0) + left_count * right_count
         return Size(terms)
 
     def __bool__(self) -> bool:
@@ -84,13 +85,26 @@ class Size:
     def at(self, dimensions: Dimensions) -> float:
         """The number, once every dimension is known."""
         # Most of an estimate's time is spent here: multiplied and summed without a Python loop.
-        return sum(map(mul, self.terms.values(), map(dimensions.__getitem__, self.terms)), 0.0)
+        total: float = sum(map(mul, self.terms.values(), map(dimensions.__getitem__, self.terms)))
+        return total
+
+    def whole(self) -> Size:
+        """With integers for its numbers, as bytes are; half a tensor's elements may be none.
+
+        Raises ValueError for a fraction.
+        """
+        terms: dict[Monomial, float] = {}
+        for product, count in self.terms.items():
+            terms[product] = int(count)
+        if terms != self.terms:
+            raise ValueError(f"{self} is no whole number of bytes")
+        return Size._of_terms(terms)
 
     def is_covered_by(self, other: Size) -> bool:
         """Whether `other` is at least as large whatever the dimensions are."""
         own, more = self.terms, other.terms
         for product, count in own.items():
-            if count > more.get(product, 0.0):
+            if count > more.get(product, 0):
                 return False
         for product, count in more.items():  # noqa: SIM110 - a generator takes twice as long
             if count < 0 and product not in own:
@@ -107,7 +121,7 @@ class Dimensions(dict[Monomial, float]):
     """Values of the dimensions; products of them are computed once, when first asked for."""
 
     def __missing__(self, product: Monomial) -> float:
-        value = 1.0
+        value: float = 1
         for letter in product:
             if len(product) == 1:
                 raise KeyError(product)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from planner.memory import classifying, head, outside
 from planner.memory.batch_bytes import BatchBytes
-from planner.memory.candidate import Candidate, Growing, largest_at
+from planner.memory.candidate import Candidate, Entry
 from planner.memory.head import HeadBytes
 from planner.memory.kept import Kept
 from planner.memory.known_blocks import block_bytes
@@ -43,7 +43,7 @@ class WrittenStep(NamedTuple):
     """A step of one model and one request's settings, for any batch."""
 
     sharding: Sharding
-    entries: list[list[Growing]]
+    entries: list[Entry]
     head: Callable[[TrainingRequest], HeadBytes]
     kept_at_loss: BatchBytes
     temporaries_at_loss: BatchBytes
@@ -52,7 +52,7 @@ class WrittenStep(NamedTuple):
     def at(self, request: TrainingRequest) -> Step:
         """The step of a request's batch; its other settings are those this was written for."""
         tokens, length = request.tokens, request.sequence_tokens
-        candidates = [largest_at(entry, tokens, length) for entry in self.entries]
+        candidates = [entry.at(tokens, length) for entry in self.entries]
         candidates += self._with_head(request, tokens, length)
         totals = [each.total_bytes for each in candidates]
         return Step(self.sharding.states, candidates, totals)
@@ -95,7 +95,7 @@ def written_step(shape: ModelShape, request: TrainingRequest) -> WrittenStep:
         entries=[
             *sharding.load(),
             *outside.load(shape, request, states),
-            *([sharding.on_growing(each) for each in entry] for entry in entries),
+            *map(sharding.on_entry, entries),
         ],
         head=_head(shape, request, numerics, block.stream_bytes),
         kept_at_loss=ledger.kept_at_loss(),

@@ -259,6 +259,24 @@ def test_blooms_loop_holds_the_scores_of_the_block_before() -> None:
     assert max(forward) > block + inputs + scores
 
 
+def test_a_model_without_biases_asked_for_before_changes_no_answer() -> None:
+    """DoRA takes the bias of its linear off first: two Llamas that differ in nothing else."""
+    request = request_of(
+        adapter=AdapterSettings(kind="dora"), checkpointing="none", optimizer="sgd"
+    )
+
+    def told(order: list[bool]) -> dict[bool, int]:
+        known_blocks._passes.clear()
+        shapes = {biased: tiny_llama(attention_bias=biased) for biased in order}
+        return {
+            biased: estimate_memory(shapes[biased], request).allocated.expected_bytes
+            for biased in order
+        }
+
+    assert told([False, True]) == told([True, False])
+    assert told([False, True])[True] > told([False, True])[False]
+
+
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_a_batch_of_one_row_asked_for_before_changes_no_answer(attention: str) -> None:
     """Bloom writes its scores whatever is asked for, and copies its heads for several rows."""
