@@ -8,14 +8,16 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from launcher import stderr
 from launcher.data.hub_files import HubFile
+from launcher.download_meter import Download, DownloadMeter, telling
 from launcher.errors import NoAccess, NoDisk, TlplanError, UsageError
 
 _CONNECT_SECONDS = 2.0
@@ -52,18 +54,62 @@ _FILES_OF_A_MODEL = ("*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.m
 """Config, tokenizer and safetensors; pickled weights and code stay where they are."""
 
 
-def download_model(repository: str, revision: str | None) -> str:
+def download_model(repository: str, revision: str | None, tell: Callable[[Download], None]) -> str:
     """Fetch what a launch reads of a model into the cache, and return the commit it is of.
 
-    What is there already is not fetched. Raises what huggingface_hub does when it is gated,
-    unknown or neither reachable nor cached.
+    What is there already is not fetched. `tell` is called from a thread about once a second.
+    Raises what huggingface_hub does when it is gated, unknown or neither reachable nor cached.
     """
     from huggingface_hub import snapshot_download
 
-    snapshot = snapshot_download(
-        repository, revision=revision, allow_patterns=list(_FILES_OF_A_MODEL)
-    )
+    meter = DownloadMeter(_missing_bytes(repository, revision))
+    with telling(meter, tell):
+        snapshot = snapshot_download(
+            repository,
+            revision=revision,
+            allow_patterns=list(_FILES_OF_A_MODEL),
+            tqdm_class=_bars_for(meter),
+        )
     return Path(snapshot).name
+
+
+def _missing_bytes(repository: str, revision: str | None) -> int | None:
+    """What a launch has yet to fetch of a model; None where the Hub does not say."""
+    from huggingface_hub import constants, errors, try_to_load_from_cache
+
+    if constants.HF_HUB_OFFLINE:
+        return None
+    try:
+        commit, files = _listing("models", repository, revision)
+    except (errors.HTTPError, errors.HfHubHTTPError, OSError, ValueError, KeyError):  # type: ignore[attr-defined]
+        return None  # the download itself says what is wrong
+    read = [each for each in files if any(fnmatch(each.name, it) for it in _FILES_OF_A_MODEL)]
+    return sum(
+        each.size_bytes
+        for each in read
+        if not isinstance(try_to_load_from_cache(repository, each.name, revision=commit), str)
+    )
+
+
+def _bars_for(meter: DownloadMeter, part: str = "") -> Any:
+    """A class of progress bars that draw nothing and count their bytes as those of a part."""
+    from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+
+    class Bar(tqdm):  # type: ignore[misc,type-arg,unused-ignore]
+        n: float
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options | {"disable": True})  # type: ignore[no-untyped-call]
+            self._counts_bytes = options.get("unit") == "B"
+            self.n = 0
+            self.update(options.get("initial"))
+
+        def update(self, n: float | None = 1) -> None:
+            self.n += n or 0
+            if self._counts_bytes:
+                meter.add(part, id(self), int(n or 0))
+
+    return Bar
 
 
 def data_files(repository: str, revision: str | None) -> tuple[str, list[HubFile]]:
@@ -79,16 +125,22 @@ def data_files(repository: str, revision: str | None) -> tuple[str, list[HubFile
         if not constants.HF_HUB_OFFLINE:
             stderr.note(f"reading the list of files of {what} from {_endpoint()}")
             _require_address(_endpoint())
-        path = f"/api/datasets/{repository}/revision/{quote(revision or 'main', safe='')}"
-        answer = _get(f"{_endpoint()}{path}?blobs=true").json()
+        return _listing("datasets", repository, revision)
+
+
+def _listing(kind: str, repository: str, revision: str | None) -> tuple[str, list[HubFile]]:
+    path = f"/api/{kind}/{repository}/revision/{quote(revision or 'main', safe='')}"
+    answer = _get(f"{_endpoint()}{path}?blobs=true").json()
     files = [HubFile(each["rfilename"], each.get("size") or 0) for each in answer["siblings"]]
     return str(answer["sha"]), files
 
 
-def download_data_file(repository: str, commit: str, name: str, folder: Path) -> None:
+def download_data_file(
+    repository: str, commit: str, name: str, folder: Path, meter: DownloadMeter
+) -> None:
     """Fetch one file of a data set to its own path below `folder`; a part that is there is kept.
 
-    Raises what `data_files` does, and NoDisk.
+    Its bytes are counted into the meter. Raises what `data_files` does, and NoDisk.
     """
     from huggingface_hub import constants, hf_hub_download
 
@@ -98,7 +150,12 @@ def download_data_file(repository: str, commit: str, name: str, folder: Path) ->
     with _told(what, commit):
         try:
             hf_hub_download(
-                repository, name, repo_type="dataset", revision=commit, local_dir=folder
+                repository,
+                name,
+                repo_type="dataset",
+                revision=commit,
+                local_dir=folder,
+                tqdm_class=_bars_for(meter, name),
             )
         except OSError as problem:
             if problem.errno in (errno.ENOSPC, errno.EDQUOT):

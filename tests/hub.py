@@ -91,7 +91,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(file.read_bytes(), body=body, name=name)
 
     def _model(self, sha: str) -> dict[str, object]:
-        files = [{"rfilename": each.name} for each in sorted(self.hub.folder.iterdir())]
+        files = [
+            {"rfilename": each.name, "size": each.stat().st_size}
+            for each in sorted(self.hub.folder.iterdir())
+        ]
         return {"id": NAME, "modelId": NAME, "sha": sha, "siblings": files}
 
     def _tree(self) -> list[dict[str, object]]:

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from launcher import stderr
 from launcher.cache import cache_folder
 from launcher.data.hub_files import HubFile, files_to_take
 from launcher.data.hub_name import HubName, hub_name
+from launcher.download_meter import SECONDS_BETWEEN, Download, DownloadMeter, telling
 from launcher.errors import NoAccess, NoDisk
 from launcher.runs.atomic_file import replace_json
 from launcher.runs.disk import free_bytes
+from launcher.view.words import download_text
 from planner.units import size_text
 
 _WHOLE = ".whole.json"
 """Written last: what was fetched, when all of it is there."""
+_SECONDS_BETWEEN_NOTES = 30.0
 
 
-def data_path(name: str) -> Path:
+def data_path(name: str, tell: Callable[[Download], None] | None = None) -> Path:
     """The path to read rows from.
 
-    A data set of the Hub at a commit that was fetched before needs no network. Raises what
-    `launcher.hub` does when it has to be fetched and cannot.
+    A data set of the Hub at a commit that was fetched before needs no network. How far a download
+    is goes to `tell` each second, else now and then to stderr. Raises what `launcher.hub` does
+    when it has to be fetched and cannot.
     """
     on_hub = hub_name(name)
-    return Path(name).expanduser() if on_hub is None else _fetched(on_hub)[1]
+    return Path(name).expanduser() if on_hub is None else _fetched(on_hub, tell)[1]
 
 
 def lasting_name(name: str) -> str:
@@ -36,7 +41,7 @@ def lasting_name(name: str) -> str:
     return str(on_hub.at(_fetched(on_hub)[0]))
 
 
-def _fetched(name: HubName) -> tuple[str, Path]:
+def _fetched(name: HubName, tell: Callable[[Download], None] | None = None) -> tuple[str, Path]:
     """(commit, folder with its files)."""
     if name.is_pinned and _is_whole(_folder(name)):
         return str(name.revision), _folder(name)
@@ -61,11 +66,19 @@ def _fetched(name: HubName) -> tuple[str, Path]:
             f"downloading {name.repository} at {commit[:12]}: "
             f"{len(chosen)} {'file' if len(chosen) == 1 else 'files'}, {size_text(missing_bytes)}"
         )
-        for file in chosen:
-            download_data_file(name.repository, commit, file.name, folder)
+        meter = DownloadMeter(missing_bytes)
+        seconds = _SECONDS_BETWEEN_NOTES if tell is None else SECONDS_BETWEEN
+        with telling(meter, tell or _note, seconds=seconds):
+            for file in chosen:
+                download_data_file(name.repository, commit, file.name, folder, meter)
         replace_json(folder / _WHOLE, {"name": str(name.at(commit)), "files": dict(chosen)})
     replace_json(_newest(name), {"commit": commit})
     return commit, folder
+
+
+def _note(download: Download) -> None:
+    if not download.finished:
+        stderr.note(f"downloading {download_text(download)}")
 
 
 def _fetched_before(name: HubName, failure: NoAccess) -> tuple[str, Path]:

@@ -7,6 +7,8 @@ be killed in the middle of anything.
 The types and the fields beside `at`, `seconds` and `type`:
 
     phase        phase ("starting", "loading model", "training", "evaluating", "saving", ...)
+    download     done_bytes, total_bytes (of what was missing), bytes_per_second, finished;
+                 about once a second while weights come in
     model, data  facts about what was loaded
     step         step, total_steps, loss, grad_norm, learning_rate, tokens,
                  tokens_per_second, epoch, step_seconds

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from launcher.crash_report import without_secrets
@@ -85,7 +86,11 @@ def _download(plan: RunPlan, folder: RunFolder, events: EventLog, stop: StopRequ
     if plan.model.folder is None and plan.model.hub_id is not None:
         events.append("phase", phase="downloading")
         with stop.leaving_threads():
-            commit = download_model(plan.model.hub_id, plan.model.revision)
+            commit = download_model(
+                plan.model.hub_id,
+                plan.model.revision,
+                lambda so_far: events.append("download", **asdict(so_far)),
+            )
         record_commit(folder, commit)
     go_offline()
 

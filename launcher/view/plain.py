@@ -6,8 +6,10 @@ from typing import TextIO
 
 from launcher.runs.events import Event
 from launcher.view.progress import RunProgress
+from launcher.view.run_facts import download_of
 from launcher.view.sentences import sentence
 from launcher.view.words import (
+    download_text,
     duration,
     gib,
     loss,
@@ -19,7 +21,7 @@ from launcher.view.words import (
 
 FRACTION_BETWEEN_LINES = 0.1
 SECONDS_BETWEEN_LINES = 30.0
-"""A step is told when both have gone by since the one told before."""
+"""A step is told when both have gone by since the one told before; a download by the time."""
 
 
 class PlainDisplay:
@@ -31,6 +33,7 @@ class PlainDisplay:
         self._run = run
         self._told_fraction: float | None = None
         self._told_seconds = 0.0
+        self._told_download_seconds = 0.0
 
     def show(self, event: Event, progress: RunProgress) -> None:
         """Write the event's line, if it has one now."""
@@ -42,6 +45,10 @@ class PlainDisplay:
                     self._told_fraction = progress.done_fraction()
                     self._told_seconds = progress.seconds
                     self._line(step_line(event, progress))
+            case "download" if not event.get("finished"):
+                if self._download_is_due(progress):
+                    so_far = download_text(download_of(event))
+                    self._line(f"{duration(progress.seconds):>7}  downloading {so_far}")
             case "failed":
                 pass  # the end of the command says it, on stderr
             case _:
@@ -76,6 +83,12 @@ class PlainDisplay:
         far = progress.done_fraction() - self._told_fraction >= FRACTION_BETWEEN_LINES - 1e-9
         long = progress.seconds - self._told_seconds >= SECONDS_BETWEEN_LINES
         return far and long
+
+    def _download_is_due(self, progress: RunProgress) -> bool:
+        due = progress.seconds - self._told_download_seconds >= SECONDS_BETWEEN_LINES
+        if due:
+            self._told_download_seconds = progress.seconds
+        return due
 
     def _line(self, text: str) -> None:
         self._out.write(text + "\n")

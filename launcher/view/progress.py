@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from launcher.download_meter import Download
 from launcher.exit_codes import ExitCode
 from launcher.runs.events import Event
 from launcher.runs.numbers import RunNumbers
 from launcher.view.cards import DeviceMemory, whole
-from launcher.view.run_facts import Failure, PlannedRun
+from launcher.view.run_facts import Failure, PlannedRun, download_of
 from launcher.view.sentences import clock_time, local_time, sentence
 from launcher.view.series import Series
 from launcher.view.time_left import TimeLeft
@@ -51,6 +52,8 @@ class RunProgress:
     pace: TimeLeft = field(default_factory=TimeLeft)
     steps_here: int = 0
     """Steps of this attempt."""
+    download: Download | None = None
+    """How far the one that goes on is."""
     last_step: Event | None = None
     first_evaluation: Event | None = None
     last_evaluation: Event | None = None
@@ -128,7 +131,9 @@ class RunProgress:
         return None if left is None or now is None else now + timedelta(seconds=left)
 
     def done_fraction(self) -> float:
-        """Share of the steps that are done."""
+        """Share of the steps that are done, of the bytes while weights come in."""
+        if self.download is not None and self.download.total_bytes:
+            return min(1.0, self.download.done_bytes / self.download.total_bytes)
         total = self.numbers.total_steps
         return min(1.0, self.numbers.step / total) if total else 0.0
 
@@ -160,7 +165,12 @@ def _apply_plan(progress: RunProgress, event: Event) -> None:
 
 def _apply_phase(progress: RunProgress, event: Event) -> None:
     progress.phase = str(event.get("phase", progress.phase))
+    progress.download = None
     progress.pace.enter(progress.phase, progress.seconds)
+
+
+def _apply_download(progress: RunProgress, event: Event) -> None:
+    progress.download = download_of(event)
 
 
 def _apply_step(progress: RunProgress, event: Event) -> None:
@@ -234,6 +244,7 @@ def _apply_failed(progress: RunProgress, event: Event) -> None:
 _HANDLERS = {
     "plan": _apply_plan,
     "phase": _apply_phase,
+    "download": _apply_download,
     "step": _apply_step,
     "memory": _apply_memory,
     "evaluation": _apply_evaluation,

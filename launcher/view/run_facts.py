@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from launcher.download_meter import Download
 from launcher.exit_codes import ExitCode
+from launcher.runs.events import Event
 from planner.request import Device
 
 
@@ -36,3 +38,16 @@ class Failure:
     def interrupted(self) -> bool:
         """Whether it was stopped on request."""
         return self.code in (ExitCode.INTERRUPTED, ExitCode.STOPPED)
+
+
+def download_of(event: Event) -> Download:
+    """How far a download is, as the `download` event carries it."""
+    done, total, speed = (
+        event.get(name) for name in ("done_bytes", "total_bytes", "bytes_per_second")
+    )
+    return Download(
+        done_bytes=done if isinstance(done, int) else 0,
+        total_bytes=total if isinstance(total, int) else None,
+        bytes_per_second=speed if isinstance(speed, (int, float)) else None,
+        finished=event.get("finished") is True,
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from launcher.runs.events import Event
-from launcher.view.words import file_size, loss, percent_right
+from launcher.view.run_facts import download_of
+from launcher.view.words import download_text, file_size, loss, percent_right
 
 
 def clock_time(event: Event) -> str:
@@ -27,6 +28,8 @@ def sentence(event: Event) -> str | None:
     match event["type"]:
         case "phase":
             return str(event.get("phase"))
+        case "download" if event.get("finished") is True:
+            return f"downloaded {download_text(download_of(event))}"
         case "checkpoint":
             size_bytes = event.get("bytes")
             size = f" ({file_size(size_bytes)})" if isinstance(size_bytes, int) else ""

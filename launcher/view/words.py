@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from launcher.download_meter import Download
 from planner.request import Device
 from planner.units import to_gib
 
@@ -40,16 +41,29 @@ def gib_as(count_bytes: int | None, reference_bytes: int | None) -> str:
     return f"{to_gib(count_bytes):.{decimals}f}"
 
 
-def file_size(count_bytes: int) -> str:
+def file_size(count_bytes: float) -> str:
     """A size of files in the unit that reads best: 4.9 MiB, 1.3 GiB."""
     if count_bytes < 1000:
-        return f"{count_bytes} B"
+        return f"{count_bytes:.0f} B"
     value = float(count_bytes)
     units = iter(("KiB", "MiB", "GiB", "TiB"))
     unit = "B"
     while value >= 1000:
         value, unit = value / 1024, next(units)
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
+
+
+def download_text(download: Download) -> str:
+    """How far it is: "1.2 of 4.9 GiB, 38.0 MiB/s"; what it came to once it is over."""
+    said = file_size(download.done_bytes)
+    if download.total_bytes is not None and not download.finished:
+        number, unit = said.split()
+        total = file_size(download.total_bytes)
+        said = f"{number if total.endswith(f' {unit}') else said} of {total}"
+    if download.stalled:
+        return f"{said}, nothing comes"
+    speed = download.bytes_per_second
+    return said if speed is None else f"{said}, {file_size(speed)}/s"
 
 
 def loss(value: float | None) -> str:

@@ -9,7 +9,7 @@ from launcher.view.looking import Looking, Size
 from launcher.view.progress import RunProgress
 from launcher.view.run_facts import PlannedRun
 from launcher.view.spans import Line, Span, between, line
-from launcher.view.words import duration, one_line
+from launcher.view.words import download_text, duration, one_line
 
 _MAKERS = ("NVIDIA ", "GeForce ", "AMD ", "Radeon ")
 FIRST_STEP_PHASE = "training"
@@ -65,6 +65,8 @@ def what_it_does(progress: RunProgress) -> str:
     numbers, phase = progress.numbers, one_line(progress.phase)
     if progress.finished:
         return f"finished in {duration(progress.seconds)}"
+    if progress.download is not None:
+        return f"{phase} {download_text(progress.download)}"
     if phase == FIRST_STEP_PHASE and numbers.step == 0:
         return "first step"
     if numbers.total_steps is None:

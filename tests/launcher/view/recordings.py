@@ -194,6 +194,23 @@ def over_the_band() -> Recording:
     return on_a_card(peak_gib=21.6)
 
 
+def downloading() -> Recording:
+    """Weights come in, a quarter is there."""
+    run = Recording()
+    run.tell("plan", **plan_fields())
+    run.tell("phase", phase="downloading")
+    for second in range(1, 98):
+        run.seconds = float(second)
+        run.tell(
+            "download",
+            done_bytes=second * 38 * 2**20,
+            total_bytes=15 * GIB,
+            bytes_per_second=38.0 * 2**20,
+            finished=False,
+        )
+    return run
+
+
 def starting() -> Recording:
     """Weights are being loaded."""
     run = on_a_card(steps=0)
@@ -217,6 +234,7 @@ def early() -> Recording:
 
 
 RUNNING: dict[str, Callable[[], Recording]] = {
+    "downloading": downloading,
     "training": on_a_card,
     "over": over_the_band,
     "loading": starting,

@@ -12,7 +12,14 @@ from launcher.view.display import EventDisplay
 from launcher.view.plain import PlainDisplay
 from launcher.view.progress import RunProgress
 from launcher.view.result import result_lines, stopped_lines
-from tests.launcher.view.replay import memory_event, plan_event, progress_of, step_event, whole_run
+from tests.launcher.view.replay import (
+    GIB,
+    memory_event,
+    plan_event,
+    progress_of,
+    step_event,
+    whole_run,
+)
 
 
 def lines_of(events: list[dict[str, Any]]) -> list[str]:
@@ -51,6 +58,24 @@ def test_steps_are_told_every_30_seconds_when_steps_are_fast() -> None:
     told = [line for line in lines_of(steps) if " step " in line]
 
     assert [line.split("step ")[1].split()[0] for line in told] == ["1", "61"]
+
+
+def test_a_download_is_told_every_30_seconds_and_at_its_end() -> None:
+    """Bytes and speed, once in 30 s however often they come, and what it came to."""
+    so_far = {"type": "download", "total_bytes": 5 * GIB, "bytes_per_second": 40.0 * 2**20}
+    events = [
+        so_far | {"seconds": float(second), "done_bytes": second * 40 * 2**20}
+        for second in range(1, 128)
+    ]
+    events.append(so_far | {"seconds": 128.0, "done_bytes": 5 * GIB, "finished": True})
+
+    assert lines_of(events) == [
+        "   0:30  downloading 1.2 of 5.0 GiB, 40.0 MiB/s",
+        "   1:00  downloading 2.3 of 5.0 GiB, 40.0 MiB/s",
+        "   1:30  downloading 3.5 of 5.0 GiB, 40.0 MiB/s",
+        "   2:00  downloading 4.7 of 5.0 GiB, 40.0 MiB/s",
+        "   2:08  downloaded 5.0 GiB, 40.0 MiB/s",
+    ]
 
 
 def test_a_step_line_has_loss_speed_peak_and_time_left() -> None:
