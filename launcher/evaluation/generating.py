@@ -30,17 +30,20 @@ def answers_to(
     deadline: float,
     tokens_at_once: int = TOKENS_AT_ONCE,
     going_on: Callable[[], bool] = lambda: True,
+    tell: Callable[[int, int], object] = lambda *_: None,
 ) -> list[Answer]:
     """An answer to each prompt, in order, until `deadline` (time.monotonic) or `going_on` fails.
 
     A batch holds up to `tokens_at_once` tokens, padding and answers included, or one prompt. At
-    least one batch is answered. Prompts of like length should stand side by side.
+    least one batch is answered. `tell` hears how many are, of how many. Prompts of like length
+    should stand side by side.
     """
     found: list[Answer] = []
     for batch in _batches(prompts, longest_tokens, tokens_at_once):
         if found and (time.monotonic() > deadline or not going_on()):
             break
         found += _answers(model, tokenizer, batch, longest_tokens)
+        tell(len(found), len(prompts))
     return found
 
 

@@ -31,9 +31,16 @@ def general_suite() -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def likely(
-    model: Any, tokenizer: Any, *, going_on: Callable[[], bool] = lambda: True
+    model: Any,
+    tokenizer: Any,
+    *,
+    going_on: Callable[[], bool] = lambda: True,
+    tell: Callable[[int, int], object] = lambda *_: None,
 ) -> Likely | None:
-    """Run the suite; None when `going_on` fails meanwhile. The model must be in evaluation mode."""
+    """Run the suite; None when `going_on` fails meanwhile. The model must be in evaluation mode.
+
+    `tell` hears how many sentences and texts are done, of how many.
+    """
     tasks, texts = general_suite()
     rows, starts = [], []
     for task in tasks:
@@ -41,11 +48,15 @@ def likely(
         for choice in task["choices"]:
             rows.append(list(tokenizer(f"{task['prompt']} {choice}")["input_ids"]))
             starts.append(_parting(prompt, rows[-1]))
-    scores = list(mean_losses(model, tokenizer, rows, starts, going_on=going_on))
     text_rows = [list(tokenizer(text)["input_ids"]) for text in texts]
-    losses = list(mean_losses(model, tokenizer, text_rows, [1] * len(text_rows), going_on=going_on))
-    if len(scores) < len(rows) or len(losses) < len(texts):
+    found: list[float] = []
+    for some, begins in ((rows, starts), (text_rows, [1] * len(text_rows))):
+        for loss in mean_losses(model, tokenizer, some, begins, going_on=going_on):
+            found.append(loss)
+            tell(len(found), len(rows) + len(text_rows))
+    if len(found) < len(rows) + len(text_rows):
         return None
+    scores, losses = found[: len(rows)], found[len(rows) :]
     right, first = [], 0
     for task in tasks:
         group = scores[first : first + len(task["choices"])]

@@ -9,6 +9,7 @@ The types and the fields beside `at`, `seconds` and `type`:
     phase        phase ("starting", "loading model", "training", "evaluating", "saving", ...)
     download     done_bytes, total_bytes (of what was missing), bytes_per_second, finished;
                  about once a second while weights come in
+    measuring    what, done, total: rows of an evaluation or comparison, about once a second
     model, data  facts about what was loaded
     step         step, total_steps, loss, grad_norm, learning_rate, tokens,
                  tokens_per_second, epoch, step_seconds

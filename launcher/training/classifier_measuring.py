@@ -84,6 +84,7 @@ class ClassifierMeasurements:
     def probabilities(self, rows: Sequence[LabelledRow]) -> torch.Tensor | None:
         """Rows x classes, on the CPU in fp32; None when a stop was asked for meanwhile."""
         found: list[torch.Tensor] = []
+        tell, done = self._context.counting("held-out rows"), 0
         with evaluation_mode(self._trainer.model), torch.no_grad(), autocast(self._context.plan):
             for batch in self.batches(rows):
                 if self._context.stop.requested:
@@ -91,6 +92,8 @@ class ClassifierMeasurements:
                 self._context.pulse.beat()
                 logits = self._trainer.model(**batch).logits
                 found.append(torch.softmax(logits.float(), dim=-1).cpu())
+                done += len(logits)
+                tell(done, len(rows))
         return torch.cat(found)
 
     def batches(self, rows: Sequence[LabelledRow]) -> Iterator[dict[str, torch.Tensor]]:

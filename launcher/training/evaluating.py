@@ -20,7 +20,8 @@ def held_out_loss(
     context: Context,
 ) -> float | None:
     """Mean loss of a learned token over all rows; None when a stop was asked for meanwhile."""
-    summed, tokens = 0.0, 0
+    summed, tokens, done = 0.0, 0, 0
+    tell = context.counting("held-out rows")
     with evaluation_mode(trainer.model), torch.no_grad(), autocast(context.plan):
         for batch in _batches(trainer, rows, context.plan.training.micro_batch_rows):
             if context.stop.requested:
@@ -30,6 +31,8 @@ def held_out_loss(
             outputs = trainer.model(**batch, fused_lm_head=True)
             summed -= float(outputs.log_probs.sum())
             tokens += int(outputs.label_mask.sum())
+            done += len(batch["input_ids"])
+            tell(done, len(rows))
     return summed / max(tokens, 1)
 
 

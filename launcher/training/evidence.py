@@ -18,6 +18,7 @@ from launcher.evaluation.outcomes import (
     CONDITIONS,
     FOLDER_NAME,
     REPORT_NAME,
+    Condition,
     Outcome,
     read_outcomes,
     write_outcomes,
@@ -34,6 +35,11 @@ _SPARE_TOKENS = 8
 _GENERAL_BEFORE = "general-before.json"
 _LONGEST_PROMPT = {"cpu": 1024, "cuda": 4096}
 """Tokens; a prompt full of examples is what a few-shot question costs."""
+_COUNTED: dict[Condition, str] = {
+    "base": "base",
+    "few-shot": "base with examples",
+    "tuned": "tuned",
+}
 
 
 class Evidence(Protocol):
@@ -72,10 +78,10 @@ class LanguageEvidence:
     def before(self) -> None:
         """Base, base with examples, and the general suite."""
         questions = self._questions()
-        write_outcomes(self._run, "base", self._outcomes(questions, losses=True))
+        write_outcomes(self._run, "base", self._outcomes("base", questions, losses=True))
         shown = self._with_examples(questions)
         if shown and not self._context.stop.requested:
-            write_outcomes(self._run, "few-shot", self._outcomes(shown, losses=False))
+            write_outcomes(self._run, "few-shot", self._outcomes("few-shot", shown, losses=False))
         if self._plan.evaluation.forgetting:
             found = self._general()
             if found is not None:
@@ -83,7 +89,7 @@ class LanguageEvidence:
 
     def after(self) -> dict[str, Any] | None:
         """The tuned model, compared with what was kept."""
-        write_outcomes(self._run, "tuned", self._outcomes(self._questions(), losses=True))
+        write_outcomes(self._run, "tuned", self._outcomes("tuned", self._questions(), losses=True))
         if self._context.stop.requested:
             return None
         found = compare({name: read_outcomes(self._run, name) for name in CONDITIONS})
@@ -124,17 +130,19 @@ class LanguageEvidence:
         context = getattr(config, "max_position_embeddings", None) or 2048
         return int(context) - self._plan.evaluation.answer_tokens
 
-    def _outcomes(self, questions: Sequence[Question], *, losses: bool) -> list[Outcome]:
+    def _outcomes(
+        self, condition: Condition, questions: Sequence[Question], *, losses: bool
+    ) -> list[Outcome]:
         found = [Outcome(key=each.key, expected=each.expected) for each in questions]
         if questions and questions[0].prompt:
-            found = self._answered(questions)
+            found = self._answered(condition, questions)
         if not losses:
             return found
         rows = [self._rows.token_rows.get(each.key) for each in found]
         taken = row_losses(self._trainer, rows, self._context)
         return [replace(each, loss=loss) for each, loss in zip(found, taken, strict=True)]
 
-    def _answered(self, questions: Sequence[Question]) -> list[Outcome]:
+    def _answered(self, condition: Condition, questions: Sequence[Question]) -> list[Outcome]:
         settings = self._plan.evaluation
         with evaluation_mode(self._trainer.model), torch.no_grad(), autocast(self._plan):
             answers = answers_to(
@@ -145,6 +153,7 @@ class LanguageEvidence:
                 tokens_at_once=max(TOKENS_AT_ONCE, self._tokens_of_a_step()),
                 deadline=time.monotonic() + settings.answer_seconds,
                 going_on=self._going_on,
+                tell=self._context.counting(_COUNTED[condition]),
             )
         return [
             Outcome(
@@ -171,7 +180,10 @@ class LanguageEvidence:
     def _general(self) -> Likely | None:
         with evaluation_mode(self._trainer.model), autocast(self._plan):
             return likely(
-                self._trainer.model, self._trainer.processing_class, going_on=self._going_on
+                self._trainer.model,
+                self._trainer.processing_class,
+                going_on=self._going_on,
+                tell=self._context.counting("general text"),
             )
 
     def _forgetting(self) -> dict[str, Any] | None:

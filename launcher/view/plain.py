@@ -21,7 +21,8 @@ from launcher.view.words import (
 
 FRACTION_BETWEEN_LINES = 0.1
 SECONDS_BETWEEN_LINES = 30.0
-"""A step is told when both have gone by since the one told before; a download by the time."""
+"""A step is told when both have gone by since the one told before; a download
+and a measurement by the time."""
 
 
 class PlainDisplay:
@@ -33,7 +34,7 @@ class PlainDisplay:
         self._run = run
         self._told_fraction: float | None = None
         self._told_seconds = 0.0
-        self._told_download_seconds = 0.0
+        self._told_news_seconds = 0.0
 
     def show(self, event: Event, progress: RunProgress) -> None:
         """Write the event's line, if it has one now."""
@@ -46,9 +47,13 @@ class PlainDisplay:
                     self._told_seconds = progress.seconds
                     self._line(step_line(event, progress))
             case "download" if not event.get("finished"):
-                if self._download_is_due(progress):
+                if self._news_is_due(progress):
                     so_far = download_text(download_of(event))
                     self._line(f"{duration(progress.seconds):>7}  downloading {so_far}")
+            case "measuring":
+                if progress.measuring is not None and self._news_is_due(progress):
+                    how_far = one_line(f"{progress.phase}: {progress.measuring}")
+                    self._line(f"{duration(progress.seconds):>7}  {how_far}")
             case "failed":
                 pass  # the end of the command says it, on stderr
             case _:
@@ -84,10 +89,10 @@ class PlainDisplay:
         long = progress.seconds - self._told_seconds >= SECONDS_BETWEEN_LINES
         return far and long
 
-    def _download_is_due(self, progress: RunProgress) -> bool:
-        due = progress.seconds - self._told_download_seconds >= SECONDS_BETWEEN_LINES
+    def _news_is_due(self, progress: RunProgress) -> bool:
+        due = progress.seconds - self._told_news_seconds >= SECONDS_BETWEEN_LINES
         if due:
-            self._told_download_seconds = progress.seconds
+            self._told_news_seconds = progress.seconds
         return due
 
     def _line(self, text: str) -> None:

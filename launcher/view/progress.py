@@ -13,7 +13,7 @@ from launcher.exit_codes import ExitCode
 from launcher.runs.events import Event
 from launcher.runs.numbers import RunNumbers
 from launcher.view.cards import DeviceMemory, whole
-from launcher.view.run_facts import Failure, PlannedRun, download_of
+from launcher.view.run_facts import Failure, Measuring, PlannedRun, download_of
 from launcher.view.sentences import clock_time, local_time, sentence
 from launcher.view.series import Series
 from launcher.view.time_left import TimeLeft
@@ -54,6 +54,8 @@ class RunProgress:
     """Steps of this attempt."""
     download: Download | None = None
     """How far the one that goes on is."""
+    measuring: Measuring | None = None
+    """How far the rows are that are evaluated or compared now."""
     last_step: Event | None = None
     first_evaluation: Event | None = None
     last_evaluation: Event | None = None
@@ -165,12 +167,16 @@ def _apply_plan(progress: RunProgress, event: Event) -> None:
 
 def _apply_phase(progress: RunProgress, event: Event) -> None:
     progress.phase = str(event.get("phase", progress.phase))
-    progress.download = None
+    progress.download = progress.measuring = None
     progress.pace.enter(progress.phase, progress.seconds)
 
 
 def _apply_download(progress: RunProgress, event: Event) -> None:
     progress.download = download_of(event)
+
+
+def _apply_measuring(progress: RunProgress, event: Event) -> None:
+    progress.measuring = Measuring.of(event)
 
 
 def _apply_step(progress: RunProgress, event: Event) -> None:
@@ -245,6 +251,7 @@ _HANDLERS = {
     "plan": _apply_plan,
     "phase": _apply_phase,
     "download": _apply_download,
+    "measuring": _apply_measuring,
     "step": _apply_step,
     "memory": _apply_memory,
     "evaluation": _apply_evaluation,

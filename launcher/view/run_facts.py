@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from launcher.download_meter import Download
 from launcher.exit_codes import ExitCode
@@ -38,6 +39,26 @@ class Failure:
     def interrupted(self) -> bool:
         """Whether it was stopped on request."""
         return self.code in (ExitCode.INTERRUPTED, ExitCode.STOPPED)
+
+
+class Measuring(NamedTuple):
+    """How far a measurement is, as the `measuring` event carries it."""
+
+    what: str
+    done: int
+    total: int
+
+    @classmethod
+    def of(cls, event: Event) -> Measuring | None:
+        """None where the event is not whole."""
+        done, total = event.get("done"), event.get("total")
+        if not isinstance(done, int) or not isinstance(total, int):
+            return None
+        return cls(str(event.get("what", "")), done, total)
+
+    def __str__(self) -> str:
+        """`base with examples 12 of 30`."""
+        return f"{self.what} {self.done} of {self.total}"
 
 
 def download_of(event: Event) -> Download:

@@ -67,6 +67,8 @@ def what_it_does(progress: RunProgress) -> str:
         return f"finished in {duration(progress.seconds)}"
     if progress.download is not None:
         return f"{phase} {download_text(progress.download)}"
+    if progress.measuring is not None:
+        return f"{phase}: {one_line(str(progress.measuring))}"
     if phase == FIRST_STEP_PHASE and numbers.step == 0:
         return "first step"
     if numbers.total_steps is None:

@@ -36,7 +36,9 @@ def run(
             answer_rows=6, answer_tokens=24, few_shot_examples=2, forgetting=True
         ),
     )
-    events = carry_out(plan)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("launcher.training.context.SECONDS_BETWEEN_COUNTS", 0.0)
+        events = carry_out(plan)
     (folder / "plan.yaml").write_text(plan_file_text(plan, {}))
     return folder, events
 
@@ -66,6 +68,20 @@ def test_the_report_is_an_event_and_a_file(run: tuple[Path, list[Event]]) -> Non
     assert losses["tuned"]["high"] < losses["base"]["low"] - 1
     assert report["conditions"]["tuned"]["ended"]["value"] == 1.0
     assert report["forgetting"]["verdict"].startswith(("Forgotten: ", "Nothing forgotten"))
+
+
+def test_how_far_each_measurement_is_was_told(run: tuple[Path, list[Event]]) -> None:
+    """In the order of the run, and each to its last row."""
+    _, events = run
+
+    told = of_type(events, "measuring")
+
+    assert list(dict.fromkeys(each["what"] for each in told)) == [
+        "held-out rows", "base", "base with examples", "general text", "tuned",
+    ]  # fmt: skip
+    last = {each["what"]: (each["done"], each["total"]) for each in told}
+    assert all(done == total for done, total in last.values())
+    assert last["tuned"][1] == 6
 
 
 def test_eval_shows_it_and_gates(run: tuple[Path, list[Event]]) -> None:

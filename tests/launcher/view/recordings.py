@@ -211,6 +211,14 @@ def downloading() -> Recording:
     return run
 
 
+def comparing() -> Recording:
+    """The base model answers with examples in its prompt; no step was taken yet."""
+    run = on_a_card(steps=0)
+    run.tell("phase", phase="comparing")
+    run.tell("measuring", what="base with examples", done=16, total=30)
+    return run
+
+
 def starting() -> Recording:
     """Weights are being loaded."""
     run = on_a_card(steps=0)
@@ -238,6 +246,7 @@ RUNNING: dict[str, Callable[[], Recording]] = {
     "training": on_a_card,
     "over": over_the_band,
     "loading": starting,
+    "comparing": comparing,
     "first-steps": early,
     "two-cards": two_cards,
     "no-process-numbers": without_process_numbers,

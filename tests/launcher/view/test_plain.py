@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from launcher.runs.events import Event
 from launcher.runs.folder import RunFolder
 from launcher.view.display import EventDisplay
 from launcher.view.plain import PlainDisplay
@@ -75,6 +76,23 @@ def test_a_download_is_told_every_30_seconds_and_at_its_end() -> None:
         "   1:30  downloading 3.5 of 5.0 GiB, 40.0 MiB/s",
         "   2:00  downloading 4.7 of 5.0 GiB, 40.0 MiB/s",
         "   2:08  downloaded 5.0 GiB, 40.0 MiB/s",
+    ]
+
+
+def test_a_comparison_is_told_every_30_seconds() -> None:
+    """Rows that are answered one by one take minutes: a silent program would look hung."""
+    events: list[Event] = [{"type": "phase", "phase": "comparing", "seconds": 0.0}]
+    events += [
+        {"type": "measuring", "what": "tuned", "done": row, "total": 60, "seconds": 2.0 * row}
+        for row in range(1, 61)
+    ]
+
+    assert lines_of(events) == [
+        "   0:00  comparing",
+        "   0:30  comparing: tuned 15 of 60",
+        "   1:00  comparing: tuned 30 of 60",
+        "   1:30  comparing: tuned 45 of 60",
+        "   2:00  comparing: tuned 60 of 60",
     ]
 
 
