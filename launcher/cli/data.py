@@ -151,7 +151,7 @@ def _distance(checkup: Checkup, model: PlannedModel | None) -> dict[str, Any]:
     if checkup.layout == "image_label" or not checkup.texts:
         raise UsageError("--distance needs rows of text")
     stderr.note(
-        f"measuring the loss of {model.id} on up to {len(checkup.texts)} rows: a minute or two"
+        f"measuring the loss of {model.id} on up to {len(checkup.texts)} rows: up to a minute"
     )
     with EvaluationProcess("distance", Path(model.folder)) as process:
         for text in checkup.texts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from launcher.errors import DataError, MissingHere, NoAccess, OutOfMemory, TlplanError, UsageError
+from launcher.runs.worker_environment import CPU_THREAD_ENVIRONMENT
 
 _ERRORS: dict[str, type[TlplanError]] = {
     "USAGE": UsageError,
@@ -30,6 +32,7 @@ class EvaluationProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env=CPU_THREAD_ENVIRONMENT | os.environ,
         )
 
     def __enter__(self) -> Self:

@@ -45,10 +45,11 @@ class Comparison:
         """The verdict in words."""
         against = self.names[self.against]
         gain = _amount(self.gain.value, self.metric)
-        spread = (
-            f"95 % interval {_bare(self.gain.low, self.metric)} to "
-            f"{_bare(self.gain.high, self.metric)}, {self.rows} rows"
-        )
+        ends = (self.gain.low, self.gain.high)
+        if self.judgement == "worse":
+            ends = (-self.gain.high, -self.gain.low)
+        low, high = (_bare(each, self.metric) for each in ends)
+        spread = f"95 % interval {low} to {high}, {self.rows} rows"
         if self.judgement == "better":
             return f"It helped: better than {against} by {gain} ({spread})."
         if self.judgement == "worse":
@@ -85,7 +86,7 @@ GENERATION_NAMES: dict[Condition, str] = {
     "tuned": "the tuned model",
 }
 CLASSIFIER_NAMES: dict[Condition, str] = {
-    "base": "always the largest class",
+    "base": "guessing the largest class",
     "few-shot": "the base model's features and examples",
     "tuned": "the tuned model",
 }

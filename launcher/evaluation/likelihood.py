@@ -65,23 +65,6 @@ def likely(
     return Likely(tuple(right), tuple(losses))
 
 
-def text_losses(
-    model: Any,
-    tokenizer: Any,
-    texts: Sequence[str],
-    *,
-    longest: int,
-    going_on: Callable[[], bool] = lambda: True,
-) -> list[float]:
-    """Mean loss of a token of each text, cut at `longest` tokens; texts of one token left out.
-
-    Fewer when `going_on` fails.
-    """
-    rows = [list(tokenizer(text)["input_ids"])[:longest] for text in texts]
-    rows = [row for row in rows if len(row) > 1]
-    return list(mean_losses(model, tokenizer, rows, [1] * len(rows), going_on=going_on))
-
-
 def mean_losses(
     model: Any,
     tokenizer: Any,
@@ -91,6 +74,19 @@ def mean_losses(
     going_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[float]:
     """Mean loss of the tokens from `starts` on, one a row, fewer when `going_on` fails."""
+    for losses in token_losses(model, tokenizer, rows, starts, going_on=going_on):
+        yield sum(losses) / len(losses)
+
+
+def token_losses(
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[list[int]],
+    starts: Sequence[int],
+    *,
+    going_on: Callable[[], bool] = lambda: True,
+) -> Iterator[list[float]]:
+    """Loss of each token from `starts` on, one list a row, fewer when `going_on` fails."""
     device = next(model.parameters()).device
     pad = tokenizer.pad_token_id or 0
     first = 0
@@ -107,7 +103,10 @@ def mean_losses(
             span = slice(max(1, starts[first + number]) - 1, len(row) - 1)
             # Row by row: all logits in fp32 would be the largest tensor of the run.
             wanted = ids[number, 1:][span]
-            yield float(torch.nn.functional.cross_entropy(logits[number, span].float(), wanted))
+            losses: list[float] = torch.nn.functional.cross_entropy(
+                logits[number, span].float(), wanted, reduction="none"
+            ).tolist()
+            yield losses
         first += len(batch)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from launcher.evaluation.comparison import CLASSIFIER_NAMES
 from launcher.evaluation.outcomes import REPORT_NAME
 from launcher.exit_codes import ExitCode
 
@@ -57,7 +58,7 @@ def _table(conditions: Mapping[str, Any], rows: int) -> Iterator[str]:
 
 
 def _short(condition: str, name: str) -> str:
-    if name == "always the largest class":
+    if name == CLASSIFIER_NAMES["base"]:
         return "largest class"
     return {"base": "base", "few-shot": "base, with examples"}.get(condition, "tuned")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from launcher.demo.tickets import TICKETS_FILE
 from launcher.evaluation.outcomes import read_outcomes
 from launcher.exit_codes import ExitCode
 from launcher.runs.events import Event
@@ -124,3 +125,24 @@ def test_how_far_rows_are_is_measured_by_the_models_own_loss(smollm2: Path) -> N
 
     assert near["low"] < 0 < near["high"]
     assert far["low"] > FAR_NATS
+
+
+def test_general_text_is_taken_as_far_as_a_row_goes() -> None:
+    """The first tokens of a text surprise most, so a short row stands against short passages."""
+    from launcher.evaluation.distance import UsualLoss
+
+    usual = UsualLoss([[6.0, 2.0, 1.0], [4.0]])
+
+    assert usual.of_first(1) == pytest.approx(5.0)
+    assert usual.of_first(2) == pytest.approx(4.0)
+    assert usual.of_first(64) == pytest.approx(3.5)
+
+
+def test_the_command_measures_the_distance_and_advises_by_it(tiny_model: Path) -> None:
+    """A model cut to two layers is asked; what it finds stands in the answer and in the advice."""
+    answer = tlplan("data", str(TICKETS_FILE), "--model", str(tiny_model), "--distance", "--json")
+
+    told = json.loads(answer.out)
+    assert told["distance"]["rows"] >= 16
+    (item,) = [each for each in told["ways"]["items"] if each["code"].startswith("DOMAIN_")]
+    assert item["data"]["distance_nats"] == told["distance"]["distance_nats"]["value"]
