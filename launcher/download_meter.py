@@ -12,7 +12,7 @@ from dataclasses import dataclass
 SECONDS_BETWEEN = 1.0
 SPEED_SECONDS = 10.0
 """The speed is that of so many seconds: of one second it would jump."""
-STALLED_SECONDS = 10.0
+STALLED_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +57,15 @@ class DownloadMeter:
         self._seen: deque[tuple[float, int]] = deque([(self._began, 0)])
         self._came_last = self._began
         self._lock = threading.Lock()
+        self._stopped: Exception | None = None
 
     def add(self, part: str, source: int, count_bytes: int) -> None:
-        """More bytes are there; fewer where some have to be fetched again."""
+        """More bytes are there; fewer where some have to be fetched again.
+
+        Raises what the download was stopped with.
+        """
+        if self._stopped is not None:
+            raise self._stopped
         with self._lock:
             of_part = self._counted.setdefault(part, {})
             of_part[source] = of_part.get(source, 0) + count_bytes
@@ -90,6 +96,10 @@ class DownloadMeter:
             finished=True,
         )
 
+    def stop(self, why: Exception) -> None:
+        """Let the next bytes end the download."""
+        self._stopped = why
+
     def _done_bytes(self) -> int:
         with self._lock:
             done_bytes = sum(max(each.values()) for each in self._counted.values())
@@ -106,7 +116,8 @@ def telling(
 ) -> Iterator[None]:
     """Inside, tell from a thread every so often what is new; after it, what it came to.
 
-    Of a download that stands still only that is told, once: what is told is a sign of life.
+    Of a download that stands still only that is told, once: what is told is a sign of life. What
+    `tell` raises ends the download.
     """
     over = threading.Event()
 
@@ -118,9 +129,14 @@ def telling(
                 continue
             came = last is None or now.done_bytes != last.done_bytes
             stopped = now.stalled and last is not None and not last.stalled
-            if came or stopped:
+            if not came and not stopped:
+                continue
+            try:
                 tell(now)
-                last = now
+            except Exception as why:  # noqa: BLE001 - raised again where the bytes come in
+                meter.stop(why)
+                return
+            last = now
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

@@ -7,28 +7,31 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from launcher import stderr
 from launcher.data.hub_files import HubFile
 from launcher.download_meter import Download, DownloadMeter, telling
 from launcher.errors import NoAccess, NoDisk, TlplanError, UsageError
+from launcher.reachable import require_address
 
 _CONNECT_SECONDS = 2.0
 _READ_SECONDS = 10.0
+_PART_BYTES = 1 << 18
 
 
+@cache
 def config_text(repository: str, revision: str | None) -> str:
     """Text of config.json of `org/name`, from the Hub or, where that fails, from the cache.
 
-    Raises NoAccess when the model is gated, the token is refused or the Hub cannot be reached,
-    UsageError when there is no such model or revision.
+    Asked for once in a process. Raises NoAccess when the model is gated, the token is refused or
+    the Hub cannot be reached, UsageError when there is no such model or revision.
     """
     from huggingface_hub import errors  # about 110 ms
 
@@ -83,17 +86,21 @@ def _missing_bytes(repository: str, revision: str | None) -> int | None:
         commit, files = _listing("models", repository, revision)
     except (errors.HTTPError, errors.HfHubHTTPError, OSError, ValueError, KeyError):  # type: ignore[attr-defined]
         return None  # the download itself says what is wrong
-    read = [each for each in files if any(fnmatch(each.name, it) for it in _FILES_OF_A_MODEL)]
     return sum(
         each.size_bytes
-        for each in read
-        if not isinstance(try_to_load_from_cache(repository, each.name, revision=commit), str)
+        for each in files
+        if any(fnmatch(each.name, pattern) for pattern in _FILES_OF_A_MODEL)
+        and not isinstance(try_to_load_from_cache(repository, each.name, revision=commit), str)
     )
 
 
 def _bars_for(meter: DownloadMeter, part: str = "") -> Any:
     """A class of progress bars that draw nothing and count their bytes as those of a part."""
+    from huggingface_hub import constants
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+
+    # Of a slow line ten mebibytes at once would be told as a line on which nothing comes.
+    constants.DOWNLOAD_CHUNK_SIZE = _PART_BYTES
 
     class Bar(tqdm):  # type: ignore[misc,type-arg,unused-ignore]
         n: float
@@ -112,8 +119,9 @@ def _bars_for(meter: DownloadMeter, part: str = "") -> Any:
     return Bar
 
 
+@cache
 def data_files(repository: str, revision: str | None) -> tuple[str, list[HubFile]]:
-    """(commit, files) of the data set `org/name`.
+    """(commit, files) of the data set `org/name`, asked for once in a process.
 
     Raises NoAccess when it is gated, the token is refused or the Hub cannot be reached, UsageError
     when there is no such data set or revision.
@@ -124,7 +132,7 @@ def data_files(repository: str, revision: str | None) -> tuple[str, list[HubFile
     with _told(what, revision):
         if not constants.HF_HUB_OFFLINE:
             stderr.note(f"reading the list of files of {what} from {_endpoint()}")
-            _require_address(_endpoint())
+            require_address(_endpoint(), seconds=_CONNECT_SECONDS)
         return _listing("datasets", repository, revision)
 
 
@@ -207,7 +215,7 @@ def _downloaded(repository: str, revision: str | None) -> str:
 
     if not constants.HF_HUB_OFFLINE:
         stderr.note(f"reading config.json of {repository} from {_endpoint()}")
-        _require_address(_endpoint())
+        require_address(_endpoint(), seconds=_CONNECT_SECONDS)
     return str(_get(hf_hub_url(repository, "config.json", revision=revision)).text)
 
 
@@ -232,29 +240,6 @@ def _endpoint() -> str:
     from huggingface_hub import constants
 
     return str(constants.ENDPOINT)
-
-
-def _require_address(endpoint: str) -> None:
-    """Raise TimeoutError for a host without an address: the resolver alone may take 20 seconds."""
-    import socket
-    from urllib.request import getproxies
-
-    if getproxies():
-        return  # then the proxy looks the host up
-    parts = urlsplit(endpoint)
-    found: list[Any] = []
-
-    def look_up() -> None:
-        try:
-            found.extend(socket.getaddrinfo(parts.hostname, parts.port or 443))
-        except OSError:
-            return
-
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(_CONNECT_SECONDS)
-    if not found:
-        raise TimeoutError(f"no address for {parts.hostname}")
 
 
 def _cached(repository: str, revision: str | None, why: str) -> str:
@@ -283,7 +268,7 @@ def _not_there(
 ) -> TlplanError:
     if revision is not None and type(problem).__name__ == "RevisionNotFoundError":
         return UsageError(f'{repository} on the Hub has no revision "{revision}"')
-    hints = ["check the name; --data FILE reads a file that is here"]
+    hints = ["check the name; a file or a folder that is here can be named too"]
     if kind == "model":
         hints = ["check the name; tlplan models lists the models known without a network"]
     if not os.environ.get("HF_TOKEN"):

@@ -17,12 +17,21 @@ def fitted(label: str, facts: Sequence[str], style: Style) -> str:
 
 
 def filled(sentence: str, width: int) -> list[str]:
-    """A sentence on as many lines as it takes."""
+    """A sentence on as many lines as it takes; a longer word, such as a path, is broken."""
     lines = [""]
-    for word in sentence.split(" "):
+    for word in (part for whole in sentence.split(" ") for part in _broken(whole, width)):
         longer = f"{lines[-1]} {word}".strip()
         if len(longer) > width and lines[-1]:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
+
+
+def _broken(word: str, width: int) -> list[str]:
+    parts = []
+    while len(word) > width > 0:
+        at = word.rfind("/", 1, width) + 1 or width
+        parts.append(word[:at])
+        word = word[at:]
+    return [*parts, word]

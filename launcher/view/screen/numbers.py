@@ -48,6 +48,9 @@ def time_left(progress: RunProgress) -> str:
     """Rounded, or when it will be known."""
     if progress.over:
         return "-"
+    if progress.download is not None:
+        fetching = progress.download.seconds_left
+        return "not known yet" if fetching is None else f"fetch ≈ {rough_duration(fetching)}"
     left = progress.seconds_left()
     if left is None:
         total = progress.numbers.total_steps

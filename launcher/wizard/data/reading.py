@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 from launcher.data.named import data_path
 from launcher.data.rows import read_data
+from launcher.download_meter import Download
 from launcher.errors import DataError, TlplanError
 from launcher.planning import facts_of, measured_data
 from launcher.wizard.draft import ChosenData
@@ -25,9 +27,19 @@ class OtherModelNeeded(DataError):
         self.learns = learns
 
 
-def read_chosen(argument: str, model: PlannedModel) -> ChosenData:
-    """Read a file or a folder. Raises DataError that names each bad line, or OtherModelNeeded."""
+class NotWanted(Exception):
+    """Ends a download whose rows nobody waits for any more."""
+
+
+def read_chosen(
+    argument: str, model: PlannedModel, tell: Callable[[Download], None] | None = None
+) -> ChosenData:
+    """Read a file, a folder or a data set of the Hub, whose download is told each second.
+
+    Raises DataError that names each bad line, OtherModelNeeded, and what `data_path` does.
+    """
     stamp = file_stamp(Path(argument))
+    data_path(argument, tell)
     try:
         data, lengths = measured_data(argument, model)
     except TlplanError as failure:

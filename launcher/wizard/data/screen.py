@@ -12,13 +12,17 @@ from textual.binding import Binding, BindingType
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.worker import get_current_worker
 
 from launcher.advising import advice_on
+from launcher.data.hub_name import hub_name
+from launcher.download_meter import Download
 from launcher.errors import DataError, TlplanError
 from launcher.output.numbers import gib
 from launcher.view.spans import EMPTY, Line, Span, line
 from launcher.wizard.data.path_line import PathLine
 from launcher.wizard.data.reading import (
+    NotWanted,
     OtherModelNeeded,
     completions,
     file_stamp,
@@ -31,7 +35,9 @@ from launcher.wizard.data.text import (
     example_lines,
     file_lines,
     lengths_that_matter,
+    on_hub_lines,
     problem_lines,
+    reading_lines,
     side_lines,
     truncation_note,
 )
@@ -67,6 +73,8 @@ class DataStep(SettingStep):
         super().__init__()
         self._problem: TlplanError | None = None
         self._reading: str | None = None
+        self._download: Download | None = None
+        """Of the data set that is being read."""
         self._read_last: str | None = None
         self._go_on = False
         self._timer: Timer | None = None
@@ -131,7 +139,9 @@ class DataStep(SettingStep):
         elif self._problem is not None:
             about.show(problem_lines(self._problem, width))
         elif self._reading is not None:
-            about.show([EMPTY, line(f"   reading {self._reading} …")])
+            about.show(reading_lines(self._reading, self._download))
+        elif (named := hub_name(self._path())) is not None:
+            about.show(on_hub_lines(named))
         else:
             about.show(empty_lines(completions(self._path())))
         self.query_one(SettingList).display = data is not None
@@ -207,7 +217,7 @@ class DataStep(SettingStep):
             self._read(self._path())
 
     def _read(self, path: str) -> None:
-        self._reading = path
+        self._reading, self._download = path, None
         self._problem = None
         self.show_draft()
         self._read_in_background(path)
@@ -215,17 +225,32 @@ class DataStep(SettingStep):
     @work(thread=True, exclusive=True, group="data")
     def _read_in_background(self, path: str) -> None:
         assert self.draft.model is not None
+
+        app, worker = self.app, get_current_worker()
+
+        def tell(download: Download) -> None:
+            if worker.is_cancelled:
+                raise NotWanted
+            app.call_from_thread(self._show_download, path, download)
+
         try:
-            data = read_chosen(_expanded(path), self.draft.model.planned)
+            data = read_chosen(_expanded(path), self.draft.model.planned, tell)
             # The planner is slower the first time; here nobody waits for it.
             plan_of(replace(self.draft, data=data))
         except TlplanError as failure:
             self.app.call_from_thread(self._take, path, None, failure)
+        except NotWanted:
+            return
         except (OSError, MemoryError) as failure:
             told = DataError(f"{path} cannot be read: {failure}")
             self.app.call_from_thread(self._take, path, None, told)
         else:
             self.app.call_from_thread(self._take, path, data, None)
+
+    def _show_download(self, path: str, download: Download) -> None:
+        if path == self._reading:
+            self._download = download
+            self.show_draft()
 
     def _take(self, path: str, data: ChosenData | None, problem: TlplanError | None) -> None:
         if path != self._path():

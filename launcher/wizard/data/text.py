@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from launcher.data.hub_name import HubName
+from launcher.download_meter import Download
 from launcher.errors import TlplanError
 from launcher.output.lines import filled
 from launcher.output.numbers import count_text, gib
 from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
-from launcher.view.words import one_line
+from launcher.view.words import download_text, one_line
 from launcher.wizard.draft import ChosenData
 from launcher.wizard.wording import without_options
 from planner.advice.should_you import Advice
@@ -51,6 +53,22 @@ def empty_lines(candidates: Sequence[str]) -> list[Line]:
         for names in across:
             lines.append(line("   " + "".join(f"{cut_text(name, 23):25}" for name in names)))
     return lines
+
+
+def on_hub_lines(name: HubName) -> list[Line]:
+    """What Enter does with the name of a data set on the Hub."""
+    return [
+        EMPTY,
+        line(f" Enter fetches the data set {name.repository} from the Hub and reads it."),
+        line(" org/name:split takes one split or configuration, org/name@revision a revision."),
+    ]
+
+
+def reading_lines(path: str, download: Download | None) -> list[Line]:
+    """That it is read, or how much of it is here."""
+    if download is None or download.finished:
+        return [EMPTY, line(f"   reading {path} …")]
+    return [EMPTY, line(f"   downloading {path}: {download_text(download)}")]
 
 
 def problem_lines(failure: TlplanError, width: int) -> list[Line]:

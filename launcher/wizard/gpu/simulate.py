@@ -21,6 +21,7 @@ from launcher.wizard.gpu.text import speed_text
 from launcher.wizard.widgets.key_bar import Key, KeyBar
 from launcher.wizard.widgets.lines_view import LinesView
 from launcher.wizard.widgets.row_list import RowList
+from launcher.wizard.widgets.text_field import TextField
 from launcher.wizard.wording import without_options
 from planner.budget import Budget, card_title
 
@@ -90,7 +91,7 @@ class SimulateScreen(ModalScreen[Simulated | None]):
         with Vertical():
             title = "Which card? A name filters; a size such as 24GiB is taken as it is"
             yield LinesView([line(Span(title, "strong")), EMPTY])
-            yield Input(placeholder="rtx 4090, a100, 24GiB …", classes="line")
+            yield TextField(placeholder="rtx 4090, a100, 24GiB …", classes="line")
             yield RowList(id="cards")
             yield LinesView(id="wrong")
             yield KeyBar(

@@ -11,10 +11,12 @@ from typing import Literal
 
 import hwdb
 from launcher.errors import UsageError
-from launcher.wizard.draft import ChosenModel
-from launcher.wizard.model.verdicts import NOT_PLANNED, Verdict, Verdicts, planned_row
+from launcher.models import resolve_model
+from launcher.planning import task_for
+from launcher.wizard.draft import ChosenModel, Draft
+from launcher.wizard.model.verdicts import NOT_PLANNED, Verdict, Verdicts, planned_row, verdict_of
 from planner.advice.model import Candidate, suggested_classifier, suggested_model
-from planner.request import Task
+from planner.request import RequestError, Task
 from planner.shape import ModelShape
 
 
@@ -126,6 +128,20 @@ def chosen_of(row: Listed, *, instruct: bool) -> ChosenModel:
     argument = row.model.id if by_id else planned.hub_id
     assert argument is not None
     return ChosenModel(argument=argument, planned=planned)
+
+
+def read_model(name: str, draft: Draft) -> Listed:
+    """A row of a Hub name or a folder, its verdicts worked out.
+
+    Raises what reading its numbers does, and UsageError for a model that cannot be planned.
+    """
+    planned = resolve_model(name)
+    task_for(planned)
+    try:
+        verdict_of(planned, draft.budget, draft.learns)
+    except RequestError as failure:
+        raise UsageError(f"{name} cannot be planned: {failure}") from None
+    return Listed(name=name, chosen=ChosenModel(argument=name, planned=planned))
 
 
 def shape_of(row: Listed | None) -> ModelShape | None:

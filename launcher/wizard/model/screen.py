@@ -10,15 +10,15 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from launcher.errors import TlplanError, UsageError
+from launcher.errors import TlplanError
 from launcher.models import resolve_model
-from launcher.planning import task_for
 from launcher.view.spans import Line, Span, line
 from launcher.wizard.draft import ChosenModel, with_model
 from launcher.wizard.model.listing import (
     Catalogue,
     Listed,
     chosen_of,
+    read_model,
     shape_of,
     suggestion,
 )
@@ -38,7 +38,6 @@ from launcher.wizard.widgets.key_bar import Key
 from launcher.wizard.widgets.lines_view import LinesView
 from launcher.wizard.widgets.row_list import RowList
 from launcher.wizard.widgets.text_field import TextField
-from planner.request import RequestError
 
 _SLICE_SECONDS = 0.012
 """Verdicts are worked out in slices this long, so that a key never waits for them."""
@@ -281,16 +280,15 @@ class ModelStep(StepScreen):
     @work(thread=True, exclusive=True, group="model")
     def _read_model(self, name: str) -> None:
         try:
-            planned = resolve_model(name)
-            task_for(planned)
-            read = Listed(name=name, chosen=ChosenModel(argument=name, planned=planned))
-            verdict_of(planned, self.draft.budget, self.draft.learns)
+            read = read_model(name, self.draft)
         except TlplanError as failure:
-            self.app.call_from_thread(self.tell, failure)
-        except RequestError as failure:
-            self.app.call_from_thread(self.tell, UsageError(f"{name} cannot be planned: {failure}"))
+            self.app.call_from_thread(self._tell_of, name, failure)
         else:
             self.app.call_from_thread(self._take_read, read)
+
+    def _tell_of(self, name: str, failure: TlplanError) -> None:
+        if self.query_one(TextField).value.strip() == name:
+            self.tell(failure)
 
     def _take_read(self, read: Listed) -> None:
         if self.query_one(TextField).value.strip() != read.name:

@@ -8,12 +8,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Input
 
 from launcher.view.log_file import LogFile, found
 from launcher.view.screen.log_page import LogPlace, log_page
 from launcher.wizard.run.picture import Picture
 from launcher.wizard.widgets.key_bar import Key, KeyBar
+from launcher.wizard.widgets.text_field import TextField
 
 REFRESH_SECONDS = 0.1
 """New lines come in at most ten times a second."""
@@ -57,7 +57,7 @@ class LogScreen(Screen[None]):
         self._note = ""
         self._picture = Picture()
         self._keys = KeyBar(_KEYS)
-        self._input = Input(placeholder="text to find", select_on_focus=True)
+        self._input = TextField(placeholder="text to find", select_on_focus=True)
         self._input.display = False
 
     def compose(self) -> ComposeResult:

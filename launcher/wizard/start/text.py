@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from launcher.data.hub_name import hub_name
 from launcher.output.expected_text import step_text
 from launcher.output.lines import filled
 from launcher.output.numbers import count_text, gib, tenths, tenths_text
@@ -40,7 +41,8 @@ def summary_lines(draft: Draft, plan: Plan, ready: ReadyPlan) -> list[Line]:
     hub = plan.model.hub_id or (shown(Path(plan.model.folder)) if plan.model.folder else "")
     checkpoint = size_text(ready.expectation.checkpoint_bytes)
     held_text = f", {count_text(held)} held out" if held else ", none held out"
-    name = Path(draft.data.argument).name
+    argument = draft.data.argument
+    name = Path(argument).name if hub_name(argument) is None else argument
     facts = {
         "Model": f"{plan.model.id} ({hub})" if hub != plan.model.id else hub,
         "Data": f"{cut_text(name, 30)}, {count_text(trained)} to learn from{held_text}",

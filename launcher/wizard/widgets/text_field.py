@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
@@ -21,6 +22,14 @@ class TextField(Input):
         def __init__(self, direction: int) -> None:
             super().__init__()
             self.direction = direction
+
+    async def on_key(self, event: events.Key) -> None:
+        """Obey keys in the order they came: Textual lets letters overtake Enter and Backspace."""
+        action = None if event.is_printable else _ACTIONS.get(event.key)
+        if action is not None:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(action)
 
     def complete(self) -> bool:
         """Add what can be added to the text; whether anything was."""
@@ -44,3 +53,11 @@ class TextField(Input):
         super().action_cursor_right(select)
         if before == (self.cursor_position, self.value) and not select:
             self.post_message(self.Beyond(1))
+
+
+_ACTIONS = {
+    key: binding.action
+    for binding in (*Input.BINDINGS, *TextField.BINDINGS)
+    if isinstance(binding, Binding)
+    for key in binding.key.split(",")
+}

@@ -28,11 +28,11 @@ FILES = {
     "data/test-00000-of-00001.jsonl": b'{"prompt": "Last?", "completion": "Yes."}\n',
     "large/large.jsonl": TRAIN
     + b'{"prompt": "Long?", "completion": "'
-    + 12_000_000 * b"a"
+    + 1_000_000 * b"a"
     + b'"}\n',
 }
-PART_BYTES = 10 << 20
-"""What huggingface_hub writes at once."""
+PART_BYTES = 1 << 18
+"""What is written at once."""
 
 
 @dataclass
