@@ -26,7 +26,6 @@ from planner.method_answer import at_length as at_length  # noqa: PLC0414
 from planner.request import METHODS, Method
 from planner.shape import ModelShape
 from planner.speed.correction import TimeCorrection
-from planner.speeding_up import with_chosen_sped_up
 
 ModelSource = Literal["hwdb", "hub", "folder"]
 
@@ -118,6 +117,8 @@ def make_plan(
         for method in methods
     )
     if data is not None:
+        from planner.speeding_up import with_chosen_sped_up
+
         answers = with_chosen_sped_up(answers, budget, asked, data, estimate, weigh=weigh)
     if why_layers is not None:
         answers = tuple(_with_reason(each, why_layers) for each in answers)

@@ -15,9 +15,8 @@ from planner.memory.linears import passes_checkpoints
 from planner.memory.numerics import numerics_of
 from planner.memory.replay import Pass
 from planner.memory.size import Size
-from planner.memory.stacks.litgpt import LitgptAttention, LitgptLayers, keeps_inputs
+from planner.memory.stacks.loops import is_compiled, keeps_inputs
 from planner.memory.stacks.own_model import has_own_model
-from planner.memory.stacks.torchtune import TorchtuneAttention, TorchtuneLayers, is_compiled
 from planner.memory.tape import Tape, Tensor
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -137,9 +136,14 @@ def _writers(
     if not has_own_model(shape, request):
         library = Library(**fields)
         return library, AttentionWriter(library, shape, request)
+    # Few ask about the other libraries, and the quick check is to be quick.
     if request.stack == "litgpt":
+        from planner.memory.stacks.litgpt import LitgptAttention, LitgptLayers
+
         lit = LitgptLayers(**fields, keeps_inputs=keeps_inputs(request))
         return lit, LitgptAttention(lit, shape)
+    from planner.memory.stacks.torchtune import TorchtuneAttention, TorchtuneLayers
+
     tuned = TorchtuneLayers(**fields, compiled=is_compiled(request))
     return tuned, TorchtuneAttention(tuned, shape)
 

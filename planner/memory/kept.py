@@ -6,7 +6,7 @@ from planner.memory.batch_bytes import NO_BYTES, BatchBytes, PassBytes
 from planner.memory.embeddings import kept_by_embeddings
 from planner.memory.linears import passes_checkpoints
 from planner.memory.numerics import Numerics
-from planner.memory.stacks import litgpt
+from planner.memory.stacks.loops import previous_batch_is_as_long
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -102,7 +102,7 @@ class Kept:
 
     def _from_before(self) -> BatchBytes:
         """What the micro-batch before still holds until this one's loss replaces its graph."""
-        if self.numerics.int8 or not litgpt.previous_batch_is_as_long(self.request):
+        if self.numerics.int8 or not previous_batch_is_as_long(self.request):
             return NO_BYTES
         return self.block.held * self.shape.layers
 

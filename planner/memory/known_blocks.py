@@ -11,7 +11,7 @@ from planner.memory.batch_bytes import PassBytes, pass_bytes, widths_of
 from planner.memory.block import BlockPass, block_pass
 from planner.memory.numerics import CAST_BACK, casts_back
 from planner.memory.size import Dimensions
-from planner.memory.stacks import torchtune
+from planner.memory.stacks.loops import is_compiled
 from planner.memory.states import adapted_linears
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -74,7 +74,7 @@ def _written(shape: ModelShape, request: TrainingRequest) -> BlockPass:
         request.trainable_layers is not None and request.trainable_layers < shape.layers,
         request.checkpointing == "none",
         has_one_row(shape, request),
-        request.bitsandbytes_version, torchtune.is_compiled(request), _adapter_key(request),
+        request.bitsandbytes_version, is_compiled(request), _adapter_key(request),
     )  # fmt: skip
     found = _passes.get(key)
     if found is None:

@@ -18,7 +18,6 @@ from planner.memory.known_blocks import block_bytes
 from planner.memory.ledger import Ledger
 from planner.memory.numerics import Numerics, numerics_of
 from planner.memory.sharding import Sharding, sharding_of
-from planner.memory.stacks import litgpt, torchtune
 from planner.memory.stacks.own_model import has_own_model
 from planner.memory.states import States, states_of
 from planner.request import TrainingRequest
@@ -113,6 +112,11 @@ def _head(
     if not has_own_model(shape, request):
         saved = head.saved_by_head(shape, request, numerics, stream_bytes)
         return partial(head.head_bytes, shape, numerics, saved, stream_bytes)
+    # Few ask about the other libraries, and the quick check is to be quick.
     if request.stack == "litgpt":
+        from planner.memory.stacks import litgpt
+
         return partial(litgpt.head_bytes, shape, numerics)
+    from planner.memory.stacks import torchtune
+
     return partial(torchtune.head_bytes, shape, numerics)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hwdb.load import speed_constants
+from planner.memory.stacks.loops import is_compiled
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 from planner.speed.lengths import RowLengths, row_lengths
@@ -50,6 +51,8 @@ def estimate_time(
     """
     if card is None or request.device != "cuda" or request.stack not in _KNOWN_STACKS:
         return None
+    if is_compiled(request):
+        execution = execution._replace(compiled=True)
     timed = timed_step(shape, request, card, execution)
     return None if timed is None else timed.estimate(request, execution)
 

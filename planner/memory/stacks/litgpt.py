@@ -24,6 +24,7 @@ from planner.memory.library import Library
 from planner.memory.linears import product
 from planner.memory.numerics import Numerics
 from planner.memory.size import NOTHING, Size
+from planner.memory.stacks.loops import keeps_inputs, previous_batch_is_as_long
 from planner.memory.stacks.own_model import KEYS, QUERIES, VALUES
 from planner.memory.states import HEAD_NAME
 from planner.memory.tape import Tensor
@@ -35,27 +36,8 @@ _OUT = Size.of("q") * TOKENS
 _CHUNK_TOKENS = 128
 """Tokens of each row whose logits are computed at once (lm_head_chunk_size)."""
 
-_INPUTS_KEPT_UNTIL = (0, 43)
-"""First bitsandbytes whose MatMul4Bit lets go of its input."""
-
-_LONGEST_FIRST_UNTIL = (0, 42)
-"""The scripts that came with older bitsandbytes trained on the longest row before any other."""
-
 _UNPACKED_BYTES = 4
 """A 4-bit matrix is unpacked to fp16, then cast."""
-
-
-def keeps_inputs(request: TrainingRequest) -> bool:
-    """Whether 4-bit linears keep their input; of an unknown version, 0.42, litgpt's pin in 2024."""
-    version = request.bitsandbytes_version
-    old = version is None or version < _INPUTS_KEPT_UNTIL
-    return request.weights.startswith("nf4") and old
-
-
-def previous_batch_is_as_long(request: TrainingRequest) -> bool:
-    """Whether a batch of full length may follow another one."""
-    version = request.bitsandbytes_version
-    return version is None or version >= _LONGEST_FIRST_UNTIL
 
 
 @dataclass(slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
 from planner.memory.numerics import Numerics
 from planner.memory.size import NOTHING, Size
+from planner.memory.stacks.loops import is_compiled
 from planner.memory.tape import Tensor
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -30,11 +31,6 @@ _OUT = Size.of("q") * TOKENS
 
 _CHUNKS = 8
 """CEWithChunkedOutputLoss cuts every row in as many pieces."""
-
-
-def is_compiled(request: TrainingRequest) -> bool:
-    """Whether layers and loss are taken to be compiled."""
-    return request.stack == "torchtune" and request.loss != "torch"
 
 
 @dataclass(slots=True, kw_only=True)
