@@ -57,11 +57,18 @@ _FILES_OF_A_MODEL = ("*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.m
 """Config, tokenizer and safetensors; pickled weights and code stay where they are."""
 
 
-def download_model(repository: str, revision: str | None, tell: Callable[[Download], None]) -> str:
+def download_model(
+    repository: str,
+    revision: str | None,
+    tell: Callable[[Download], None],
+    *,
+    code: bool = False,
+) -> str:
     """Fetch what a launch reads of a model into the cache, and return the commit it is of.
 
-    What is there already is not fetched. `tell` is called from a thread about once a second.
-    Raises what huggingface_hub does when it is gated, unknown or neither reachable nor cached.
+    `code`: its Python files too. What is there already is not fetched. `tell` is called from a
+    thread about once a second. Raises what huggingface_hub does when it is gated, unknown or
+    neither reachable nor cached.
     """
     from huggingface_hub import snapshot_download
 
@@ -70,7 +77,7 @@ def download_model(repository: str, revision: str | None, tell: Callable[[Downlo
         snapshot = snapshot_download(
             repository,
             revision=revision,
-            allow_patterns=list(_FILES_OF_A_MODEL),
+            allow_patterns=[*_FILES_OF_A_MODEL, *(["*.py"] if code else [])],
             tqdm_class=_bars_for(meter),
         )
     return Path(snapshot).name

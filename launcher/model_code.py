@@ -1,4 +1,4 @@
-"""Models that bring code of their own: refused before anything is made, and never run."""
+"""Models that bring code of their own: refused before anything is made, unless a plan trusts it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _LISTS_OF_TYPES = ("auto_mappings.py", "configuration_auto.py")
 """Where Transformers names the architectures it has; the first one since its version 5."""
 
 
-def require_known_architecture(config_text: str, name: str) -> None:
+def require_known_architecture(config_text: str, name: str, *, trusted: bool = False) -> None:
     """Raise for a config.json that the installed Transformers has no class of its own for.
 
     UsageError when the model would have to run code it brings, MissingHere when it brings none.
-    Nothing is imported: Transformers takes seconds.
+    `trusted`: the plan lets that code run. Nothing is imported: Transformers takes seconds.
     """
     try:
         config = json.loads(config_text)
@@ -26,12 +26,15 @@ def require_known_architecture(config_text: str, name: str) -> None:
         return  # whoever reads its numbers says so
     if not isinstance(model_type, str) or _is_known(model_type):
         return
+    if code and trusted:
+        return
     installed = f"Transformers {version('transformers')}"
     if code:
         raise UsageError(
             f"{name} brings code of its own (auto_map in config.json), which would have to be run "
             f"to load it: {installed} does not know its type {model_type}",
-            "tlplan runs no code that comes with a model",
+            "only a plan can allow it, for one commit of the Hub that was read: trust_remote_code: "
+            "true in section model, with revision: COMMIT",
             "a model of an architecture that Transformers has itself needs none: tlplan models",
         )
     raise MissingHere(

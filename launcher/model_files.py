@@ -25,14 +25,14 @@ def require_model(model: ModelSection, *, reads_text: bool = True) -> None:
             require_known_architecture(config.read_text(encoding="utf-8"), model.folder)
         _require_folder(Path(model.folder), reads_text=reads_text)
     elif model.hub_id is not None:
-        _require_access(model.hub_id, model.revision)
+        _require_access(model.hub_id, model.revision, trusted=model.trust_remote_code)
 
 
-def _require_access(hub_id: str, revision: str | None) -> None:
+def _require_access(hub_id: str, revision: str | None, *, trusted: bool) -> None:
     from launcher.hub import config_text  # huggingface_hub: about 110 ms
 
     try:
-        require_known_architecture(config_text(hub_id, revision), hub_id)
+        require_known_architecture(config_text(hub_id, revision), hub_id, trusted=trusted)
     except NoAccess as failure:
         if "gated" in failure.message or "refuses" in failure.message:
             raise

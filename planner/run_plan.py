@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,6 +30,8 @@ from planner.request import (
     share,
 )
 
+_COMMIT = re.compile("[0-9a-f]{40}")
+
 LossOn = Literal["answers", "all-tokens"]
 
 
@@ -43,10 +46,19 @@ class ModelSection:
     """Commit, tag or branch on the Hub; None is the default branch."""
     folder: str | None
     """Absolute path of a local folder with config.json, tokenizer and safetensors."""
+    trust_remote_code: bool = False
+    """Whether Python code that comes with the model may be run: of that very commit."""
 
     def __post_init__(self) -> None:
         if not (self.hub_id or self.folder):
             raise RequestError("model.hub_id", "model.hub_id or model.folder must name the model")
+        pinned = self.folder is None and _COMMIT.fullmatch(self.revision or "")
+        if self.trust_remote_code and not pinned:
+            raise RequestError(
+                "model.trust_remote_code",
+                "model.trust_remote_code needs a whole commit of the Hub (40 digits) as "
+                "model.revision: code that may change must not be run",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

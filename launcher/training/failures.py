@@ -99,7 +99,8 @@ def _known(error: BaseException) -> TlplanError | None:
     if _says(text, _CODE_OF_ITS_OWN):
         return UsageError(
             "the model brings code of its own, which would have to be run to load it",
-            "tlplan runs no code that comes with a model; tlplan models lists models without",
+            "a plan can allow it for one commit: trust_remote_code: true and revision: COMMIT in "
+            "section model; tlplan models lists models without",
         )
     if _says(text, _NO_SAFETENSORS):
         return UsageError(

@@ -34,7 +34,7 @@ def load_tokenizer(plan: RunPlan) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        model_source(plan), trust_remote_code=False, **_revision(plan)
+        model_source(plan), trust_remote_code=plan.model.trust_remote_code, **_revision(plan)
     )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -61,7 +61,7 @@ def _loading_options(plan: RunPlan) -> dict[str, Any]:
     options: dict[str, Any] = {
         "dtype": _load_dtype(plan),
         "use_safetensors": True,
-        "trust_remote_code": False,
+        "trust_remote_code": plan.model.trust_remote_code,
         **_revision(plan),
     }
     if on_gpu or quantization is not None:
@@ -76,7 +76,7 @@ def load_config(plan: RunPlan) -> Any:
     from transformers import AutoConfig
 
     return AutoConfig.from_pretrained(
-        model_source(plan), trust_remote_code=False, **_revision(plan)
+        model_source(plan), trust_remote_code=plan.model.trust_remote_code, **_revision(plan)
     )
 
 

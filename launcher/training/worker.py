@@ -90,6 +90,7 @@ def _download(plan: RunPlan, folder: RunFolder, events: EventLog, stop: StopRequ
                 plan.model.hub_id,
                 plan.model.revision,
                 lambda so_far: events.append("download", **asdict(so_far)),
+                code=plan.model.trust_remote_code,
             )
         record_commit(folder, commit)
     go_offline()

@@ -24,7 +24,7 @@ from tests.hub import COMMIT, NAME, ModelHub
 _WEIGHTS = "model.safetensors"
 
 
-def _command(run: Run, hub: ModelHub, *words: str, **environment: str) -> subprocess.Popen[str]:
+def hub_command(run: Run, hub: ModelHub, *words: str, **environment: str) -> subprocess.Popen[str]:
     """The real command, with a cache of its own, asking this Hub."""
     environment |= {
         "HF_ENDPOINT": hub.endpoint,
@@ -43,7 +43,7 @@ def _launched(
     shutil.rmtree(run.folder.path)
     path = run.folder.path.with_suffix(".yaml")
     path.write_text(plan_file_text(replace(run.plan, model=model), {}))
-    return run, _command(run, hub, "launch", str(path), **environment)
+    return run, hub_command(run, hub, "launch", str(path), **environment)
 
 
 def _stopped(
@@ -71,7 +71,7 @@ def stop(laboratory: Laboratory, draw: random.Random) -> None:
         assert run.events("phase")[-1]["phase"] in ("downloading", "stopping"), run.story()
 
         hub.go_on.set()
-        _said(_command(run, hub, "resume", str(run.folder.path)), 0)
+        _said(hub_command(run, hub, "resume", str(run.folder.path)), 0)
 
     assert json.loads(run.folder.provenance.read_text())["model"]["commit"] == COMMIT
     run.check_equal()
@@ -87,7 +87,7 @@ def stop_twice(laboratory: Laboratory, _: random.Random) -> None:
         _said(launch, 130)
 
         hub.go_on.set()
-        _said(_command(run, hub, "resume", str(run.folder.path)), 0)
+        _said(hub_command(run, hub, "resume", str(run.folder.path)), 0)
 
     run.check_equal()
 
@@ -102,7 +102,7 @@ def moved_on(laboratory: Laboratory, draw: random.Random) -> None:
         _said(launch, 75)
         hub.commit = "f" * len(COMMIT)
 
-        _said(_command(run, hub, "resume", str(run.folder.path)), 0)
+        _said(hub_command(run, hub, "resume", str(run.folder.path)), 0)
         asked = {each.rpartition("/")[2] for each in hub.requests if "/revision/" in each}
 
     assert asked == {"main"}

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from planner.plan_file import plan_file_text
+from tests.faults.downloads import hub_command
 from tests.faults.laboratory import ROOT, Laboratory, Run
+from tests.hub import COMMIT, NAME, ModelHub
 
 pytestmark = [pytest.mark.training, pytest.mark.xdist_group("faults")]
 
@@ -85,6 +90,43 @@ def test_an_error_that_quotes_the_token_is_told_without_it(
 
 def _without_plan(run: Run) -> list[str]:
     return files_with_canary(run.folder.path)
+
+
+_OWN_CODE = """
+from transformers import LlamaConfig, LlamaForCausalLM
+class OwnConfig(LlamaConfig):
+    model_type = "own"
+class OwnModel(LlamaForCausalLM):
+    config_class = OwnConfig
+"""
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_models_own_code_runs_only_where_a_plan_names_its_commit(
+    laboratory: Laboratory, trusted: bool, tmp_path: Path
+) -> None:
+    """Without it the launch is refused and nothing fetched; with it the model is trained."""
+    shutil.copytree(laboratory.model, tmp_path / "model")
+    (tmp_path / "model" / "own.py").write_text(_OWN_CODE)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config |= {"model_type": "own", "architectures": ["OwnModel"]}
+    config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    with ModelHub.serving(tmp_path / "model") as hub:
+        run = laboratory.run("lora", loss="torch", max_steps=2, evaluate_every_steps=0)
+        model = replace(
+            run.plan.model, hub_id=NAME, folder=None, revision=COMMIT, trust_remote_code=trusted
+        )
+        shutil.rmtree(run.folder.path)
+        path = run.folder.path.with_suffix(".yaml")
+        path.write_text(plan_file_text(replace(run.plan, model=model), {}))
+
+        launch = hub_command(run, hub, "launch", str(path), "--yes")
+        said = launch.communicate(timeout=250)[0]
+
+    fetched = any(each.endswith("own.py") for each in hub.requests)
+    assert (launch.returncode, fetched) == ((0, True) if trusted else (2, False)), said
+    assert trusted or "trust_remote_code: true in section model, with revision: COMMIT" in said
 
 
 def test_files_have_the_rights_that_the_user_gives(laboratory: Laboratory) -> None:

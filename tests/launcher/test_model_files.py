@@ -10,6 +10,7 @@ import pytest
 
 from launcher.errors import MissingHere, NoAccess, TlplanError, UsageError
 from launcher.model_files import require_model
+from planner.request import RequestError
 from planner.run_plan import ModelSection
 from tests.models import minilm
 
@@ -78,6 +79,17 @@ def test_code_that_a_model_brings_is_never_run(
 
     with pytest.raises(error, match=told):
         require_model(model)
+
+
+@pytest.mark.parametrize("revision", [None, "main", "0123456"])
+def test_code_is_allowed_for_a_whole_commit_only(revision: str | None) -> None:
+    """A branch may move to other code; so may a folder."""
+    with pytest.raises(RequestError, match="needs a whole commit of the Hub"):
+        ModelSection(
+            name="a", hub_id="org/a", revision=revision, folder=None, trust_remote_code=True
+        )
+    with pytest.raises(RequestError, match="needs a whole commit of the Hub"):
+        ModelSection(name="a", hub_id=None, revision="0" * 40, folder="/a", trust_remote_code=True)
 
 
 def test_a_known_architecture_is_loaded_by_the_librarys_own_code(tmp_path: Path) -> None:
