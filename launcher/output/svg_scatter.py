@@ -7,14 +7,13 @@ from html import escape
 from math import ceil, floor, log10
 
 from launcher.output.market_text import money
+from launcher.output.svg_labels import LABEL_STYLE, Box, placed
 from planner.market.pick import best_per_card
 from planner.market.rent import Rented
 from planner.units import duration_text
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 860, 430, 70, 48, 14
 _COLOUR = "#0072B2"
-_MOST_LABELS = 24
-_LABEL_HEIGHT = 14
 
 
 def scatter(options: Sequence[Rented]) -> str:
@@ -69,18 +68,28 @@ def _grid(across: _Axis, upwards: _Axis) -> Iterator[str]:
 
 
 def _points(points: Sequence[Rented], across: _Axis, upwards: _Axis) -> Iterator[str]:
-    taken: list[tuple[float, float]] = []
-    for number, one in enumerate(points):
-        x, y = across.at(one.hours.expected), upwards.at(one.cost.expected)
+    places = [(across.at(one.hours.expected), upwards.at(one.cost.expected)) for one in points]
+    names = [one.answer.card.id for one in points]
+    labels = placed(names, places, Box(_LEFT, 0, _WIDTH, _HEIGHT - _BOTTOM))
+    for one, (x, y), label in zip(points, places, labels, strict=True):
         told = (
             f"{one.answer.card.id}, {one.offer.provider}: "
             f"{duration_text(one.hours.expected * 3600)}, {money(one.cost.expected)}"
         )
+        if label is not None and label.away:
+            end_x = min(max(x, label.box.left), label.box.right)
+            end_y = min(max(y, label.box.top), label.box.bottom)
+            yield (
+                f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{end_x:.1f}" y2="{end_y:.1f}" '
+                f'stroke="gray" stroke-width="0.7"/>'
+            )
         yield (
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{_COLOUR}" fill-opacity="0.75">'
             f"<title>{escape(told)}</title></circle>"
         )
-        free = all(abs(y - v) > _LABEL_HEIGHT or abs(x - u) > 110 for u, v in taken)
-        if number < 3 * _MOST_LABELS and free and len(taken) < _MOST_LABELS:
-            taken.append((x, y))
-            yield f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{escape(one.answer.card.id)}</text>'
+        if label is not None:
+            left, base = label.start
+            yield (
+                f'<text class="name" x="{left:.1f}" y="{base:.1f}" style="{LABEL_STYLE}">'
+                f"{escape(label.text)}</text>"
+            )
