@@ -27,7 +27,7 @@ from launcher.runs.supervisor import GRACE_SECONDS, Rehearse, Supervision
 from launcher.settling import ready_plan
 from launcher.view.attend import ViewOptions, attend
 from launcher.view.result import shown_path
-from launcher.view.words import gib
+from launcher.view.words import file_size, gib
 from planner.run_plan import HardwareSection, OutputSection, RunPlan
 
 HELP = "train: carry out a plan and watch it"
@@ -231,8 +231,8 @@ def _check_disk(path: Path, needed_bytes: int) -> None:
     free_bytes = shutil.disk_usage(existing).free
     if free_bytes < needed_bytes:
         raise NoDisk(
-            f"{shown_path(path)} needs {gib(needed_bytes)} GiB for checkpoints and the result, "
-            f"{gib(free_bytes)} GiB are free",
+            f"{shown_path(path)} needs {file_size(needed_bytes)} for checkpoints and the result, "
+            f"{file_size(free_bytes)} are free",
             "--out DIR puts the run on another disk",
         )
 
