@@ -46,7 +46,7 @@ def file_size(count_bytes: float) -> str:
     if count_bytes < 1000:
         return f"{count_bytes:.0f} B"
     value = float(count_bytes)
-    units = iter(("KiB", "MiB", "GiB", "TiB"))
+    units = iter(("KiB", "MiB", "GiB", "TiB", "PiB", "EiB"))
     unit = "B"
     while value >= 1000:
         value, unit = value / 1024, next(units)
