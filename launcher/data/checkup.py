@@ -83,7 +83,8 @@ def check_up(
     measured_on = source_of(held_out) if held_out is not None else source.held_out
     repeats = repeats_in(survey.keys, survey.row_labels if survey.labels else ())
     lengths = None
-    if survey.rows and not source.classes and surveyed.shape is not None:
+    pictures = surveyed.shape is not None and surveyed.shape.layout == "image_label"
+    if survey.rows and surveyed.shape is not None and not pictures:
         lengths = lengths_of_source(source, surveyed, tokenizer_file)
     fraction, held_out_rows, how = _held_out(survey, measured_on)
     return Checkup(
@@ -100,7 +101,7 @@ def check_up(
                 surveyed,
                 Lookout(
                     repeats=repeats,
-                    near=_near(source, survey, measured_on, fraction),
+                    near=() if pictures else _near(source, survey, measured_on, fraction),
                     lengths=lengths,
                     limit_tokens=limit_tokens,
                     held_out_rows=held_out_rows,
@@ -149,8 +150,6 @@ def _near(
     source: Source, survey: Survey, measured_on: Source | None, fraction: float
 ) -> Sequence[tuple[str, str, float]]:
     """(place of the training row, place of the held-out row, share it repeats)."""
-    if source.classes:
-        return []
     if measured_on is not None:
         other = survey_source(measured_on)
         rows, files = list(other.survey.sample), other.files

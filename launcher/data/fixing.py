@@ -7,13 +7,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from launcher.data.problems import Problem
+from launcher.data.embedded import with_file
 from launcher.data.row_problem import RowProblemError
+from launcher.data.rows import problem_at
 from launcher.data.sources import Source
 from launcher.data.stream import RowStream
 from launcher.errors import NoDisk, UsageError
 
 REST_SUFFIX = ".rest.txt"
+PICTURES_SUFFIX = ".pictures"
 
 
 class Fixed(NamedTuple):
@@ -32,28 +34,23 @@ def write_good_rows(source: Source, target: Path, repeats: Collection[int]) -> F
     Raises UsageError when a file is there already, NoDisk when the disk is full.
     """
     rest = target.with_name(target.name + REST_SUFFIX)
+    pictures = target.with_name(target.name + PICTURES_SUFFIX)
     written = left_out = good = 0
     stream = RowStream(source)
     try:
         with target.open("x", encoding="utf-8") as rows, rest.open("x", encoding="utf-8") as list_:
             for checked in stream:
-                row = checked.row
-                problem = row if isinstance(row, RowProblemError) else None
-                if problem is None:
-                    if good in repeats:
-                        problem = RowProblemError(None, "repeats an earlier row", "remove it")
+                found = checked.row
+                if not isinstance(found, RowProblemError):
                     good += 1
-                if problem is None:
-                    rows.write(json.dumps(row, ensure_ascii=False) + "\n")
-                    written += 1
-                    continue
-                place = Problem(
-                    file=stream.files[checked.file],
-                    line=checked.line,
-                    field=problem.field,
-                    reason=problem.reason,
-                    fix=problem.fix,
-                )
+                    if good - 1 not in repeats:
+                        # Pictures that stood in the rows lie beside them then.
+                        row = with_file(found, pictures.absolute())
+                        rows.write(json.dumps(row, ensure_ascii=False) + "\n")
+                        written += 1
+                        continue
+                    found = RowProblemError(None, "repeats an earlier row", "remove it")
+                place = problem_at(stream.files[checked.file], checked.line, found)
                 list_.write(place.describe() + "\n")
                 left_out += 1
     except FileExistsError as error:

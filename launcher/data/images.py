@@ -6,17 +6,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from launcher.data.file_kind import IMAGE_SUFFIXES
-from launcher.errors import MissingHere
 
-_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
-"""PNG, JPEG, GIF, BMP and TIFF; WebP is told by two places."""
+_SUFFIX_OF_MAGIC = {
+    b"\x89PNG\r\n\x1a\n": ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"GIF8": ".gif",
+    b"BM": ".bmp",
+    b"II*\x00": ".tif",
+    b"MM\x00*": ".tif",
+}
+"""WebP is told by two places."""
 _HEAD_BYTES = 16
 
 
 def is_picture(head: bytes) -> bool:
     """Whether a file that starts so is a picture of a kind that can be read."""
-    webp = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
-    return webp or head.startswith(_MAGIC)
+    return bool(suffix_of(head))
+
+
+def suffix_of(head: bytes) -> str:
+    """What the name of such a picture ends with, empty when it is none."""
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return ".webp"
+    return next((end for magic, end in _SUFFIX_OF_MAGIC.items() if head.startswith(magic)), "")
 
 
 def problem_with_head(path: Path) -> str | None:
@@ -30,25 +42,14 @@ def problem_with_head(path: Path) -> str | None:
         return "names a folder, not a picture"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+    return problem_with_bytes(head) if head else "is an empty file"
+
+
+def problem_with_bytes(head: bytes) -> str | None:
+    """Why what starts so is no picture, None when it seems to be one."""
     if not head:
-        return "is an empty file"
+        return "is empty"
     return None if is_picture(head) else "is no picture"
-
-
-def problem_with_pixels(path: Path) -> str | None:
-    """Why a picture cannot be decoded, None when it can. Raises MissingHere without Pillow."""
-    try:
-        from PIL import Image  # about 40 ms
-    except ImportError:
-        raise MissingHere(
-            "reading pictures needs the package Pillow, not installed here", "pip install pillow"
-        ) from None
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-    except Exception as error:  # noqa: BLE001  decoders raise whatever their format makes them
-        return f"cannot be decoded: {error}"
-    return None
 
 
 def class_folders(folder: Path) -> dict[str, list[Path]]:

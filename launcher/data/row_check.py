@@ -42,8 +42,10 @@ def checked_row(candidate: Row, shape: Shape, *, has_escapes: bool, folder: Path
     if shape.form == "text_label":
         text = _filled(candidate, content, has_escapes=has_escapes)
         return {"text": text, "label": _label(candidate[label], label)}
-    image = _image(candidate[content], content, folder)
-    return {"image": image, "label": _label(candidate[label], label)}
+    return {
+        **_image(candidate[content], content, folder),
+        "label": _label(candidate[label], label),
+    }
 
 
 def _prompt_completion(candidate: Row, *, has_escapes: bool) -> Row:
@@ -138,9 +140,18 @@ def _label(value: Any, field: str) -> str:
     raise RowProblemError(field, f"must be a word or a whole number, not {kind}", "name the class")
 
 
-def _image(value: Any, field: str, folder: Path) -> str:
-    from launcher.data.images import problem_with_head
+def _image(value: Any, field: str, folder: Path) -> Row:
+    """The path of a picture, or its bytes where they stand in the row."""
+    from launcher.data.embedded import FIELD, embedded_bytes
+    from launcher.data.images import problem_with_bytes, problem_with_head
 
+    data = embedded_bytes(value)
+    if data is not None:
+        problem = problem_with_bytes(data)
+        if problem is not None:
+            raise RowProblemError(field, problem, "replace the picture or remove the row")
+        named = value.get("path") if isinstance(value, dict) else None
+        return {"image": named or "", FIELD: data}
     if isinstance(value, dict) and isinstance(value.get("path"), str):
         value = value["path"]
     if not isinstance(value, str) or not value.strip():
@@ -151,4 +162,4 @@ def _image(value: Any, field: str, folder: Path) -> str:
     problem = problem_with_head(path)
     if problem is not None:
         raise RowProblemError(field, problem, "correct the path or remove the row")
-    return str(path)
+    return {"image": str(path)}

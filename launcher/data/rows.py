@@ -7,6 +7,7 @@ from pathlib import Path
 
 from launcher.data.dataset import DataSet, Row
 from launcher.data.digest import FileDigest, key_of
+from launcher.data.embedded import with_file
 from launcher.data.problems import Problem, bad_rows, unusable_file
 from launcher.data.recognise import Shape, unused_fields
 from launcher.data.row_problem import RowProblemError
@@ -104,7 +105,7 @@ class _Reading:
         if isinstance(checked.row, RowProblemError):
             self.problems.append(problem_at(stream.files[checked.file], checked.line, checked.row))
             return
-        self.rows.append(checked.row)
+        self.rows.append(with_file(checked.row))
         self.row_lines.append(checked.line)
         self.row_files.append(checked.file)
         self.row_keys.append(key_of(checked.row))

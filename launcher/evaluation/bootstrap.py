@@ -22,11 +22,19 @@ class Interval(NamedTuple):
     high: float
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
+def mean_interval(values: Sequence[float], bounds: tuple[float, float] | None = None) -> Interval:
     """The mean of values, one a row; of differences between two conditions for a paired one.
 
-    Raises ValueError without values.
+    Rows that are all alike say nothing of how rows differ, and drawing them again gives no
+    spread: where values have `bounds`, the share of other rows that so few could have missed
+    (Clopper and Pearson 1934) is then taken to lie there. Raises ValueError without values.
     """
+    if bounds is not None and values and min(values) == max(values):
+        value, missed = values[0], 1 - _TAIL ** (1 / len(values))
+        lowest, highest = bounds
+        return Interval(
+            value, value - missed * (value - lowest), value + missed * (highest - value)
+        )
     return interval_of(lambda rows: sum(values[row] for row in rows) / len(rows), len(values))
 
 

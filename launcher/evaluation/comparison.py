@@ -117,7 +117,7 @@ def compare(
         rows=len(shared),
         scores={name: _scores(rows[name], classes=classes) for name in rows},
         against=against,
-        gain=mean_interval(differences),
+        gain=mean_interval(differences, None if metric == "loss" else (-1.0, 1.0)),
         names=CLASSIFIER_NAMES if classes else GENERATION_NAMES,
     )
 
@@ -151,7 +151,8 @@ def _scores(rows: Sequence[Outcome], *, classes: bool) -> dict[str, Interval]:
     for name, take in kinds.items():
         values = [value for each in rows if (value := take(each)) is not None]
         if len(values) == len(rows):
-            found[name] = mean_interval([float(value) for value in values])
+            bounds = None if name == "loss" else (0.0, 1.0)
+            found[name] = mean_interval([float(value) for value in values], bounds)
     if classes:
         truth = [each.expected for each in rows]
         guessed = [each.answer or "" for each in rows]
@@ -162,7 +163,10 @@ def _scores(rows: Sequence[Outcome], *, classes: bool) -> dict[str, Interval]:
 
 
 def _amount(gain: float, metric: Metric) -> str:
-    return f"{gain:.2f} of loss per token" if metric == "loss" else f"{100 * gain:.0f} points"
+    if metric == "loss":
+        return f"{gain:.2f} of loss per token"
+    points = f"{100 * gain:.0f}"
+    return f"{points} point" if points in ("1", "-1") else f"{points} points"
 
 
 def _bare(gain: float, metric: Metric) -> str:

@@ -12,6 +12,7 @@ from launcher.data.named import data_path
 from launcher.data.rows import held_out_data, read_data
 from launcher.data.split import hold_out
 from launcher.data.suitable import require_suitable
+from launcher.errors import DataError
 from launcher.runs.events import EventLog
 from planner.run_plan import RunPlan
 
@@ -103,11 +104,19 @@ class PicturePreparation(Preparation):
         self._tokens = tokens
 
     def __call__(self, data: DataSet, index: int, numbers: dict[str, int]) -> LabelledRow:
-        row = data.rows[index]
+        row, place = data.rows[index], data.place(index)
+        try:
+            pixels = self._prepare(row["image"])
+        except DataError as error:
+            # The row of a table says more than the file that its picture was put into.
+            raise DataError(
+                f"{place}: image: cannot be decoded: {error.__cause__}",
+                "replace the picture or remove the row",
+            ) from error
         return LabelledRow(
-            place=data.place(index),
+            place=place,
             content=row["image"],
-            inputs={"pixel_values": self._prepare(row["image"])},
+            inputs={"pixel_values": pixels},
             label=numbers[row["label"]],
             tokens=self._tokens,
             uncut_tokens=self._tokens,
