@@ -22,8 +22,8 @@ from typing import Any
 
 import hwdb
 from bench.formula_grid import FAMILIES, VARIANTS, grid_cases
+from launcher.library_versions import traced_versions
 from launcher.tracing.cache import cache_folder
-from launcher.tracing.versions import library_versions
 from planner.case import request_of_case
 from planner.memory.step import Step, step_of
 from planner.request import TrainingRequest
@@ -82,7 +82,7 @@ def _compare(case: Mapping[str, Any], *, fresh: bool, explain: float) -> dict[st
 
 def _traced(case: Mapping[str, Any], request: TrainingRequest, *, fresh: bool) -> dict[str, Any]:
     """The trace, from the cache folder where it is there."""
-    named = json.dumps([case, library_versions()], sort_keys=True)
+    named = json.dumps([case, traced_versions()], sort_keys=True)
     name = hashlib.sha256(named.encode()).hexdigest()[:32]
     path = cache_folder().with_name("bench-traces") / f"{name}.json"
     if path.exists() and not fresh:
@@ -183,7 +183,7 @@ def _document(rows: list[dict[str, Any]]) -> str:
     errors = [abs(row["error_percent"]) for row in rows if "error" not in row]
     head = {
         "date": datetime.now(UTC).date().isoformat(),
-        "versions": library_versions(),
+        "versions": traced_versions(),
         "cases": len(errors),
         "not_traced": len(rows) - len(errors),
         "mean_error_percent": round(sum(errors) / max(len(errors), 1), 4),

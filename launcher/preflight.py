@@ -7,10 +7,11 @@ from importlib.util import find_spec
 from launcher.doctor import wanted_packages
 from launcher.errors import MissingHere, NothingFits
 from launcher.hardware import hardware_for
+from launcher.library_versions import QUANTIZING
 from launcher.memory_holders import memory_holders
 from launcher.model_files import require_model
 from launcher.models import resolve_model
-from launcher.runs.versions import QUANTIZING, needs_quantizing
+from launcher.runs.versions import needs_quantizing
 from launcher.training.arguments import refuse_leaking_rows, refuse_what_is_not_there
 from planner.budget import Budget
 from planner.disk import run_bytes

@@ -29,8 +29,8 @@ from typing import Any
 import hwdb
 from hwdb.detect.nvml import read_gpus
 from hwdb.model import config_of
+from launcher.library_versions import traced_versions
 from launcher.runs.worker_environment import CUDA_MALLOC_ENVIRONMENT
-from launcher.tracing.versions import library_versions
 from planner.units import GIB
 
 MATRIX = Path(__file__).with_name("matrix.json")
@@ -193,7 +193,7 @@ def _measured(
         "date": datetime.now(UTC).date().isoformat(),
         "card": card.name,
         "driver": card.driver,
-        "versions": library_versions(),
+        "versions": traced_versions(),
         "case": {**case, "gpu": card.hwdb_id} if card.hwdb_id else case,
     }
     try:

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 
 from launcher.errors import MissingHere
+from launcher.library_versions import PACKAGES, QUANTIZING, versions_of
 from launcher.version import VERSION
 from planner.run_plan import RunPlan
 
-QUANTIZING = "bitsandbytes"
-PACKAGES = (
-    "torch",
-    "transformers",
-    "peft",
-    "trl",
-    QUANTIZING,
-    "accelerate",
-    "datasets",
-    "tokenizers",
-)
 Versions = Mapping[str, str | None]
 
 
 def installed_versions() -> dict[str, str | None]:
     """Versions of Python and of what trains, None for what is not installed; imports nothing."""
-    versions: dict[str, str | None] = {"python": platform.python_version(), "tlplan": VERSION}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = None
-    return versions
+    own = {"python": platform.python_version(), "tlplan": VERSION}
+    return {**own, **versions_of(PACKAGES)}
 
 
 def needs_quantizing(plan: RunPlan) -> bool:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from launcher.library_versions import traced_versions
 from launcher.runs.atomic_file import replace_json
 from launcher.tracing.result import TraceResult
-from launcher.tracing.versions import library_versions
 
 _NOT_PART_OF_A_CASE = ("id", "lengths")
 """A trace is of one batch of `sequence_tokens`, whatever the data's lengths."""
@@ -47,7 +47,7 @@ def keep_trace(case: Mapping[str, Any], result: TraceResult, folder: Path) -> No
 
 def _path(case: Mapping[str, Any], folder: Path) -> Path:
     asked = {name: value for name, value in case.items() if name not in _NOT_PART_OF_A_CASE}
-    named = json.dumps([asked, library_versions(), _code_hash()], sort_keys=True)
+    named = json.dumps([asked, traced_versions(), _code_hash()], sort_keys=True)
     return folder / f"{hashlib.sha256(named.encode()).hexdigest()[:32]}.json"
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from hwdb import find_capability
 from launcher.exit_codes import ExitCode
+from launcher.library_versions import traced_versions
 from launcher.tracing.result import TraceResult
-from launcher.tracing.versions import library_versions
 from planner.case import request_of_case
 from planner.request import RequestError, TrainingRequest
 
@@ -77,7 +77,7 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
         reserved_bytes=reserved_bytes,
         needed_bytes=smallest_budget(events, expandable=expandable),
         seconds=round(time.monotonic() - began, 3),
-        versions=library_versions(),
+        versions=traced_versions(),
     )
 
 
