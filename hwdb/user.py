@@ -119,12 +119,31 @@ def _refuse_bad(kind: UserKind, row: Row, place: str) -> None:
     from hwdb.load import card_from, model_from, read_file
     from hwdb.rules import problems_with
 
+    shipped = read_file(kind)["rows"]
+    for name, value in row.items():
+        kinds = {_kind(known.get(name)) for known in shipped}
+        if value is not None and _kind(value) not in kinds:
+            expected = " or ".join(sorted(kinds - {"null"}))
+            raise UserRowError(f"{place}: {row['id']}: {name} must be {expected}, not {value!r}")
     try:
         problems = problems_with(card_from(row) if kind == "cards" else model_from(row))
     except (TypeError, ValueError, KeyError) as unreadable:
-        problems = [f"cannot be read: {unreadable}"]
-    taken = [known for known in read_file(kind)["rows"] if known["id"] == row["id"]]
+        always = [name for name in row if all(known.get(name) is not None for known in shipped)]
+        missing = [name for name in always if row[name] is None]
+        problems = [f"{', '.join(missing)} missing" if missing else f"cannot be read: {unreadable}"]
+    taken = [known for known in shipped if known["id"] == row["id"]]
     if taken:
         problems.append("hwdb has a row with this id already")
     if problems:
         raise UserRowError(f"{place}: {row['id']}: {problems[0]}")
+
+
+_KINDS = {
+    bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list",
+    dict: "an object",
+}  # fmt: skip
+
+
+def _kind(value: object) -> str:
+    """What JSON calls it."""
+    return _KINDS.get(type(value), "null")

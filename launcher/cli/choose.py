@@ -42,7 +42,7 @@ def add_arguments(parser: Parser) -> None:
     add_picture_option(parser)
     limits = parser.add_argument_group("limits")
     limits.add_argument(
-        "--budget", metavar="USD", type=usd("--budget"), help="of one run; with --buy of the card"
+        "--budget", metavar="USD", type=usd("--budget"), help="most to pay for a run or for a card"
     )
     limits.add_argument(
         "--hours", metavar="H", type=positive_number("--hours"), help="most a run may take"
@@ -110,8 +110,7 @@ class _Choice:
         self.renting, self.buying = not arguments.buy, not arguments.rent
         self.budget, self.hours = arguments.budget, arguments.hours
         self.rent = allowed(market.rentable, budget=self.budget, hours=self.hours)
-        budget = self.budget if arguments.buy else None
-        self.buy = affordable(market.ownable, budget=budget, hours=self.hours)
+        self.buy = affordable(market.ownable, budget=self.budget, hours=self.hours)
         self.picks = picks(self.rent)
 
     @property

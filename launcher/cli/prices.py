@@ -11,6 +11,7 @@ from launcher.cli.command_line import Parser
 from launcher.exit_codes import ExitCode
 from launcher.output.check_json import json_text
 from launcher.output.columns import aligned, has_words
+from launcher.output.lines import filled
 from launcher.prices import KWH_SOURCE, USD_PER_KWH, Prices, is_old, prices_from
 
 HELP = "the prices in use, with dates and sources"
@@ -35,8 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
         stderr.note(f"no price has the words: {' '.join(arguments.words)}")
         return ExitCode.DONE
     sys.stdout.write(_table(shown))
-    sys.stdout.write(f"\n{len(shown)} offers of {prices.origin}, USD an hour of the instance.\n")
-    sys.stdout.write(f"Power {USD_PER_KWH} USD per kWh ({KWH_SOURCE}); --kwh-price is yours.\n")
+    offers = "1 offer" if len(shown) == 1 else f"{len(shown)} offers"
+    sys.stdout.write(f"\n{offers} of {prices.origin}, USD an hour of the instance.\n")
+    sys.stdout.write(_sources(shown))
+    sys.stdout.write(f"Power {USD_PER_KWH} USD per kWh ({KWH_SOURCE});\n--kwh-price is yours.\n")
     if old:
         stderr.note(f"{old} of {len(shown)} prices are older than 90 days and marked with !")
     return ExitCode.DONE
@@ -47,7 +50,7 @@ def _searched(offer: hwdb.Offer) -> str:
 
 
 def _table(offers: list[hwdb.Offer]) -> str:
-    rows = [("Provider", "Card", "GPUs", "On demand", "Spot", "Price of", "Instance")]
+    rows = [("Provider", "Card", "GPUs", "USD/h", "Spot", "Price of")]
     rows += [
         (
             offer.provider,
@@ -56,11 +59,23 @@ def _table(offers: list[hwdb.Offer]) -> str:
             _price(offer.on_demand_usd_per_hour),
             _price(offer.spot_usd_per_hour),
             _dated(offer),
-            offer.instance,
         )
         for offer in sorted(offers, key=_order)
     ]
     return aligned(rows, right=(2, 3, 4))
+
+
+_FEW = 5
+"""So many sources are named; --json names that of each price."""
+
+
+def _sources(offers: list[hwdb.Offer]) -> str:
+    sources = sorted({offer.source for offer in offers if offer.source})
+    if not sources:
+        return ""
+    if len(sources) > _FEW:
+        return f"From {len(sources)} sources; --json names that of each price.\n"
+    return "".join(f"{line}\n" for line in filled(f"From {', '.join(sources)}.", 80))
 
 
 def _dated(offer: hwdb.Offer) -> str:

@@ -53,6 +53,7 @@ def test_an_own_card_is_found_like_any_other(tmp_path: Path) -> None:
         ({"bf16_tflops": 10**9}, "bf16_tflops 1000000000 is outside"),
         ({"id": "rtx-4090"}, "hwdb has a row with this id already"),
         ({"name": None}, "name is missing"),
+        ({"tdp_watts": "350"}, "tdp_watts must be a number, not '350'"),
     ],
 )
 def test_a_row_that_breaks_a_rule_is_named_with_its_line(
@@ -72,3 +73,12 @@ def test_a_file_that_is_no_json_says_where(tmp_path: Path) -> None:
     told = _look_up(tmp_path, "models", '{"rows": [\n{]}', "hwdb.all_models()")
 
     assert "models.json:2: not JSON" in told
+
+
+def test_a_model_without_its_sizes_names_them(tmp_path: Path) -> None:
+    """What every model of hwdb has and this one lacks."""
+    row = {"id": "mine", "hub_id": "me/mine", "architecture": "LlamaForCausalLM", "layers": 4}
+
+    told = _look_up(tmp_path, "models", json.dumps({"rows": [row]}), "hwdb.all_models()")
+
+    assert "mine: hidden_size, parameters missing" in told
