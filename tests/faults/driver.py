@@ -20,7 +20,7 @@ from tests.faults.laboratory import ROOT, Laboratory
 from tests.launcher.run_samples import FAKE_WORKER, sample_run, wait_until
 
 
-def _run_on_card(laboratory: Laboratory, *lines: str) -> tuple[Path, RunState]:
+def run_on_card(laboratory: Laboratory, *lines: str) -> tuple[Path, RunState]:
     """A run whose driver answers otherwise behind its second step; its folder and its end."""
     laboratory.count += 1
     folder = sample_run(laboratory.folder / f"card-{laboratory.count:03d}" / "run")
@@ -49,7 +49,7 @@ def _run_on_card(laboratory: Laboratory, *lines: str) -> tuple[Path, RunState]:
 def lost(laboratory: Laboratory, draw: random.Random) -> None:
     error = draw.choice([15, 16])
 
-    folder, state = _run_on_card(laboratory, f"gpu.0.error={error}")
+    folder, state = run_on_card(laboratory, f"gpu.0.error={error}")
 
     story = (folder / "events.jsonl").read_text()
     assert state.exit_code == 5, story
@@ -65,6 +65,6 @@ def not_supported(laboratory: Laboratory, draw: random.Random) -> None:
     )
     lines = [f"error.{call}={draw.choice([3, 13])}" for call in calls if draw.random() < 0.6]
 
-    folder, state = _run_on_card(laboratory, *lines)
+    folder, state = run_on_card(laboratory, *lines)
 
     assert state.exit_code == 0, (folder / "events.jsonl").read_text()

@@ -91,7 +91,8 @@ def memory_rows(
     labels = [scale.label(row, rows) for row in range(rows)]
     lines = _labelled(labels, cells)
     if over:
-        row = next(row for row in range(rows) if _edge(scale, row + 1, rows) < scale.expected_bytes)
+        below = (row for row in range(rows) if _edge(scale, row + 1, rows) < scale.expected_bytes)
+        row = next(below, rows - 1)
         lines[row] = (*lines[row], Span(_OVER, "over"))
     return lines
 

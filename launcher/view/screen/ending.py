@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from launcher.runs.folder import RunFolder
-from launcher.view.ended import Ended, EndKind
+from launcher.view.ended import Ended
 from launcher.view.looking import SIDE_COLUMNS, Size
 from launcher.view.progress import RunProgress
 from launcher.view.result import shown_path
@@ -14,29 +14,11 @@ from launcher.view.screen.head import run_name
 from launcher.view.screen.layout import too_small
 from launcher.view.screen.look_back import side_lines
 from launcher.view.screen.result_page import result_page
-from launcher.view.screen.stopped_page import (
-    diverged_page,
-    failed_page,
-    gpu_lost_page,
-    interrupted_page,
-    lost_page,
-    out_of_memory_page,
-)
+from launcher.view.screen.stopped_page import stopped_page
 from launcher.view.spans import EMPTY, Line, Span, beside, between, cut, fitted, line
 from launcher.view.words import duration, gib_as, one_line
 
 CHANGE_COLUMNS = 30
-Page = Callable[[RunProgress, Ended, RunFolder, int], Iterator[Line]]
-
-_PAGES: dict[EndKind, Page] = {
-    "finished": result_page,
-    "out of memory": out_of_memory_page,
-    "diverged": diverged_page,
-    "GPU lost": gpu_lost_page,
-    "interrupted": interrupted_page,
-    "lost": lost_page,
-    "failed": failed_page,
-}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +59,8 @@ def end_screen(
         line(Span("─" * size.columns, "dim")),
     ]
     columns = size.main_columns
-    page = list(_PAGES[ended.kind](progress, ended, folder, columns))
+    page_of = result_page if good else stopped_page
+    page = list(page_of(progress, ended, folder, columns))
     choices = list(choice_lines(ended, looking, columns))
     first_choice = len(page) + 2
     if choices:

@@ -18,7 +18,7 @@ RECORDING = Path(__file__).parents[3] / "recordings" / "demo-lora-01"
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize(
-    ("name", "at_seconds"), [("loading", 20.0), ("training", 250.0), ("result", None)]
+    ("name", "at_seconds"), [("loading", 20.0), ("training", 230.0), ("result", None)]
 )
 async def test_the_recorded_demo(
     name: str,
