@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,8 @@ def _own_settings(model_folder: Path | None) -> dict[str, Any]:
 
 def _opened(path: str) -> Any:
     try:
-        picture = Image.open(path)
+        # Read here: a picture that breaks off leaves its file open otherwise.
+        picture = Image.open(BytesIO(Path(path).read_bytes()))
         picture.load()
     except Exception as error:  # decoders raise whatever their format makes them
         raise DataError(
