@@ -16,6 +16,7 @@ from launcher.learned.timing import learned_time
 from launcher.models import resolve_model
 from planner.advice.rows import packs
 from planner.advice.settings import TASK_OF_LAYOUT, Asked, DataFacts
+from planner.loop import held_out_share
 from planner.memory.estimate import estimate_memory
 from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
 from planner.request import QUANTIZED_WEIGHTS
@@ -149,7 +150,7 @@ def measured_data(
     path: str, model: PlannedModel, *, task: str | None = None
 ) -> tuple[DataSet, Lengths]:
     """The rows of a file and how long each is for this model; raises what `data_facts` does."""
-    from launcher.data.lengths import Lengths, measure_lengths
+    from launcher.data.lengths import measure_lengths
     from launcher.data.named import data_path
     from launcher.data.rows import read_data
     from launcher.data.suitable import require_suitable
@@ -158,8 +159,7 @@ def measured_data(
     known = TASK_OF_LAYOUT.get(data.layout)
     require_suitable(data, task_for(model, task or known), model.id)
     if data.layout == "image_label":
-        patches = (model.shape.image_tokens or 1,) * len(data.rows)
-        return data, Lengths(per_row=patches, exact=True, how="patches of a picture")
+        return data, _picture_lengths(model, len(data.rows))
     tokenizer = Path(model.folder, "tokenizer.json") if model.folder else None
     if tokenizer is not None and not tokenizer.is_file():
         tokenizer = None
@@ -175,41 +175,58 @@ def facts_of(
     """
     from launcher.data.named import data_path, lasting_name
     from launcher.data.rows import held_out_data
+    from launcher.data.split import hold_out
 
     other = held_out_data(data, None if held_out is None else data_path(held_out))
-    labels = Counter(row["label"] for row in data.rows if "label" in row)
-    return DataFacts(
+    by_hash = hold_out(data.row_keys, held_out_share(len(data.rows)))
+    facts = _facts(
+        data.layout, lengths, Counter(row["label"] for row in data.rows if "label" in row)
+    )
+    return facts._replace(
         path=lasting_name(path),
-        layout=data.layout,
-        rows=len(data.rows),
+        held_out=None if held_out is None else lasting_name(held_out),
+        held_out_rows=None if other is None else len(other.rows),
+        held_out_by_hash=len(by_hash.held_out_indices) if other is None else 0,
+    )
+
+
+def facts_of_checkup(checkup: Checkup, model: PlannedModel) -> DataFacts | None:
+    """The same of rows that were only looked at; None where no row or no length is known."""
+    if not checkup.rows or checkup.layout is None:
+        return None
+    lengths = checkup.lengths
+    if checkup.layout == "image_label":
+        lengths = _picture_lengths(model, checkup.rows)
+    if lengths is None:
+        return None
+    held_out = checkup.held_out_rows
+    return _facts(checkup.layout, lengths, Counter(dict(checkup.labels)))._replace(
+        path=str(checkup.path),
+        held_out_rows=held_out if checkup.held_out_apart else None,
+        held_out_by_hash=0 if checkup.held_out_apart else held_out,
+    )
+
+
+def _facts(layout: str, lengths: Lengths, labels: Counter[str]) -> DataFacts:
+    """What lengths and labels say, however they were found."""
+    return DataFacts(
+        path="",
+        layout=layout,
+        rows=len(lengths.per_row),
         longest_tokens=lengths.longest,
         lengths_exact=lengths.exact,
         how=lengths.how,
         mean_tokens=lengths.mean,
         lengths=lengths.per_row,
         class_counts=tuple(labels.most_common()),
-        held_out=None if held_out is None else lasting_name(held_out),
-        held_out_rows=None if other is None else len(other.rows),
     )
 
 
-def facts_of_checkup(checkup: Checkup) -> DataFacts | None:
-    """The same of rows that were only looked at; None where no row or no length is known."""
-    lengths = checkup.lengths
-    if not checkup.rows or checkup.layout is None or lengths is None:
-        return None
-    return DataFacts(
-        path=str(checkup.path),
-        layout=checkup.layout,
-        rows=checkup.rows,
-        longest_tokens=lengths.longest,
-        lengths_exact=lengths.exact,
-        how=lengths.how,
-        mean_tokens=lengths.mean,
-        lengths=lengths.per_row,
-        class_counts=checkup.labels,
-        held_out_rows=checkup.held_out_rows,
-    )
+def _picture_lengths(model: PlannedModel, rows: int) -> Lengths:
+    from launcher.data.lengths import Lengths
+
+    patches = (model.shape.image_tokens or 1,) * rows
+    return Lengths(per_row=patches, exact=True, how="patches of a picture")
 
 
 def _refuse_idle_options(arguments: argparse.Namespace) -> None:

@@ -122,7 +122,7 @@ def _ways(
     from launcher.planning import facts_of_checkup, task_for
     from planner.plan import make_plan
 
-    facts = facts_of_checkup(checkup)
+    facts = None if model is None else facts_of_checkup(checkup, model)
     if model is None or facts is None:
         return None
     try:

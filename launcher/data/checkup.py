@@ -13,16 +13,18 @@ from launcher.data.duplicates import Repeat, repeats_in
 from launcher.data.findings import Finding, Lookout, findings_of
 from launcher.data.lengths import Lengths
 from launcher.data.near_duplicates import HeldOutIndex
-from launcher.data.problems import Problem, unusable_file
+from launcher.data.problems import Problem, bad_rows, unusable_file
 from launcher.data.row_lengths import lengths_of_source
 from launcher.data.sources import Source, source_of
 from launcher.data.split import is_held_out
 from launcher.data.survey import Survey
 from launcher.data.surveying import Surveyed, near_repeats, survey_source
+from launcher.errors import DataError
 from planner.advice.settings import FEWEST_ROWS_TO_HOLD_OUT
 from planner.loop import held_out_share
 
 _TEXTS_KEPT = 64
+_PROBLEMS_NAMED = 20
 Verdict = Literal["usable", "usable with warnings", "not usable as it is"]
 
 
@@ -48,6 +50,8 @@ class Checkup:
     """Rows of each class, in the order in which classes are numbered."""
     held_out_rows: int
     held_out_how: str
+    held_out_apart: bool
+    """Whether a file or folder sets them aside; else they are some of the rows."""
     repeats: tuple[Repeat, ...]
     texts: tuple[str, ...]
     """A sample of what rows say, by chance."""
@@ -112,6 +116,7 @@ def check_up(
         labels=tuple((label, survey.labels[label]) for label in ordered_labels(set(survey.labels))),
         held_out_rows=held_out_rows,
         held_out_how=how,
+        held_out_apart=measured_on is not None,
         repeats=tuple(repeats),
         texts=tuple(
             each.text.replace("\x1e", ": ").replace("\x1f", "\n")
@@ -137,13 +142,24 @@ def _problems(surveyed: Surveyed) -> tuple[Problem, ...]:
 def _held_out(survey: Survey, measured_on: Source | None) -> tuple[float, int, str]:
     """(share held out of this data, rows to measure on, how they are chosen)."""
     if measured_on is not None:
-        rows = survey_source(measured_on).survey.rows
-        return 0.0, rows, f"the rows of {measured_on.path}"
+        return 0.0, _rows_apart(measured_on), f"the rows of {measured_on.path}"
     if survey.rows < FEWEST_ROWS_TO_HOLD_OUT:
         return 0.0, 0, f"none: {survey.rows} rows are fewer than {FEWEST_ROWS_TO_HOLD_OUT}"
     fraction = held_out_share(survey.rows)
     rows = sum(is_held_out(key, fraction) for key in survey.keys)
     return fraction, max(rows, 1), f"about {100 * fraction:.3g} %, by hash: fixed as rows are added"
+
+
+def _rows_apart(source: Source) -> int:
+    """Rows of what is measured on. Raises DataError where a launch would refuse them."""
+    surveyed = survey_source(source)
+    if surveyed.survey.bad_rows:
+        problems = _problems(surveyed)[:_PROBLEMS_NAMED]
+        error = bad_rows(problems, stopped=False, layout_known=True)
+        raise DataError(f"held-out rows: {error.message}", *error.hints)
+    if not surveyed.survey.rows:
+        raise DataError(f"held-out rows: {source.path}: has no rows", "name a file that has some")
+    return surveyed.survey.rows
 
 
 def _near(

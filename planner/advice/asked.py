@@ -76,3 +76,5 @@ class DataFacts(NamedTuple):
     """File of rows to measure on; None holds out a share of the rows."""
     held_out_rows: int | None = None
     """How many rows a file or folder sets aside for measuring; None when it sets none aside."""
+    held_out_by_hash: int | None = None
+    """How many of the rows are held out by their hash; None when that was not counted."""

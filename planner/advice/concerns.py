@@ -34,7 +34,7 @@ def concerns(facts: Situation, advised: Approach) -> Iterator[AdviceItem]:
         yield AdviceItem(
             "FEW_ROWS_TO_MEASURE",
             "warning",
-            f"{facts.held_out_rows} rows are held out: too few to tell a gain from chance; "
+            f"{_rows_are(facts.held_out_rows)} held out: too few to tell a gain from chance; "
             f"{FEWEST_TO_MEASURE} or more make an interval that says something.",
             {"held_out_rows": facts.held_out_rows, "wanted": FEWEST_TO_MEASURE},
         )
@@ -48,6 +48,10 @@ def examples_that_fit(facts: Situation) -> int | None:
     return max(0, min(_IN_PROMPT_AT_MOST, int(room // facts.mean_tokens), facts.examples))
 
 
+def _rows_are(count: int) -> str:
+    return "1 row is" if count == 1 else f"{count} rows are"
+
+
 def _examples(facts: Situation) -> str:
     return "1 example" if facts.examples == 1 else f"{facts.examples} examples"
 
@@ -57,7 +61,7 @@ def _amount(facts: Situation, advised: Approach) -> AdviceItem:
     if advised == "in-context":
         fit = examples_that_fit(facts)
         data["examples_in_prompt"] = fit
-        more = "" if not fit else f" About {fit} of them fit into a prompt."
+        more = f" About {fit} of them fit into a prompt." if fit and facts.examples > 1 else ""
         if facts.examples >= FEW_EXAMPLES:  # enough to train with, and nothing to train that fits
             text = f"{facts.examples} examples, but no way to train fits here.{more}"
             return AdviceItem("IN_CONTEXT_FIRST", "warning", text, data)

@@ -47,6 +47,22 @@ def test_an_empty_held_out_file_is_an_error(tmp_path: Path) -> None:
     assert answer.code == ExitCode.BAD_DATA
     assert f"held-out rows: {empty}: is empty" in answer.out + answer.err
 
+    answer = tlplan("data", str(data), "--held-out", str(empty))
+
+    assert answer.code == ExitCode.BAD_DATA
+    assert f"error: held-out rows: {empty}: has no rows" in answer.err
+
+
+def test_a_plan_and_a_check_count_the_same_rows_held_out(tmp_path: Path) -> None:
+    """By hash it is not just a tenth of them, and both say how many."""
+    data = rows_in(tmp_path / "d.jsonl", questions(107))
+
+    checked = json.loads(tlplan("data", str(data), "--json").out)["held_out"]["rows"]
+    answer = planned(*LANGUAGE, "--data", str(data))
+
+    assert checked != round(107 / 10)
+    assert f"warning: {checked} rows are held out: too few to tell a gain" in answer.err
+
 
 def test_rows_that_are_all_too_long_are_told(tmp_path: Path) -> None:
     """They can be trained on, cut; a person may have meant another limit."""
