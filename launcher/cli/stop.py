@@ -38,10 +38,10 @@ def refuse_unless_running(folder: RunFolder) -> None:
     """Raise UsageError that says how the run ended, or where it goes on."""
     now = liveness(folder)
     if now != "running":
-        raise UsageError(
-            f"{folder.name} is not running: {now}",
-            f"tlplan watch {folder.name} shows what came of it",
-        )
+        way_on = f"tlplan watch {folder.name} shows what came of it"
+        if now == "lost":
+            way_on = f"tlplan resume {folder.name} goes on from the last checkpoint"
+        raise UsageError(f"{folder.name} is not running: {now}", way_on)
     state = read_state(folder)
     if state is not None and not state.supervisor().here:
         raise UsageError(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import signal
+from dataclasses import replace
 
-from launcher.runs.state import liveness
+from launcher.runs.state import liveness, write_state
 from tests.faults.kinds import kind
 from tests.faults.laboratory import Laboratory, Run
 from tests.faults.plans import STEPS, VARIANTS
@@ -87,6 +88,23 @@ def power_cut(laboratory: Laboratory, draw: random.Random) -> None:
     run.start(fault)
 
     run.finish()
+    run.check_equal()
+
+
+@kind("the machine starts again, numbers of processes are given anew", f"after resume {EQUAL}")
+def restart(laboratory: Laboratory, draw: random.Random) -> None:
+    run = any_run(laboratory, draw)
+    killed = {"to": "both", "signals": [signal.SIGKILL]}
+    run.start({"kind": "signal", "event": "step", "nth": draw.randint(1, STEPS), **killed})
+    state = run.ended()
+    another = {"supervisor_pid": 1, "supervisor_started": "another-boot:7", "worker_pid": 2}
+    write_state(run.folder, replace(state, **another))
+    (run.folder.path / ".state.json.1").write_text("{")
+
+    assert liveness(run.folder) == "lost", run.story()
+
+    run.start(resume=True)
+    assert run.ended().exit_code == 0, run.story()
     run.check_equal()
 
 
