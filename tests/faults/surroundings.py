@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+from pathlib import Path
 
 from tests.faults.kills import EQUAL, any_run
 from tests.faults.kinds import kind
@@ -31,14 +32,15 @@ def data(laboratory: Laboratory, draw: random.Random) -> None:
     step = {"event": "step", "nth": draw.randint(1, STEPS - 1)}
     run.start({"kind": "signal", "to": "supervisor", "signals": [signal.SIGTERM], **step})
     assert run.ended().exit_code == 75, run.story()
-    before = laboratory.data.read_text()
+    file = Path(run.plan.data.train)
+    before = file.read_text()
     lines = before.splitlines(keepends=True)
-    changes = ["".join(lines[:-1]), "".join(reversed(lines)), before.replace("queue", "Queue")]
-    laboratory.data.write_text(draw.choice(changes))
+    changes = ["".join(lines[:-1]), "".join(reversed(lines)), before.replace("ticket", "Ticket")]
+    file.write_text(draw.choice(changes))
 
     run.start(resume=True)
     state = run.ended()
-    laboratory.data.write_text(before)
+    file.write_text(before)
 
     assert state.exit_code == 4, run.story()
     run.finish()
