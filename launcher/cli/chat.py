@@ -13,6 +13,7 @@ from typing import Any
 
 from launcher import stderr
 from launcher.cli.command_line import Parser
+from launcher.errors import DataError, UsageError
 from launcher.evaluation.client import EvaluationProcess
 from launcher.exit_codes import ExitCode
 from launcher.output.style import style_for
@@ -33,6 +34,9 @@ def add_arguments(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """One question a line, from a person or a pipe, until the input ends."""
     folder = find_run(arguments.run)
+    if sys.stdin is None:
+        raise UsageError("there is nothing to read questions from: standard input is closed")
+    code = ExitCode.DONE
     stderr.note(f"loading the models of {folder.name}")
     with EvaluationProcess("chat", folder.path) as process:
         task = process.answer()["task"]
@@ -40,9 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
         for question in _questions():
             process.ask(question)
             found = _answers(process, task)
+            if "problem" in found:
+                code = ExitCode.DONE if sys.stdin.isatty() else ExitCode.BAD_DATA
+                stderr.error(DataError(found["problem"]))
+                if not arguments.json:
+                    continue
             sys.stdout.write(_shown(question, found, as_json=arguments.json))
             sys.stdout.flush()
-    return ExitCode.DONE
+    return code
 
 
 def _say_how(task: str) -> None:

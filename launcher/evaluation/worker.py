@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from launcher.errors import TlplanError
+from launcher.errors import DataError, TlplanError
 from launcher.runs.folder import RunFolder
 from launcher.runs.stored_plan import plan_in_force
 from launcher.training.environment import (
@@ -72,7 +72,10 @@ def _chat(run: Path, answer: Any) -> None:
     for line in sys.stdin:
         question = json.loads(line)
         if models.is_classifier:
-            _say(answer, {"chances": models.chances(question)})
+            try:
+                _say(answer, {"chances": models.chances(question)})
+            except DataError as failure:  # a path that was mistyped; the models stay loaded
+                _say(answer, {"problem": failure.message})
             continue
         for condition in ("base", "tuned"):
             text = models.answer(question, condition, longest_tokens=_LONGEST_ANSWER)

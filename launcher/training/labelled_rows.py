@@ -109,9 +109,9 @@ class PicturePreparation(Preparation):
             pixels = self._prepare(row["image"])
         except DataError as error:
             # The row of a table says more than the file that its picture was put into.
+            reason = error.message.removeprefix(f"{row['image']}: ")
             raise DataError(
-                f"{place}: image: cannot be decoded: {error.__cause__}",
-                "replace the picture or remove the row",
+                f"{place}: {reason}", "replace the picture or remove the row"
             ) from error
         return LabelledRow(
             place=place,

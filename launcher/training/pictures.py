@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from launcher.errors import DataError
 
@@ -98,10 +98,16 @@ def _opened(path: str) -> Any:
         picture = Image.open(BytesIO(Path(path).read_bytes()))
         picture.load()
     except Exception as error:  # decoders raise whatever their format makes them
-        raise DataError(
-            f"{path}: image: cannot be decoded: {error}", "replace or remove the file"
-        ) from error
+        raise DataError(f"{path}: image: {_reason(error)}", "replace or remove the file") from error
     return picture
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "is no picture"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"cannot be decoded: {error}"
 
 
 class PictureSettings:

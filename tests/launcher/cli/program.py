@@ -31,6 +31,7 @@ def tlplan(
     *words: str,
     environment: Mapping[str, str] | None = None,
     folder: Path = REPOSITORY,
+    stdin: str | None = None,
     **variables: str,
 ) -> Answer:
     """Run tlplan with these words, without a GPU unless `environment` brings one.
@@ -42,6 +43,7 @@ def tlplan(
         cwd=folder,
         env=plain_environment(environment) | variables,
         capture_output=True,
+        input=stdin,
         encoding="utf-8",
         check=False,
     )

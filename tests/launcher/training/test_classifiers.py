@@ -17,7 +17,10 @@ import pytest
 
 from launcher.demo.tickets import TICKETS_FILE
 from launcher.errors import DataError
+from launcher.exit_codes import ExitCode
 from launcher.runs.events import Event
+from planner.plan_file import plan_file_text
+from tests.launcher.cli.program import tlplan
 from tests.launcher.training.plans import (
     FULL,
     LORA,
@@ -202,6 +205,17 @@ def test_pictures_are_told_apart(
     assert scores(events)[0] < 0.4
     assert scores(events)[-1] >= 0.75
     assert (run / events[-1]["result"] / "preprocessor_config.json").is_file()
+    if method == LORA:
+        (run / "plan.yaml").write_text(plan_file_text(plan, {}))
+        shown = next((digit_folder / "0").iterdir())
+
+        answer = tlplan("chat", str(run), stdin=f"nowhere.png\n{shown}\n")
+
+        first = answer.out.splitlines()[1].split()
+        assert first[2] in {str(digit) for digit in range(10)}
+        assert float(first[0]) > 10
+        assert "error: nowhere.png: image: No such file or directory" in answer.err
+        assert answer.code == ExitCode.BAD_DATA, "a mistyped path ends nothing, and is told"
 
 
 def test_one_class_is_nothing_to_learn(minilm: Path, tmp_path: Path) -> None:
