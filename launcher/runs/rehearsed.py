@@ -31,7 +31,7 @@ def with_what_was_seen(plan: RunPlan, seen: Event, peak_bytes: int | None) -> Ru
     before = plan.expected
     steps, pauses = seen["planned_steps"], seen["pauses_seconds"]
     if before.run_seconds is not None and before.step_seconds is not None:
-        # The start and the comparison at the end were not rehearsed.
+        # The comparison at the end was not rehearsed.
         pauses = max(pauses, before.run_seconds - before.step_seconds * steps)
     usual, low, high = (float(seen[f"usual_step_seconds{end}"]) for end in ("", "_low", "_high"))
     plan = replace(

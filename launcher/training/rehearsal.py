@@ -12,15 +12,15 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import TrainerCallback
 
 from launcher.runs.checkpoints import folder_bytes, list_checkpoints
-from launcher.runs.events import EventLog
+from launcher.runs.events import EventLog, read_events
 from launcher.runs.folder import RunFolder
 from launcher.training.callbacks import CheckpointEvents, PulseEvents
 from launcher.training.context import Context
@@ -28,10 +28,12 @@ from launcher.training.progress import Progress
 from launcher.training.pulse import Pulse
 from launcher.training.run import parts_of
 from launcher.training.saving import CheckpointWriter, save_result
+from launcher.training.step_seconds import StepSeconds
 from launcher.training.stopping import StopRequest
 from launcher.training.trainer import SafeSaving
 from planner.run_plan import RunPlan
-from planner.speed.rehearsed import MeasuredStep, RehearsedTime, rehearsed_time
+from planner.speed.lengths import row_lengths
+from planner.speed.rehearsed import RehearsedTime, rehearsed_time
 
 if TYPE_CHECKING:
     from launcher.training.classifier_measuring import ClassifierMeasurements
@@ -72,8 +74,10 @@ class _Rehearsal:
         self._planned_steps = 0
         self._usual_tokens = 0.0
         self._held_out_batches = 0.0
+        self._between_steps = 0.0
 
     def carry_out(self, events: EventLog) -> None:
+        self._seconds["start"] = _seconds_since_start(events.path)
         events.append("phase", phase="rehearsing")
         self._train_evaluate_and_save()
         checkpoint = list_checkpoints(self._scratch)[0]
@@ -100,13 +104,19 @@ class _Rehearsal:
         )
 
     def _pauses(self) -> float:
-        """What evaluations, checkpoints and the export of the whole run will take."""
+        """What all but the steps of the whole run will take, answers compared at its end left out.
+
+        Libraries and weights come from the page cache by then, as they did for the resume here.
+        """
         training, steps = self._plan.training, self._planned_steps
         every = training.evaluate_every_steps
         evaluations = 2 + ((steps - 1) // every if every else 0)
         checkpoints = ceil(steps / training.checkpoint_every_steps)
         return (
-            evaluations * self._held_out_batches * self._seconds["evaluate"]
+            self._seconds["start"]
+            + self._seconds["load"]
+            + steps * self._between_steps
+            + evaluations * self._held_out_batches * self._seconds["evaluate"]
             + checkpoints * self._seconds["save"]
             + self._seconds["export"]
         )
@@ -123,12 +133,15 @@ class _Rehearsal:
 
     def _resume_and_export(self, checkpoint: Path) -> RehearsedTime:
         steps = _STEPS + _WARM_UP_STEPS + _USUAL_STEPS
+        started = time.monotonic()
         trainer, _ = self._parts(steps, self._usual)
+        self._seconds["load"] = time.monotonic() - started
         usual = self._clock()
         trainer.add_callback(usual)
         with self._stop.noticed_by_loop():
             trainer.train(resume_from_checkpoint=str(checkpoint))
         self._stop.check()
+        self._between_steps = usual.between_steps(_USUAL_STEPS)
         self._timed("export", lambda: save_result(trainer, self._scratch))
         return rehearsed_time(usual.all[-_USUAL_STEPS:], self._usual_tokens)
 
@@ -183,8 +196,8 @@ class _Rehearsal:
         self._usual_tokens = sum(map(_tokens, rows.train)) * in_step / max(units, 1.0)
         return replace(rows, train=usual, held_out=rows.held_out[: training.micro_batch_rows])
 
-    def _clock(self) -> _StepSeconds:
-        return _StepSeconds(self._plan.training.accumulation_steps / self._accumulated)
+    def _clock(self) -> StepSeconds:
+        return StepSeconds(self._plan.training.accumulation_steps / self._accumulated)
 
     def _rows_of(self, steps: int) -> int:
         training = self._plan.training
@@ -207,9 +220,17 @@ def _accumulated(plan: RunPlan) -> int:
 
 def _units(plan: RunPlan, rows: Sequence[Any]) -> float:
     """Rows that the trainer goes through in a pass."""
-    if plan.training.packing:
-        return sum(map(_tokens, rows)) / plan.training.sequence_tokens
-    return float(len(rows))
+    training = plan.training
+    if not training.packing:
+        return float(len(rows))
+    packed = row_lengths(
+        tuple(map(_tokens, rows)),
+        micro_batch=1,
+        longest=training.sequence_tokens,
+        batching="packed",
+        sees_all=False,
+    )
+    return len(rows) / packed.held
 
 
 def _steps_of(plan: RunPlan, rows: Sequence[Any]) -> int:
@@ -219,47 +240,13 @@ def _steps_of(plan: RunPlan, rows: Sequence[Any]) -> int:
     return steps if training.max_steps is None else min(steps, training.max_steps)
 
 
-class _StepSeconds(TrainerCallback):
-    """How long each step takes, and how many tokens it has, with all its micro-batches.
-
-    `share` is how many times more micro-batches a step has than it has here.
-    """
-
-    def __init__(self, share: float) -> None:
-        self.all: list[MeasuredStep] = []
-        self.ended = 0.0
-        self._share = share
-        self._started = 0.0
-        self._passed = 0.0
-        self._tokens = 0
-
-    def on_step_begin(self, *_: Any, **__: Any) -> None:
-        self._started = _now()
-
-    def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
-        """The micro-batches are done; what is left happens once a step."""
-        self._passed = _now()
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        self.ended = _now()
-        seconds = self._share * (self._passed - self._started) + self.ended - self._passed
-        self.all.append(MeasuredStep(seconds, None))
-
-    def on_log(self, *_: Any, logs: dict[str, float] | None = None, **__: Any) -> None:
-        """Behind a step: the tokens up to there."""
-        if logs is None or "num_tokens" not in logs or not self.all:
-            return
-        tokens = int(logs["num_tokens"])
-        taken = round(self._share * (tokens - self._tokens))
-        self.all[-1] = self.all[-1]._replace(tokens=taken)
-        self._tokens = tokens
-
-
-def _now() -> float:
-    """Seconds, once the card has done what it was given."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.monotonic()
+def _seconds_since_start(path: Path) -> float:
+    """Since the supervisor started this worker: interpreter, libraries, the card's context."""
+    told = [event["at"] for event in read_events(path) if event.get("phase") == "starting"]
+    if not told:
+        return 0.0
+    passed = datetime.now(UTC) - datetime.fromisoformat(told[-1])
+    return max(0.0, passed.total_seconds())
 
 
 def _spread(rows: Sequence[Any], count: int) -> tuple[Any, ...]:
