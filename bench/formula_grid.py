@@ -64,6 +64,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "vocab_size": 50304, "word_embed_proj_dim": 1280, "max_position_embeddings": 2048,
     },
     "starcoder2": {**_GQA, "bos_token_id": 1, "eos_token_id": 2},
+    "bloom": {"hidden_size": 1280, "n_layer": 10, "n_head": 20, "vocab_size": 50304},
 }  # fmt: skip
 
 _FULL = {"method": "full", "micro_batch": 2, "sequence_tokens": 1024}
@@ -123,7 +124,7 @@ into attention and the one out of it."""
 _BRIEFLY = frozenset(
     (
         *("granitemoe", "olmoe", "olmo", "olmo3", "gemma", "cohere", "cohere2", "glm4", "opt"),
-        *("starcoder2",),
+        *("starcoder2", "bloom"),
     )
 )
 """Families made of parts that others are compared on at length."""

@@ -160,6 +160,8 @@ class Family(NamedTuple):
     """Whether the model's loop still holds a block's attention scores while the next one runs."""
     holds_first_half: bool = False
     """Whether a block's forward holds the input and the result of attention to its end."""
+    mlp_in_block: bool = False
+    """Whether the MLP is no module of its own: nothing holds its input to its end."""
     scales_residual: bool = False
     """Whether what a half of a block adds to the stream is multiplied by a constant."""
     attends_eagerly: bool = False

@@ -229,9 +229,8 @@ class _Block:
             return mixture(self.library, normed, self.family.experts)
         gated = self.family.mlp == "gated" or len(self.by_role["mlp_in"]) > 1
         (leaving,) = self.by_role["mlp_out"]
-        return self._dropped(
-            mlp(self.library, normed, self.by_role["mlp_in"], leaving, gated=gated)
-        )
+        entering, held = self.by_role["mlp_in"], not self.family.mlp_in_block
+        return self._dropped(mlp(self.library, normed, entering, leaving, gated=gated, held=held))
 
     def _dropped(self, branch: Value) -> Value:
         if not self.shape.dropout("residual"):

@@ -11,9 +11,15 @@ from planner.memory.library import Library
 
 
 def mlp(
-    library: Library, normed: Value, entering: Sequence[Linear], leaving: Linear, *, gated: bool
+    library: Library,
+    normed: Value,
+    entering: Sequence[Linear],
+    leaving: Linear,
+    *,
+    gated: bool,
+    held: bool = True,
 ) -> Value:
-    """down(act(gate(x)) * up(x)), or down(act(up(x)))."""
+    """down(act(gate(x)) * up(x)), or down(act(up(x))); `held`: it is a module with a frame."""
     first = library.linear(normed, entering[0])
     if not gated:
         product = activated(library, first, library.activation)
@@ -25,5 +31,6 @@ def mlp(
         active = library.activate(first)
         product = library.gate(active, library.linear(normed, entering[1]))
     out = library.linear(product, leaving)
-    library.tape.keep(normed.tensor)  # the frame of the MLP's forward
+    if held:
+        library.tape.keep(normed.tensor)  # the frame of the MLP's forward
     return out
