@@ -197,10 +197,12 @@ def cast_adapters(model: torch.nn.Module, plan: RunPlan) -> None:
     if adapter is None:
         return
     dtype = getattr(torch, _DTYPES[adapter.dtype])
+    # An adapter casts what goes into it; a head without autocast takes what comes.
+    head_dtype = _load_dtype(plan) if plan.method.autocast is None else dtype
     for name, parameter in model.named_parameters():
         # DoRA's magnitudes move by less than bf16 can hold.
         if parameter.requires_grad and "lora_magnitude_vector" not in name:
-            parameter.data = parameter.data.to(dtype)
+            parameter.data = parameter.data.to(dtype if "lora_" in name else head_dtype)
 
 
 def loaded_bytes(model: torch.nn.Module) -> int:

@@ -179,6 +179,27 @@ def test_a_decoder_tells_classes_apart(
     assert events[-1]["result"] == "adapter"
 
 
+@pytest.mark.parametrize("task", ["text-classification", "image-classification"])
+def test_adapters_of_16_bit_leave_the_head_what_comes_out_of_4_bit_layers(
+    task: Any, minilm: Path, tiny_vit: Path, tickets: Path, digit_folder: Path, tmp_path: Path
+) -> None:
+    """As a plan for QLoRA on a CPU has it: two steps and an evaluation, no score to reach."""
+    text = task == "text-classification"
+    plan = text_plan(
+        minilm if text else tiny_vit,
+        tickets if text else digit_folder,
+        tmp_path / "run",
+        task=task,
+        method=replace(QLORA, adapter_dtype="bf16"),
+        sequence_tokens=48 if text else 17,
+        max_steps=2,
+    )
+
+    events = carry_out(plan)
+
+    assert events[-1]["type"] == "finished"
+
+
 @pytest.mark.parametrize(("method", "rate"), [(LORA, 3e-3), (FULL, 1e-3)], ids=["lora", "full"])
 def test_pictures_are_told_apart(
     method: Any, rate: float, tiny_vit: Path, digit_folder: Path, tmp_path: Path
