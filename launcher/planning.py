@@ -16,7 +16,6 @@ from launcher.learned.timing import learned_time
 from launcher.models import resolve_model
 from planner.advice.rows import packs
 from planner.advice.settings import TASK_OF_LAYOUT, Asked, DataFacts
-from planner.loop import held_out_share
 from planner.memory.estimate import estimate_memory
 from planner.plan import MethodAnswer, Plan, PlannedModel, make_plan
 from planner.request import QUANTIZED_WEIGHTS
@@ -176,6 +175,7 @@ def facts_of(
     from launcher.data.named import data_path, lasting_name
     from launcher.data.rows import held_out_data
     from launcher.data.split import hold_out
+    from planner.loop import held_out_share
 
     other = held_out_data(data, None if held_out is None else data_path(held_out))
     by_hash = hold_out(data.row_keys, held_out_share(len(data.rows)))

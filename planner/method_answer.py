@@ -44,7 +44,7 @@ class MethodAnswer:
     def time(self) -> TimeEstimate | None:
         """Time of a step; None where the card or its speed is unknown."""
         card = None if self.card_id is None else find_card(self.card_id)
-        known = replace(self.request, lengths=self.lengths or None)
+        known = self.request.with_batch(lengths=self.lengths or None)
         time = estimate_time(self.shape, known, card)
         return None if time is None else corrected_time(time, self.time_correction)
 

@@ -119,7 +119,7 @@ def _steps(
 def _seconds(
     shape: ModelShape, request: TrainingRequest, card: Card | None, lengths: Sequence[int] | None
 ) -> float:
-    known = replace(request, lengths=tuple(lengths)) if lengths else request
+    known = request.with_batch(lengths=tuple(lengths)) if lengths else request
     time = estimate_time(shape, known, card)
     assert time is not None
     rows = request.micro_batch * request.accumulation * rows_held(request, lengths or ())

@@ -84,7 +84,7 @@ def weighed(
 def _cost(
     shape: ModelShape, request: TrainingRequest, card: Card, lengths: Sequence[int]
 ) -> _Cost | None:
-    known = replace(request, lengths=tuple(lengths)) if lengths else request
+    known = request.with_batch(lengths=tuple(lengths)) if lengths else request
     time = estimate_time(shape, known, card)
     if time is None:
         return None
