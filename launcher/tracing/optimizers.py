@@ -43,6 +43,25 @@ def make_step(model: torch.nn.Module, request: TrainingRequest) -> Callable[[], 
     return step
 
 
+def paged_bytes(model: torch.nn.Module, request: TrainingRequest) -> int:
+    """Moments that bitsandbytes keeps in pages: none of them is an allocation of the card's."""
+    name = request.optimizer_name
+    if not name.startswith("paged-") or request.device == "cpu":
+        return 0
+    tables = frozenset() if request.steps_in_backward else _tables(model)
+    return sum(
+        2 * parameter.numel() * (1 if _is_narrow(parameter, name, tables) else 4)
+        for parameter in model.parameters()
+        if parameter.requires_grad and parameter.numel() >= _SMALLEST_PAGED
+    )
+
+
+def _is_narrow(parameter: torch.nn.Parameter, name: str, tables: frozenset[int]) -> bool:
+    """Whether its moments have one byte an element."""
+    eight_bit = name.endswith("8bit") and id(parameter) not in tables
+    return eight_bit and parameter.numel() >= _SMALLEST_8BIT
+
+
 def _step_in_backward(parameters: Parameters, name: str) -> None:
     for parameter in parameters:
         optimizer = _make([parameter], name)
@@ -71,19 +90,17 @@ def _make(parameters: Parameters, name: str, tables: frozenset[int] = frozenset(
         from transformers.optimization import Adafactor
 
         return Adafactor(parameters, lr=1e-4, scale_parameter=False, relative_step=False)
-    return _BitsAndBytesAdam(
-        parameters, eight_bit="8bit" in name, paged=name.startswith("paged"), tables=tables
-    )
+    return _BitsAndBytesAdam(parameters, name=name, paged=name.startswith("paged"), tables=tables)
 
 
 class _BitsAndBytesAdam:
     """Two moments a parameter: one byte each and a scale per 256, or fp32."""
 
     def __init__(
-        self, parameters: Parameters, *, eight_bit: bool, paged: bool, tables: frozenset[int]
+        self, parameters: Parameters, *, name: str, paged: bool, tables: frozenset[int]
     ) -> None:
         self._parameters = parameters
-        self._eight_bit = eight_bit
+        self._name = name
         self._paged = paged
         self._tables = tables
         self._state: dict[int, list[torch.Tensor]] = {}
@@ -95,8 +112,7 @@ class _BitsAndBytesAdam:
 
     def _moments(self, parameter: torch.nn.Parameter) -> list[torch.Tensor]:
         elements = parameter.numel()
-        wide = id(parameter) in self._tables
-        narrow = self._eight_bit and not wide and elements >= _SMALLEST_8BIT
+        narrow = _is_narrow(parameter, self._name, self._tables)
         state = []
         if not (self._paged and elements >= _SMALLEST_PAGED):
             dtype = torch.uint8 if narrow else torch.float32

@@ -49,6 +49,8 @@ class Recording:
     """What the names of the blocks' parameters begin with."""
     operations: int
     trained_parameters: int
+    paged_bytes: int
+    """Optimizer state in pages."""
     gradients: frozenset[int] = frozenset()
     """Tensors that are a parameter's gradient."""
     hidden_size: int | None = None

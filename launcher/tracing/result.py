@@ -23,6 +23,8 @@ class TraceResult:
     """What the bytes of the peak are for: weights, adapters, gradients, optimizer, activations,
     logits, temporaries and runtime, which are cuBLAS's workspaces."""
     trained_parameters: int
+    paged_bytes: int
+    """Optimizer state in pages: on the card while there is room, in none of the other numbers."""
     needed_bytes: int
     """Smallest budget of the caching allocator in which the step does not run out."""
     reserved_bytes: int
@@ -43,6 +45,7 @@ class TraceResult:
             phases=self.phases,
             parts=self.parts,
             trained_parameters=self.trained_parameters,
+            paged_bytes=self.paged_bytes,
         )
 
     def as_json(self) -> dict[str, Any]:

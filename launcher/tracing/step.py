@@ -28,8 +28,13 @@ HEAD_BLOCKS = ("head", "outputs", "loss")
 def run_steps(model: nn.Module, request: TrainingRequest, log: AllocationLog) -> None:
     """Take the steps inside `log`, which names their segments `step/pass:block`."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def note(parameter: torch.Tensor) -> None:
+        if parameter.grad is not None:  # fused kernels may give a frozen side none
+            log.is_gradient(parameter.grad)
+
     for parameter in trained:
-        parameter.register_post_accumulate_grad_hook(lambda each: log.is_gradient(each.grad))
+        parameter.register_post_accumulate_grad_hook(note)
     optimizer_step = make_step(model, request)
     parts = _Parts(model, log)
     with loss_of(model, request) as outputs_of, parts.watched():

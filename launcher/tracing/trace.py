@@ -17,6 +17,7 @@ from launcher.tracing.cuda_rules import cuda_rules
 from launcher.tracing.depths import Share, block_kinds, config_of, depths_of, depths_of_split
 from launcher.tracing.kernels import KERNEL_SCRATCH, MATRIX_PRODUCTS
 from launcher.tracing.model_on_paper import blocks_path, build_model, give_fake_tensors
+from launcher.tracing.optimizers import paged_bytes
 from launcher.tracing.recording import PartName, Recording
 from launcher.tracing.step import HEAD_BLOCKS, run_steps
 from launcher.tracing.unrolling import unrolled
@@ -35,6 +36,8 @@ class FullDepth:
     peak_parts: Mapping[PartName, int]
     """What is alive at the peak."""
     trained_parameters: int
+    paged_bytes: int
+    """Optimizer state in pages, which the driver moves."""
     recordings: Sequence[Recording]
     shares: Sequence[Share]
     ends: int
@@ -117,6 +120,10 @@ def trace_request(
             share.times * recording.trained_parameters
             for share, recording in zip(shares, recordings, strict=True)
         ),
+        paged_bytes=sum(
+            share.times * recording.paged_bytes
+            for share, recording in zip(shares, recordings, strict=True)
+        ),
         rest_bytes=sum(
             share.times * recording.rest_bytes
             for share, recording in zip(shares, recordings, strict=True)
@@ -192,6 +199,7 @@ def record(config: Any, request: TrainingRequest, *, workspace_bytes: int = 0) -
         trained_parameters=sum(
             parameter.numel() for parameter in model.parameters() if parameter.requires_grad
         ),
+        paged_bytes=paged_bytes(model, request),
         gradients=frozenset(log.gradients),
         hidden_size=getattr(config, "hidden_size", None),
     )

@@ -74,6 +74,7 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
         phases=full.phases(),
         parts={str(name): size for name, size in full.peak_parts.items()},
         trained_parameters=full.trained_parameters,
+        paged_bytes=full.paged_bytes,
         reserved_bytes=reserved_bytes,
         needed_bytes=smallest_budget(events, expandable=expandable),
         seconds=round(time.monotonic() - began, 3),

@@ -26,6 +26,8 @@ class Traced(NamedTuple):
     parts: Mapping[str, int]
     """What the bytes of the peak are for, by the names of Parts without "_bytes"."""
     trained_parameters: int
+    paged_bytes: int
+    """Optimizer state that the driver moves between card and host, in none of the others."""
 
 
 class _Spread(NamedTuple):
@@ -54,7 +56,7 @@ _BASIS_ON_CPU = Basis(tier="trace", runs=None, median_error_fraction=None)
 def estimate_from_trace(traced: Traced, request: TrainingRequest) -> MemoryEstimate:
     """The estimate of a request that was traced."""
     on_cpu = request.device == "cpu"
-    paged = 0 if on_cpu else _paged_bytes(traced, request)
+    paged = traced.paged_bytes
     if on_cpu:
         beyond = HOST_RUNTIME_BYTES + (HOST_QUANTIZER_BYTES if request.method == "qlora" else 0)
         reserved = traced.peak_bytes
@@ -77,13 +79,6 @@ def estimate_from_trace(traced: Traced, request: TrainingRequest) -> MemoryEstim
         parts=_parts(_with_paged(traced.parts, paged), device),
         basis=_BASIS_ON_CPU if on_cpu else _BASIS,
     )
-
-
-def _paged_bytes(traced: Traced, request: TrainingRequest) -> int:
-    """Two moments of what is trained; adapters' tensors are mostly too small for pages."""
-    if request.method != "full" or not request.optimizer_name.startswith("paged-"):
-        return 0
-    return (2 if request.optimizer_name.endswith("8bit") else 8) * traced.trained_parameters
 
 
 def _with_paged(parts: Mapping[str, int], paged_bytes: int) -> Mapping[str, int]:

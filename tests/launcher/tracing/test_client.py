@@ -27,6 +27,7 @@ RESULT = TraceResult(
         "runtime": 1,
     },
     trained_parameters=1,
+    paged_bytes=0,
     needed_bytes=6,
     reserved_bytes=7,
     seconds=0.5,

@@ -155,3 +155,13 @@ def test_small_paged_state_stays_on_the_card():
         trace(method="full", optimizer="paged-adamw").rest_bytes
         < trace(method="full", optimizer="adamw").rest_bytes
     )
+
+
+def test_paged_state_is_counted_apart_by_what_every_tensor_keeps():
+    """Tables keep fp32 moments where others have 8 bits; small tensors are not paged."""
+    traced = trace(method="full", optimizer="paged-adamw-8bit")
+    plain = trace(method="full", optimizer="paged-adamw")
+
+    assert 2 * traced.trained_parameters < traced.paged_bytes < plain.paged_bytes
+    assert plain.paged_bytes < 8 * plain.trained_parameters
+    assert trace(method="full", optimizer="adamw-8bit").paged_bytes == 0

@@ -24,6 +24,7 @@ _TRACED = Traced(
         "runtime": GIB,
     },
     trained_parameters=1000,
+    paged_bytes=0,
 )
 _CASE = {"method": "lora", "micro_batch": 1, "sequence_tokens": 128}
 
