@@ -7,6 +7,7 @@ from pathlib import Path
 import hwdb
 from launcher import stderr
 from launcher.data.checkup import Checkup
+from launcher.data.known_distance import known_distance
 from launcher.data.tokenizer_files import chat_template_source
 from launcher.offers import head_only_offer, offers_of
 from planner.advice.settings import TASK_OF_LAYOUT, DataFacts
@@ -23,8 +24,8 @@ def advice_on(
 ) -> Advice | None:
     """What to know before launching `plan`, with time and cost of each way; None without data.
 
-    `distance_nats` is measured by `tlplan data --distance`. A plan makes only the step that it
-    chose fast; `all_at_their_fastest` does so for every method, which takes a moment.
+    `distance_nats` is measured by `tlplan data --distance`, else looked up. A plan makes only the
+    step that it chose fast; `all_at_their_fastest` does so for every method, which takes a moment.
     """
     data = plan.data
     if data is None:
@@ -41,7 +42,7 @@ def advice_on(
             instruct=instruct,
             model=plan.model.id,
             sibling=sibling,
-            distance_nats=distance_nats,
+            distance_nats=_known_distance(plan) if distance_nats is None else distance_nats,
             held_out_rows=_measured_on(data),
             class_counts=dict(data.class_counts) or None,
             offers=offers_of(plan, all_at_their_fastest=all_at_their_fastest),
@@ -55,10 +56,17 @@ def _measured_on(data: DataFacts) -> int:
     return held_out_rows(data.rows) if counted is None else counted
 
 
+def _known_distance(plan: Plan) -> float | None:
+    if plan.data is None or plan.model.folder is None:
+        return None
+    return known_distance(Path(plan.data.path), Path(plan.model.folder))
+
+
 def tell_advice(plan: Plan) -> None:
     """Say on stderr what to know before launching: warnings, and the advised way where it differs.
 
-    What merely agrees with the plan is left to the wizard and `tlplan data`.
+    How far the rows are is told where it was measured. What merely agrees with the plan is left
+    to the wizard and `tlplan data`.
     """
     advice = advice_on(plan)
     if advice is None:
@@ -66,6 +74,8 @@ def tell_advice(plan: Plan) -> None:
     for item in advice.items:
         if item.level == "warning":
             stderr.warning(item.text)
+        elif "distance_nats" in item.data:
+            stderr.note(item.text)
     chosen = plan.chosen
     if chosen is not None and advice.advised not in (chosen.method, "in-context"):
         stderr.note(advice.reason)

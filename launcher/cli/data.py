@@ -12,6 +12,7 @@ from launcher import stderr
 from launcher.cli.command_line import Parser
 from launcher.data.checkup import Checkup, check_up
 from launcher.data.fixing import write_good_rows
+from launcher.data.known_distance import keep_distance
 from launcher.data.named import data_path
 from launcher.data.sources import source_of
 from launcher.errors import UsageError
@@ -71,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     distance = _distance(checkup, model) if arguments.distance else None
     nats = None if distance is None else float(distance["distance_nats"]["value"])
+    if nats is not None and model is not None and model.folder is not None:
+        keep_distance(path, Path(model.folder), nats)
     ways = _ways(checkup, model, arguments.gpu, nats)
     advice = _advice(checkup, model, nats) if ways is None else ways.items
     if arguments.json:

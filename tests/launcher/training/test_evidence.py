@@ -138,11 +138,17 @@ def test_general_text_is_taken_as_far_as_a_row_goes() -> None:
     assert usual.of_first(64) == pytest.approx(3.5)
 
 
-def test_the_command_measures_the_distance_and_advises_by_it(tiny_model: Path) -> None:
-    """A model cut to two layers is asked; what it finds stands in the answer and in the advice."""
-    answer = tlplan("data", str(TICKETS_FILE), "--model", str(tiny_model), "--distance", "--json")
+def test_the_command_measures_the_distance_and_advises_by_it(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    """A model cut to two layers is asked; a plan of the same rows knows what was found."""
+    about = (*("--model", str(tiny_model)), "--json")
+    answer = tlplan("data", str(TICKETS_FILE), *about, "--distance", XDG_CACHE_HOME=str(tmp_path))
+    plan = tlplan("plan", "--data", str(TICKETS_FILE), *about, XDG_CACHE_HOME=str(tmp_path))
 
     told = json.loads(answer.out)
     assert told["distance"]["rows"] >= 16
     (item,) = [each for each in told["ways"]["items"] if each["code"].startswith("DOMAIN_")]
     assert item["data"]["distance_nats"] == told["distance"]["distance_nats"]["value"]
+    assert item in json.loads(plan.out)["advice"]["items"]
+    assert item["text"] in plan.err
