@@ -16,7 +16,7 @@ def explain_text(explored: Explored, chosen: Configuration, rent: Rent | None) -
     """Everything in 80 columns."""
     count = f"{len(explored.configurations):,}".replace(",", " ")
     head = (
-        f"The plan's step, out of {count} configurations: with the usual weights, loss and\n"
+        f"The plan's step, out of {count} configurations: with the usual weights and\n"
         "optimizer the fastest that a launch runs and that leaves 8 % of the memory free"
     )
     parts = [

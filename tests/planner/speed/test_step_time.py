@@ -176,6 +176,14 @@ def test_several_gpus_share_the_rows_and_pay_for_talking() -> None:
     assert four.tokens_per_second.expected > 2.5 * alone.tokens_per_second.expected
 
 
+def test_rows_of_unknown_lengths_under_a_cap_may_take_far_less() -> None:
+    """What is expected is the cap, as stated; the interval reaches down to short rows."""
+    capped = _time(replace(_STEP, lengths_vary=True)).step
+
+    assert capped.expected == _time().step.expected
+    assert capped.low < 0.35 * capped.expected
+
+
 def test_constants_are_physical() -> None:
     """Shares of a ceiling lie between nothing and all of it; intervals hold 1."""
     constants = hwdb.speed_constants()
