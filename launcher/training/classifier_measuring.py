@@ -113,6 +113,6 @@ class ClassifierMeasurements:
 
 
 def shown_chances(chances: Sequence[float], classes: Sequence[str]) -> str:
-    """`cat 93 %, dog 6 %, bird 1 %`: the most likely classes first."""
+    """`cat: 93 %, dog: 6 %, bird: 1 %`: the most likely classes first."""
     ranked = sorted(zip(chances, classes, strict=True), reverse=True)[:_SHOWN_CLASSES]
-    return ", ".join(f"{label} {100 * chance:.0f} %" for chance, label in ranked)
+    return ", ".join(f"{label}: {100 * chance:.0f} %" for chance, label in ranked)

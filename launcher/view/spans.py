@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -119,6 +120,34 @@ def fitted(spans: Line, columns: int) -> Line:
     spans = cut(spans, columns)
     missing = columns - width_of(spans)
     return (*spans, Span(" " * missing)) if missing > 0 else spans
+
+
+def wrapped(spans: Line, columns: int) -> list[Line]:
+    """The line on as many lines as it takes, those below the first indented like its text."""
+    if width_of(spans) <= columns:
+        return [spans]
+    words = [
+        Span(word, span.role) for span in spans for word in re.findall(r"\s*\S+|\s+", span.text)
+    ]
+    indent = _indent(spans, columns)
+    lines: list[list[Span]] = [[]]
+    room = columns
+    for word in words:
+        if cells(word.text) > room and lines[-1] and word.text.strip():
+            lines.append([Span(" " * indent)])
+            room = columns - indent
+            word = Span(word.text.lstrip(), word.role)  # noqa: PLW2901 - it begins a line
+        lines[-1].append(word)
+        room -= cells(word.text)
+    return [cut(tuple(each), columns) for each in lines]
+
+
+def _indent(spans: Line, columns: int) -> int:
+    """Columns before a line's text: those of a label and the blanks around it."""
+    text = text_of(spans)
+    labelled = re.match(r"\s*\S.{0,18}?\s{2,}(?=\S)", text)
+    indent = labelled.end() if labelled else len(text) - len(text.lstrip())
+    return indent if indent < columns // 2 else 2
 
 
 def between(left: Line, right: Line, columns: int) -> Line:

@@ -83,9 +83,9 @@ class DataStep(SettingStep):
         """The path, the file, the settings, the advice."""
         yield LinesView([line(Span(" What should it learn from?", "strong")), EMPTY])
         yield PathLine()
-        yield LinesView(id="about")
+        yield LinesView(id="about", wraps=True)
         yield SettingList(id="settings", label_width=17)
-        yield LinesView(id="advice")
+        yield LinesView(id="advice", wraps=True)
 
     def side(self, width: int) -> Sequence[Line]:
         """What a longer limit costs."""

@@ -42,9 +42,9 @@ class GpuStep(StepScreen):
 
     def body(self) -> Iterable[Widget]:
         """A question, the table, and what is known of the current row."""
-        yield LinesView(id="top")
+        yield LinesView(id="top", wraps=True)
         yield RowList(id="places")
-        yield LinesView(id="details")
+        yield LinesView(id="details", wraps=True)
 
     def side(self, width: int) -> Sequence[Line]:
         """What free memory means, and who holds it."""

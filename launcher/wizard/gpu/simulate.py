@@ -93,7 +93,7 @@ class SimulateScreen(ModalScreen[Simulated | None]):
             yield LinesView([line(Span(title, "strong")), EMPTY])
             yield TextField(placeholder="rtx 4090, a100, 24GiB …", classes="line")
             yield RowList(id="cards")
-            yield LinesView(id="wrong")
+            yield LinesView(id="wrong", wraps=True)
             yield KeyBar(
                 [
                     Key("enter", "Take it", "screen.take"),

@@ -62,11 +62,11 @@ class MethodStep(SettingStep):
 
     def body(self) -> Iterable[Widget]:
         """The methods above, parts and settings below."""
-        yield LinesView(id="title")
+        yield LinesView(id="title", wraps=True)
         yield RowList(id="methods")
-        yield LinesView(id="recommended")
+        yield LinesView(id="recommended", wraps=True)
         yield _Halves()
-        yield LinesView(id="foot")
+        yield LinesView(id="foot", wraps=True)
 
     def __init__(self) -> None:
         super().__init__()

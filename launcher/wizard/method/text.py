@@ -154,7 +154,7 @@ def difference_text(
     """What a change came to: "lora 19.4 to 22.7 GiB (+3.3), ≈ 2 min to 3 min"; None: nothing."""
     first, second = (each.memory.needed.expected_bytes for each, _ in (before, after))
     told = []
-    if first != second:
+    if tenths(first) != tenths(second):
         sign = "+" if second >= first else "−"
         change = tenths_text(abs(tenths(second) - tenths(first)))
         told.append(f"{gib(first)} to {gib(second)} GiB ({sign}{change})")
@@ -231,7 +231,7 @@ def _sentence(answer: MethodAnswer) -> str:
     extra = {
         "full": "it trains every weight, learns and forgets most",
         "lora": "the weights stay as they are, small matrices learn",
-        "qlora": "4-bit weights are unpacked in every layer, so a step takes longer",
+        "qlora": "its weights have 4 bits, which costs a little accuracy",
     }[method]
     if verdict.fits == "tight":
         return f"{method} fits only if the estimate is right, {spare} GiB to spare; {extra}."

@@ -71,7 +71,7 @@ class ModelStep(StepScreen):
         yield Title()
         yield LinesView([()])
         yield RowList(id="models")
-        yield LinesView(id="details")
+        yield LinesView(id="details", wraps=True)
 
     CSS = """
     ModelStep #models { height: 1fr; min-height: 4; }

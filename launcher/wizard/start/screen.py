@@ -48,9 +48,9 @@ class StartStep(StepScreen):
 
     def body(self) -> Iterable[Widget]:
         """Summary, checks, command, and the two ways out."""
-        yield LinesView(id="summary")
-        yield LinesView(id="checks")
-        yield LinesView(id="command")
+        yield LinesView(id="summary", wraps=True)
+        yield LinesView(id="checks", wraps=True)
+        yield LinesView(id="command", wraps=True)
         yield _Ways()
 
     def side(self, width: int) -> Sequence[Line]:

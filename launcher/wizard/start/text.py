@@ -54,7 +54,7 @@ def summary_lines(draft: Draft, plan: Plan, ready: ReadyPlan) -> list[Line]:
         "Time": _time(ready),
         "Price": _price(price_of(plan, ready.answer, ready.expectation)),
         "Saves": f"{shown(Path(run_plan.output.folder))}, every {loop.checkpoint_every_steps} "
-        f"steps, {loop.keep_checkpoints} of {checkpoint} kept",
+        f"steps, {loop.keep_checkpoints}{' + best' if loop.keep_best else ''} of {checkpoint} kept",
     }
     title = "Ready to start" if not draft.simulated else "Ready to be saved"
     lines = [line(Span(f" {title}", "strong")), EMPTY]

@@ -10,14 +10,14 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from launcher.view.spans import EMPTY, Line, as_ascii, fitted
+from launcher.view.spans import EMPTY, Line, as_ascii, fitted, wrapped
 from launcher.wizard.look import ROLE_CLASSES, role_css
 
 Lines = Sequence[Line]
 
 
 class LinesView(Widget):
-    """Shows lines, each cut to the width; as high as it has lines unless CSS says otherwise."""
+    """Shows lines that keep to the width; as high as it has lines unless CSS says otherwise."""
 
     COMPONENT_CLASSES = ROLE_CLASSES
     DEFAULT_CSS = "LinesView { height: auto; width: 100%; }" + role_css("LinesView")
@@ -28,8 +28,11 @@ class LinesView(Widget):
         *,
         id: str | None = None,  # noqa: A002 - the name textual gives it
         classes: str | None = None,
+        wraps: bool = False,
     ) -> None:
+        """`wraps` breaks lines that are too long; tables and pictures are cut instead."""
         super().__init__(id=id, classes=classes)
+        self._wraps = wraps
         self._source: Lines | Callable[[int], Lines] = lines
         self._made: dict[int, Lines] = {}
 
@@ -48,6 +51,8 @@ class LinesView(Widget):
         """The lines at a width."""
         if width not in self._made:
             made = self._source(width) if callable(self._source) else self._source
+            if self._wraps:
+                made = [part for each in made for part in wrapped(each, max(1, width))]
             self._made = {width: made}
         return self._made[width]
 

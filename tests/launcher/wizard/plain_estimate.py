@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     import pytest
 
 _BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.05, "nf4": 0.6, "nf4-dq": 0.56}
-_USERS = ("planner.plan", "planner.advice.fastest", "planner.advice.unequal", "planner.memory.once")
+_USERS = (
+    *("planner.method_answer", "planner.memory.once"),
+    *("planner.advice.fastest", "planner.advice.kernels", "planner.advice.unequal"),
+)
 
 
 def plain_estimate(shape: ModelShape, request: TrainingRequest) -> MemoryEstimate:
