@@ -19,15 +19,17 @@ _PICTURES_AT_ONCE = 16
 _BUFFER_BYTES = 1 << 20
 
 
-def parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:
+def parquet_rows(path: Path, unpacked: IO[bytes] | None = None) -> Iterator[tuple[int, Row]]:
     """Rows with their number, counted from 1. Raises DataError for a broken file.
+
+    `unpacked` are the bytes where the file itself is packed.
 
     Classes that the file names, as data sets of the Hub do, stand in place of their numbers.
     """
     number = 0
     try:
         # A buffer keeps column chunks on the disk: those of pictures can be gigabytes.
-        with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+        with pq.ParquetFile(unpacked or path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
             classes = _class_names(file.schema_arrow)
             at_once = _PICTURES_AT_ONCE if _holds_bytes(file.schema_arrow) else _ROWS_AT_ONCE
             for batch in file.iter_batches(batch_size=at_once):

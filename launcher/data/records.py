@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
 from launcher.data.dataset import Row
@@ -75,15 +77,22 @@ def _records(path: Path, file: IO[bytes], kind: Kind) -> Iterator[Record]:
     elif kind == "image":
         raise unusable_file(path, "is a picture", "name the folder with one folder for each class")
     else:
-        yield from _parquet(path)
+        yield from _parquet(path, file)
 
 
-def _parquet(path: Path) -> Iterator[Record]:
+def _parquet(path: Path, file: IO[bytes]) -> Iterator[Record]:
     try:
         from launcher.data.arrow import parquet_rows  # pyarrow: about 60 ms
     except ImportError:
         raise MissingHere(
             "reading Parquet needs the package pyarrow, not installed here", "pip install pyarrow"
         ) from None
-    for number, fields in parquet_rows(path):
-        yield Record(number, fields)
+    if is_parquet(path):
+        for number, fields in parquet_rows(path):
+            yield Record(number, fields)
+        return
+    # Packed: it is read here and there, so all of it must be unpacked first.
+    with TemporaryFile() as unpacked:
+        copyfileobj(file, unpacked)
+        for number, fields in parquet_rows(path, unpacked):
+            yield Record(number, fields)

@@ -68,6 +68,8 @@ FORMATS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], bytes], tuple[int
     "CSV with semicolons": ("a.csv", _csv(";"), (2, 3, 5)),
     "TSV": ("a.tsv", _csv("\t"), (2, 3, 5)),
     "Parquet": ("a.parquet", _parquet, (1, 2, 3)),
+    "Parquet in gzip": ("a.parquet.gz", lambda rows: gzip.compress(_parquet(rows)), (1, 2, 3)),
+    "Parquet in zstd": ("a.parquet.zst", lambda rows: _zstd(_parquet(rows)), (1, 2, 3)),
     "gzip": ("a.jsonl.gz", lambda rows: gzip.compress(_jsonl(rows)), (1, 2, 3)),
     "bzip2": ("a.jsonl.bz2", lambda rows: bz2.compress(_jsonl(rows)), (1, 2, 3)),
     "xz": ("a.csv.xz", lambda rows: lzma.compress(_csv(",")(rows)), (2, 3, 5)),
