@@ -10,7 +10,7 @@ from launcher.data.checkup import Checkup
 from launcher.data.known_distance import known_distance
 from launcher.data.tokenizer_files import chat_template_source
 from launcher.offers import head_only_offer, offers_of
-from planner.advice.settings import TASK_OF_LAYOUT, DataFacts
+from planner.advice.settings import TASK_OF_LAYOUT
 from planner.advice.should_you import Advice, should_you
 from planner.advice.situation import AdviceItem, Situation
 from planner.loop import held_out_rows
@@ -43,17 +43,12 @@ def advice_on(
             model=plan.model.id,
             sibling=sibling,
             distance_nats=_known_distance(plan) if distance_nats is None else distance_nats,
-            held_out_rows=_measured_on(data),
+            held_out_rows=held_out_rows(data),
             class_counts=dict(data.class_counts) or None,
             offers=offers_of(plan, all_at_their_fastest=all_at_their_fastest),
             head_only=head_only_offer(plan),
         )
     )
-
-
-def _measured_on(data: DataFacts) -> int:
-    counted = data.held_out_by_hash if data.held_out_rows is None else data.held_out_rows
-    return held_out_rows(data.rows) if counted is None else counted
 
 
 def _known_distance(plan: Plan) -> float | None:

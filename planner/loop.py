@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
+from planner.advice.asked import DataFacts
 from planner.advice.learning import head_learning_rate
 from planner.advice.rows import rows_held
 from planner.advice.settings import (
@@ -201,9 +202,10 @@ class Loop:
         }
 
 
-def held_out_rows(rows: int) -> int:
-    """Rows that a run keeps out of training to measure on, about."""
-    return round(rows * held_out_share(rows))
+def held_out_rows(data: DataFacts) -> int:
+    """Rows that a run measures on: counted where they are known, else about as many."""
+    counted = data.held_out_by_hash if data.held_out_rows is None else data.held_out_rows
+    return round(data.rows * held_out_share(data.rows)) if counted is None else counted
 
 
 def held_out_share(rows: int) -> float:

@@ -87,7 +87,7 @@ def problem_lines(failure: TlplanError, width: int) -> list[Line]:
 def file_lines(data: ChosenData) -> list[Line]:
     """Layout, rows and how long they are."""
     facts, lengths = data.facts, data.lengths
-    held = held_out_rows(facts.rows)
+    held = held_out_rows(facts)
     share = f"{100 * held / facts.rows:.0f} %" if held else "none"
     layout = _LAYOUTS.get(facts.layout, facts.layout)
     layout += f", written as {data.found_as}" if data.found_as else ""

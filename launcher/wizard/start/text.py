@@ -32,8 +32,9 @@ def summary_lines(draft: Draft, plan: Plan, ready: ReadyPlan) -> list[Line]:
     """What will be done, a line for each of the things that decide."""
     run_plan, request = ready.run_plan, ready.answer.request
     assert draft.data is not None
-    held = held_out_rows(draft.data.facts.rows)
-    trained = draft.data.facts.rows - held
+    rows_told = draft.data.facts
+    held = held_out_rows(rows_told)
+    trained = rows_told.rows if rows_told.held_out_rows is not None else rows_told.rows - held
     loop = run_plan.training
     rows_a_step = loop.micro_batch_rows * loop.accumulation_steps
     passes = "1 epoch" if loop.epochs == 1 else f"{loop.epochs:g} epochs"
