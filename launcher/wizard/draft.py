@@ -123,18 +123,24 @@ def needed_bytes(answer: MethodAnswer) -> int:
     return answer.memory.needed.expected_bytes
 
 
-def final_plan(draft: Draft) -> Plan:
+def final_plan(draft: Draft, *, weigh: bool = False) -> Plan:
     """The plan as the command with the same options makes it: a recommended method is not asked.
 
+    `weigh` compares its kernels with others, as the command does; a key has no time for that.
     Raises RequestError when what was asked for cannot be.
     """
     assert draft.model is not None, "a plan needs a model"
     facts = draft.data.facts if draft.data is not None else None
-    return _plan(draft.model.planned, draft.budget, applicable(draft), facts)
+    return _plan(draft.model.planned, draft.budget, applicable(draft), facts, weigh=weigh)
 
 
 def _plan(
-    model: PlannedModel, budget: Budget | None, asked: Asked, facts: DataFacts | None
+    model: PlannedModel,
+    budget: Budget | None,
+    asked: Asked,
+    facts: DataFacts | None,
+    *,
+    weigh: bool = False,
 ) -> Plan:
     """By the formula, remembered, and corrected by what runs on this machine have measured."""
     from launcher.learned.estimating import learned
@@ -144,7 +150,13 @@ def _plan(
 
     estimate = learned(once.estimate_once, budget)
     return make_plan(
-        model, budget, asked, facts, estimate=estimate, learned_time=learned_time(budget)
+        model,
+        budget,
+        asked,
+        facts,
+        estimate=estimate,
+        learned_time=learned_time(budget),
+        weigh=weigh,
     )
 
 

@@ -86,7 +86,7 @@ class StartStep(StepScreen):
     def show_draft(self) -> None:
         """The plan as a file would hold it."""
         try:
-            plan = final_plan(self.draft)
+            plan = final_plan(self.draft, weigh=True)
             self._ready = ready_plan(plan, out=None)
         except TlplanError as failure:
             self._ready = None
