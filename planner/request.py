@@ -180,7 +180,7 @@ class TrainingRequest:
             )
 
     def with_batch(self, **batch: Any) -> TrainingRequest:
-        """These settings with another batch: any of BATCH_FIELDS, checked by the caller.
+        """These settings with another batch, or any field that goes with all others.
 
         A batch goes with any settings, so unlike dataclasses.replace it looks at nothing again,
         which is most of an estimate's time where many are made.

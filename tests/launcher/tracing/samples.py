@@ -21,6 +21,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "gpt2": {"model_type": "gpt2", "n_embd": 256, "n_layer": 4, "n_head": 4, "vocab_size": 2000},
     "phi": {"model_type": "phi", **_FULL_HEADS},
     "gpt_neox": {"model_type": "gpt_neox", **_FULL_HEADS, "num_key_value_heads": None},
+    "bert": {"model_type": "bert", **_FULL_HEADS, "num_labels": 5},
+    "vit": {"model_type": "vit", **_FULL_HEADS, "vocab_size": None, "image_size": 96},
     "qwen3_moe": {
         "model_type": "qwen3_moe", **_COMMON, "head_dim": 64, "num_experts": 4,
         "num_experts_per_tok": 2, "moe_intermediate_size": 128,

@@ -25,14 +25,18 @@ ON_CPU = {
     # Long enough for the random state that checkpoints keep on the CPU not to matter.
     "sequence_tokens": 384,
 }
+PLAIN = {"autocast": None, "checkpointing": "none"}
 CASES = [
-    ("llama", {"method": "full", "autocast": None, "checkpointing": "none"}),
+    ("llama", {"method": "full", **PLAIN}),
     ("llama", {"method": "lora", "autocast": None, "checkpointing": "full", "padded": True}),
     ("qwen3", {"method": "full", "autocast": None, "checkpointing": "full", "optimizer": "adamw"}),
-    ("gemma3_text", {"method": "lora", "autocast": None, "checkpointing": "none"}),
+    ("gemma3_text", {"method": "lora", **PLAIN}),
     ("gpt2", {"method": "full", "autocast": None, "checkpointing": "full"}),
     ("phi", {"method": "lora", "autocast": None, "checkpointing": "full"}),
     ("gpt_neox", {"method": "full", "autocast": None, "checkpointing": "none", "accumulation": 2}),
+    ("bert", {"method": "full", "task": "text-classification", **PLAIN}),
+    ("bert", {"method": "lora", "task": "text-classification", **PLAIN}),
+    ("vit", {"method": "lora", "task": "image-classification", **PLAIN}),
 ]
 
 
