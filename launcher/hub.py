@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -87,7 +88,7 @@ def _missing_bytes(repository: str, revision: str | None) -> int | None:
     """What a launch has yet to fetch of a model; None where the Hub does not say."""
     from huggingface_hub import constants, errors, try_to_load_from_cache
 
-    if constants.HF_HUB_OFFLINE:
+    if constants.HF_HUB_OFFLINE or _is_begun(repository, revision):
         return None
     try:
         commit, files = _listing("models", repository, revision)
@@ -99,6 +100,15 @@ def _missing_bytes(repository: str, revision: str | None) -> int | None:
         if any(fnmatch(each.name, pattern) for pattern in _FILES_OF_A_MODEL)
         and not isinstance(try_to_load_from_cache(repository, each.name, revision=commit), str)
     )
+
+
+def _is_begun(repository: str, revision: str | None) -> bool:
+    """Whether files of that very commit are here: a run that goes on need not ask the Hub again."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if re.fullmatch("[0-9a-f]{40}", revision or "") is None:
+        return False
+    return isinstance(try_to_load_from_cache(repository, "config.json", revision=revision), str)
 
 
 def _bars_for(meter: DownloadMeter, part: str = "") -> Any:
