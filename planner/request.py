@@ -212,17 +212,6 @@ class TrainingRequest:
         return self.transformers_version is None and self.stack == "transformers" and own
 
     @property
-    def may_have_been_sharded(self) -> bool:
-        """Whether a run that is told of leaves open what held its weights.
-
-        One that names no version does not say either whether DeepSpeed ran it, as it is often run
-        on one card too: ZeRO keeps fp32 copies of what is trained, its moments in fp32 and buckets.
-        """
-        told_of = not self.runs_today and self.transformers_version is None
-        alone = self.gpus == 1 and self.sharding == "none" and self.device == "cuda"
-        return told_of and alone and self.stack == "transformers"
-
-    @property
     def optimizer_name(self) -> str:
         """The optimizer without its in-backward suffix."""
         return self.optimizer.removesuffix(IN_BACKWARD)

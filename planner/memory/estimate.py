@@ -60,26 +60,6 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
 
     Raises RequestError for a request that this model cannot have.
     """
-    memory = _as_stated(shape, request)
-    if not request.may_have_been_sharded:
-        return memory
-    others = [_bands(shape, request.with_batch(sharding=name)) for name in ("zero2", "zero3")]
-    return memory._replace(
-        allocated=memory.allocated.with_ends_of(each["allocated"] for each in others),
-        reserved=memory.reserved.with_ends_of(each["reserved"] for each in others),
-        needed=memory.needed.with_ends_of(each["needed"] for each in others),
-        device=memory.device.with_ends_of(each["device"] for each in others),
-    )
-
-
-def _bands(shape: ModelShape, request: TrainingRequest) -> dict[str, Band]:
-    request = request.as_computed
-    job = job_of(shape, request)
-    request = job.request_for(request)
-    return bands_of(footprint_of(job.step.at(request), request), job.checked, request)
-
-
-def _as_stated(shape: ModelShape, request: TrainingRequest) -> MemoryEstimate:
     request = request.as_computed
     job = job_of(shape, request)
     request = job.request_for(request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from planner.memory.runtime import (
@@ -36,15 +35,6 @@ class Band(NamedTuple):
             expected_bytes=min(self.expected_bytes, bytes_),
             low_bytes=min(self.low_bytes, bytes_ * 9 // 10),
             high_bytes=min(self.high_bytes, most),
-        )
-
-    def with_ends_of(self, others: Iterable[Band]) -> Band:
-        """The interval widened until it holds those of the others."""
-        all_of_them = (self, *others)
-        return Band(
-            expected_bytes=self.expected_bytes,
-            low_bytes=min(each.low_bytes for each in all_of_them),
-            high_bytes=max(each.high_bytes for each in all_of_them),
         )
 
 

@@ -256,17 +256,3 @@ def test_blooms_loop_holds_the_scores_of_the_block_before() -> None:
     inputs, scores = 10 * 2 * 1024 * 1024 * 2, 2 * 16 * 1024 * 1024 * 2
 
     assert max(forward) > block + inputs + scores
-
-
-def test_a_run_without_versions_may_have_been_run_by_deepspeed() -> None:
-    """Its fp32 copies and buckets lie in the interval of such a run, on one card too."""
-    shape = _SHAPES["llama-3.2-1b"]
-    told = request_of("full", loss="torch", autocast=None, allocator="classic")
-    sharded = estimate_memory(shape, replace(told, sharding="zero3"))
-    dated = estimate_memory(shape, replace(told, transformers_version=(4, 48)))
-
-    open_ = estimate_memory(shape, told)
-
-    assert open_.device.low_bytes < sharded.device.expected_bytes < open_.device.high_bytes
-    assert open_.device.high_bytes == sharded.device.high_bytes
-    assert dated.device.high_bytes < sharded.device.expected_bytes
