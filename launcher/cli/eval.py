@@ -9,8 +9,9 @@ from typing import Any
 
 from launcher import stderr
 from launcher.cli.command_line import Parser, whole_number
+from launcher.cli.gate import gate_code
 from launcher.evaluation.client import EvaluationProcess
-from launcher.evaluation.text import evidence_lines, gate_code, read_report
+from launcher.evaluation.text import evidence_lines, read_report
 from launcher.exit_codes import ExitCode
 from launcher.output.check_json import json_text
 from launcher.runs.folder import find_run

@@ -14,8 +14,9 @@ from typing import get_args
 from launcher import stderr
 from launcher.advising import tell_advice
 from launcher.cli.command_line import Parser, positive_number
+from launcher.cli.gate import gate_code
 from launcher.errors import NoDisk, UsageError
-from launcher.evaluation.text import gate_code, read_report
+from launcher.evaluation.text import read_report
 from launcher.exit_codes import ExitCode
 from launcher.planned_time import is_worth_rehearsing
 from launcher.planning import add_planning_options, plan_from_arguments

@@ -10,7 +10,6 @@ from typing import Any
 
 from launcher.evaluation.comparison import CLASSIFIER_NAMES
 from launcher.evaluation.outcomes import REPORT_NAME
-from launcher.exit_codes import ExitCode
 
 _COLUMNS = 80
 _SHOWN = ("exact match", "ROUGE-L", "accuracy", "macro-F1", "ended", "loss")
@@ -25,12 +24,6 @@ def read_report(run: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def gate_code(report: dict[str, Any] | None) -> ExitCode:
-    """DONE when tuned is better beyond doubt, else NOT_BETTER, also without any evidence."""
-    better = report is not None and report.get("judgement") == "better"
-    return ExitCode.DONE if better else ExitCode.NOT_BETTER
 
 
 def evidence_lines(report: Mapping[str, Any]) -> Iterator[str]:

@@ -101,6 +101,9 @@ class AttentionWriter:
         if self._repeats_keys(masked=masked):
             parts[1:] = [self._repeated(part) for part in parts[1:]]
         shares = self.shares_keys and not self._repeats_keys(masked=masked)
+        if layers.on_cpu and dropped and request.attention == "sdpa":
+            # The CPU's kernel drops nothing (sdp_utils_cpp.h).
+            return plain_products(layers, parts, shares_keys=shares, masked=masked, dropped=True)
         if request.attention == "flash2" or layers.on_cpu:
             return flash(layers, parts, shares_keys=shares)
         wide_head = self.shape.sizes.get("d", 0) > _WIDEST_FLASH_HEAD
@@ -109,7 +112,7 @@ class AttentionWriter:
             return flash(layers, parts, shares_keys=shares)
         if not shares:
             return efficient(layers, parts, masked=masked)
-        return plain_products(layers, parts)
+        return plain_products(layers, parts, shares_keys=True, masked=True, dropped=dropped)
 
     def _repeats_keys(self, *, masked: bool) -> bool:
         version = self.request.transformers_version

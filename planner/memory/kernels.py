@@ -57,19 +57,34 @@ def _kernel(
     return Value(made, _OUT, parts[0].bytes)
 
 
-def plain_products(layers: Layers, parts: Sequence[Value]) -> Value:
-    """scaled_dot_product_attention written out, in fp32."""
+def plain_products(
+    layers: Layers, parts: Sequence[Value], *, shares_keys: bool, masked: bool, dropped: bool
+) -> Value:
+    """scaled_dot_product_attention written out, in fp32.
+
+    A softmax that is safe for rows without a key looks for them and copies what it made.
+    """
     entered = parts[0].bytes
     queries, keys, values = (layers.cast(part, 4, "attention.float") for part in parts)
     queries = layers.unary(queries, "attention.scale_q")
     keys = layers.unary(keys, "attention.scale_k")
-    keys = _spread(layers, keys)
+    if shares_keys:
+        keys, values = _spread(layers, keys), _spread(layers, values)
     scores = _matrix_product(layers, queries, keys, SCORES, "attention.scores")
-    masked = _plus_mask(layers, scores)
-    soft = layers.unary(
-        masked, "attention.softmax", saves="output", backward_copies=not layers.on_cpu
+    if masked:
+        scores = _plus_mask(layers, scores)
+    made = layers.tape.run(
+        "attention.softmax",
+        [scores.tensor],
+        scores.size,
+        saves_output=True,
+        forward_scratch=scores.size + scores.elements,
+        backward_scratch=NOTHING if layers.on_cpu else scores.size,
     )
-    mixed = _matrix_product(layers, soft, _spread(layers, values), _OUT, "attention.mix")
+    soft = Value(made, scores.elements, scores.bytes)
+    if dropped:
+        soft = layers.drop(soft, "attention.dropout")
+    mixed = _matrix_product(layers, soft, values, _OUT, "attention.mix")
     return layers.cast(mixed, entered, "attention.back")
 
 

@@ -35,6 +35,7 @@ _CONFIGS: dict[str, dict[str, Any]] = {
 _VARIANTS: dict[str, dict[str, Any]] = {
     "full": {"method": "full", "checkpointing": "none"},
     "full-fp32": {"method": "full", "weights": "fp32", "autocast": None},
+    "full-cpu": {"method": "full", "weights": "fp32", "autocast": None, "device": "cpu"},
     "lora": {"method": "lora"},
     "lora-plain": {"method": "lora", "checkpointing": "none"},
 }
