@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import hwdb
-from bench.formula_grid import FAMILIES, VARIANTS, grid_cases
+from bench.formula_grid import CLASSIFIERS, FAMILIES, VARIANTS, grid_cases
 from launcher.library_versions import traced_versions
 from launcher.tracing.cache import cache_folder
 from planner.case import request_of_case
+from planner.memory.classifying import for_task
 from planner.memory.step import Step, step_of
 from planner.request import TrainingRequest
 from planner.shape import ModelShape, shape_of
@@ -52,7 +53,8 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--families", type=lambda text: text.split(","), default=list(FAMILIES))
+    every = [*FAMILIES, *CLASSIFIERS]
+    parser.add_argument("--families", type=lambda text: text.split(","), default=every)
     parser.add_argument("--variants", type=lambda text: text.split(","), default=list(VARIANTS))
     parser.add_argument("--explain", type=float, default=0.5, metavar="PERCENT")
     parser.add_argument("--fresh", action="store_true")
@@ -63,7 +65,7 @@ def _options() -> argparse.Namespace:
 def _compare(case: Mapping[str, Any], *, fresh: bool, explain: float) -> dict[str, Any]:
     request = request_of_case(case)
     traced = _traced(case, request, fresh=fresh)
-    step = step_of(_shape(case["config"]), request)
+    step = step_of(*for_task(_shape(case["config"]), request))
     formula_bytes = _rest_bytes(step) + step.peak.total_bytes
     error_percent = round(100 * (formula_bytes / traced["peak_bytes"] - 1), 4)
     row = {

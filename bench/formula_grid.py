@@ -67,6 +67,16 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "bloom": {"hidden_size": 1280, "n_layer": 10, "n_head": 20, "vocab_size": 50304},
 }  # fmt: skip
 
+CLASSIFIERS: dict[str, dict[str, Any]] = {
+    "deberta-v2": {
+        "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 8,
+        "num_attention_heads": 16, "vocab_size": 48000, "relative_attention": True,
+        "position_buckets": 256, "norm_rel_ebd": "layer_norm", "share_att_key": True,
+        "pos_att_type": "p2c|c2p", "position_biased_input": False, "type_vocab_size": 0,
+        "task": "text-classification",
+    },
+}  # fmt: skip
+
 _FULL = {"method": "full", "micro_batch": 2, "sequence_tokens": 1024}
 _LORA = {"method": "lora", "micro_batch": 2, "sequence_tokens": 1024}
 _QLORA = {"method": "qlora", "micro_batch": 2, "sequence_tokens": 1024}
@@ -124,7 +134,7 @@ into attention and the one out of it."""
 _BRIEFLY = frozenset(
     (
         *("granitemoe", "olmoe", "olmo", "olmo3", "gemma", "cohere", "cohere2", "glm4", "opt"),
-        *("starcoder2", "bloom"),
+        *("starcoder2", "bloom", "deberta-v2"),
     )
 )
 """Families made of parts that others are compared on at length."""
@@ -146,12 +156,11 @@ def grid_cases(
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(family, variant, case) of the pairs that are compared."""
     for family in families:
-        config = {key: value for key, value in FAMILIES[family].items() if value is not None}
-        attention = config.pop("attention", None)
+        row = FAMILIES.get(family) or CLASSIFIERS[family]
+        config = {key: value for key, value in row.items() if value is not None}
+        said = {key: config.pop(key) for key in ("attention", "task") if key in config}
         for name in (each for each in variants if _is_compared(family, each)):
-            case = {**VARIANTS[name], "config": {"model_type": family, **config}}
-            if attention is not None:
-                case["attention"] = attention
+            case = {**VARIANTS[name], "config": {"model_type": family, **config}, **said}
             if case["method"] != "full":
                 case["adapter"] = _with_targets(case, family)
             yield family, name, case

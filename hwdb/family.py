@@ -166,6 +166,12 @@ class Family(NamedTuple):
     """Whether what a half of a block adds to the stream is multiplied by a constant."""
     attends_eagerly: bool = False
     """Whether scores are written out whatever attention is asked for."""
+    disentangled: bool = False
+    """Whether scores of contents with learned distances are added to those of contents."""
+    holds_outputs: bool = False
+    """Whether the model holds every block's output until the last one has run."""
+    undescribed_when: str | None = None
+    """Condition under which a model has parts that stand nowhere in this row."""
     softcaps_attention: bool = False
     """Whether attention scores pass a tanh in eager attention."""
     packs: bool = False

@@ -17,6 +17,7 @@ from planner.block_counts import (
     table_parameters,
     vector_lengths,
 )
+from planner.relative_attention import RelativeAttention, relative_attention
 from planner.request import Task
 from planner.task_head import TaskHead, task_heads
 
@@ -71,6 +72,10 @@ class ModelShape:
     max_context_tokens: int | None
     task_heads: Mapping[str, TaskHead]
     """Heads of tasks other than predicting tokens, by task."""
+    relative: RelativeAttention | None = None
+    """How distances of tokens enter scores, where they are learned."""
+    described: bool = True
+    """Whether the family knows every part of this model."""
     biased: frozenset[str] = frozenset()
     """Names of linears that add a bias."""
     trained_with_adapters: int = 0
@@ -238,6 +243,8 @@ def _built(
         sliding_window_tokens=read_key(config, family, "sliding_window"),
         max_context_tokens=_context(config, family),
         task_heads=task_heads(config, family),
+        relative=relative_attention(config, family),
+        described=not (family.undescribed_when and holds(family.undescribed_when, config, family)),
         biased=biased_linears(config, family),
     )
 

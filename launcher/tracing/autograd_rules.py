@@ -2,7 +2,8 @@
 
 Autograd takes fake tensors for a subclass with rules of its own, and then leaves its savings out:
 it adds gradients out of place (torch/csrc/autograd/input_buffer.cpp) and puts gradients of an
-indexing into a copy (FunctionsManual.cpp, index_backward). It also cannot look into a mask.
+indexing or a gather into a copy (FunctionsManual.cpp, index_backward, gather_backward). It also
+cannot look into a mask.
 """
 
 from __future__ import annotations
@@ -69,6 +70,14 @@ def _index_put(
     )
 
 
+def _scatter_add(
+    tensor: torch.Tensor, dim: int, index: torch.Tensor, values: torch.Tensor
+) -> torch.Tensor:
+    if _in_backward() and not torch.is_grad_enabled():
+        return tensor
+    return _aten.scatter_add.default(tensor, dim, index, values)  # type: ignore[no-any-return]
+
+
 def _grouped_products(
     left: torch.Tensor, right: torch.Tensor, offsets: torch.Tensor | None = None, *rest: Any
 ) -> torch.Tensor:
@@ -96,6 +105,7 @@ def rules_without_data(*, padded: bool) -> dict[Any, Callable[..., Any]]:
         _aten.add.Tensor: _add,
         _aten.index.Tensor: _index,
         _aten.index_put.default: _index_put,
+        _aten.scatter_add.default: _scatter_add,
         _aten._grouped_mm.default: _grouped_products,  # noqa: SLF001
         _aten._local_scalar_dense.default: value_of,  # noqa: SLF001
     }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from hwdb.family import Linear
 from planner.memory.attention import AttentionWriter, has_one_row
+from planner.memory.disentangled import DisentangledAttention
 from planner.memory.experts import mixture
 from planner.memory.feed_forward import mlp
 from planner.memory.layers import TOKENS, Value
@@ -135,6 +136,8 @@ def _writers(
     """What writes the layers and the attention of the request's library."""
     if not has_own_model(shape, request):
         library = Library(**fields)
+        if shape.family.disentangled:
+            return library, DisentangledAttention(library, shape, request)
         return library, AttentionWriter(library, shape, request)
     # Few ask about the other libraries, and the quick check is to be quick.
     if request.stack == "litgpt":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from planner.memory.batch_bytes import BatchBytes
+from planner.memory.batch_bytes import NO_BYTES, BatchBytes
 from planner.memory.candidate import Entry, FromTokens, Growing
+from planner.memory.disentangled import table_elements
 from planner.memory.numerics import Numerics
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -14,17 +15,20 @@ def kept_by_embeddings(
 ) -> BatchBytes:
     """Bytes kept where a graph reaches down to the embeddings.
 
-    Checkpoints ask for a gradient of the embeddings even where only adapters are trained.
+    Checkpoints ask for a gradient of the embeddings even where those are not trained.
     """
     adapted = request.adapter is not None
-    reached = request.checkpointing != "none" if adapted else request.trainable_layers is None
-    kept = 0
+    whole = not adapted and request.trainable_layers is None
+    reached = whole or request.checkpointing != "none"
+    kept = distances = 0
     if shape.family.embedding_norms:
         width = 4 if numerics.autocast else numerics.embeddings
         kept += shape.hidden_size * width + 8
-    if shape.dropout("embedding") and request.checkpointing == "none":
+        if shape.relative is not None and shape.relative.normed and whole:
+            distances = table_elements(shape) * (4 if width > numerics.weights else 0)
+    if shape.dropout("embedding"):
         kept += shape.hidden_size
-    return BatchBytes(per_token=kept if reached else 0)
+    return BatchBytes(fixed=distances, per_token=kept) if reached else NO_BYTES
 
 
 _UNSORTED_TOKENS = 3072

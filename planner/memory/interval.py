@@ -130,7 +130,7 @@ _UNDATED = _Spread(below=0.06, above=0.25)
 
 def checked(shape: ModelShape, request: TrainingRequest) -> Checked:
     """What the estimate of this model and these settings was held against."""
-    if not shape.recognized:
+    if not shape.recognized or not shape.described:
         return "stand-in"
     if request.gpus > 1 or request.sharding != "none":
         return "sharded" if request.method == "full" else "sharded adapters"

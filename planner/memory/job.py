@@ -7,6 +7,7 @@ from typing import NamedTuple, get_args
 
 from planner.memory.attention import has_one_row
 from planner.memory.classifying import for_task
+from planner.memory.disentangled import batch_of_scores
 from planner.memory.interval import Basis, Checked, basis_of, checked
 from planner.memory.stacks.own_model import own_model
 from planner.memory.states import HEAD_NAME
@@ -43,7 +44,8 @@ def job_of(shape: ModelShape, request: TrainingRequest) -> Job:
 
     Raises RequestError for a request that this model cannot have.
     """
-    key = (id(shape), _settings(request), has_one_row(shape, request))
+    batch = batch_of_scores(shape, request)
+    key = (id(shape), _settings(request), has_one_row(shape, request), batch)
     known = _known.get(key)
     if known is None:
         if len(_known) >= _MOST:

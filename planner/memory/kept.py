@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from planner.memory.batch_bytes import NO_BYTES, BatchBytes, PassBytes
+from planner.memory.disentangled import table_bytes, table_elements
 from planner.memory.embeddings import kept_by_embeddings
 from planner.memory.linears import passes_checkpoints
 from planner.memory.numerics import Numerics
@@ -71,6 +72,13 @@ class Kept:
             return NO_BYTES
         return self.stream
 
+    @property
+    def outputs(self) -> BatchBytes:
+        """Outputs of blocks that nothing but the model's own list still holds."""
+        if not self.shape.family.holds_outputs or self.block.saves_input:
+            return NO_BYTES
+        return self.stream * (self.shape.layers - 1)
+
     def _a_block(self) -> BatchBytes:
         """What a finished block leaves behind until its backward."""
         if self.checkpointing == "full":
@@ -90,15 +98,22 @@ class Kept:
             # Nothing before it is trained with adapters, or where lower blocks are frozen.
             return NO_BYTES if first is None else self._saved(first) - self.a_block
         hidden, numerics, family = self.shape.hidden_size, self.numerics, self.shape.family
-        drops = self.shape.dropout("embedding") > 0
-        mask = BatchBytes(per_token=hidden if drops else 0)
-        if self.request.method == "full":
-            return mask
+        whole = self.request.trainable_layers is None or self.shape.tied
+        if self.request.method == "full" and whole:
+            return NO_BYTES
         # The first input has the embeddings' dtype, which blocks may have widened.
         narrower = BatchBytes(per_token=hidden * numerics.entering)
+        drops = self.shape.dropout("embedding") > 0
         changed = family.embeddings_change or family.embedding_norms or drops
+        if family.embedding_norms and not numerics.autocast and self._norms_words():
+            changed = False  # the norm keeps that very tensor
         extra = BatchBytes(per_token=hidden * numerics.embeddings if changed else 0)
-        return mask + extra + narrower - self.stream
+        return extra + narrower - self.stream
+
+    def _norms_words(self) -> bool:
+        """Whether the norm behind the embeddings reads those of words alone."""
+        words = self.shape.vocabulary_size * self.shape.hidden_size
+        return self.shape.embedding_parameters == words + table_elements(self.shape)
 
     def _from_before(self) -> BatchBytes:
         """What the micro-batch before still holds until this one's loss replaces its graph."""
@@ -112,9 +127,20 @@ class Kept:
         # Checkpoints hold what a block was called with.
         return tables + self.masks if self.checkpointing != "none" else tables
 
+    def _mask_and_distances(self) -> BatchBytes:
+        """DeBERTa's int64 mask, int64 distances of all pairs of a row, and their normed table."""
+        shape, fixed = self.shape, 0
+        if shape.relative is not None:
+            fixed = 8 * self.request.sequence_tokens**2
+            if shape.relative.normed:
+                fixed += table_elements(shape) * table_bytes(shape, self.numerics)
+        return BatchBytes(fixed=fixed, per_score=8)
+
     def _masks(self) -> BatchBytes:
         """Masks of a row's tokens against each other: numbers to add, or whether to look."""
         request = self.request
+        if self.shape.family.disentangled:
+            return self._mask_and_distances()
         if request.attention == "eager":
             bytes_ = self.numerics.embeddings
         elif request.attention == "sdpa" and request.padded:

@@ -14,7 +14,7 @@ from planner.memory.size import NOTHING, Size
 from planner.shape import ModelShape
 
 SCORES = Size.of("nS") * TOKENS
-_OUT = Size.of("q") * TOKENS
+OUT = Size.of("q") * TOKENS
 _HEAD_ROWS = Size.of("n") * TOKENS
 
 
@@ -25,9 +25,9 @@ def flash(layers: Layers, parts: Sequence[Value], *, shares_keys: bool) -> Value
     where heads share keys.
     """
     bytes_ = parts[0].bytes
-    scratch = _OUT * 4 + _HEAD_ROWS * 4
+    scratch = OUT * 4 + _HEAD_ROWS * 4
     if shares_keys:
-        scratch += _OUT * (2 * bytes_)
+        scratch += OUT * (2 * bytes_)
     return _kernel(layers, "attention", parts, aside=_HEAD_ROWS * 4, scratch=scratch)
 
 
@@ -35,7 +35,7 @@ def efficient(layers: Layers, parts: Sequence[Value], *, masked: bool) -> Value:
     """The memory-efficient kernel; a mask becomes a bias of the queries' dtype."""
     bytes_ = parts[0].bytes
     bias = Size.of("S") * TOKENS * bytes_ if masked else NOTHING
-    sums = _OUT * 4 if bytes_ == 2 else NOTHING
+    sums = OUT * 4 if bytes_ == 2 else NOTHING
     return _kernel(
         layers, "attention", parts, aside=_HEAD_ROWS * 4 + bias, scratch=sums + _HEAD_ROWS * 4
     )
@@ -48,13 +48,13 @@ def _kernel(
     made = layers.tape.run(
         name,
         tensors,
-        _OUT * parts[0].bytes,
+        OUT * parts[0].bytes,
         saves=tensors,
         saves_output=True,
         saves_aside=aside,
         backward_scratch=scratch,
     )
-    return Value(made, _OUT, parts[0].bytes)
+    return Value(made, OUT, parts[0].bytes)
 
 
 def plain_products(
@@ -70,7 +70,7 @@ def plain_products(
     keys = layers.unary(keys, "attention.scale_k")
     if shares_keys:
         keys, values = _spread(layers, keys), _spread(layers, values)
-    scores = _matrix_product(layers, queries, keys, SCORES, "attention.scores")
+    scores = matrix_product(layers, queries, keys, SCORES, "attention.scores")
     if masked:
         scores = _plus_mask(layers, scores)
     made = layers.tape.run(
@@ -84,7 +84,7 @@ def plain_products(
     soft = Value(made, scores.elements, scores.bytes)
     if dropped:
         soft = layers.drop(soft, "attention.dropout")
-    mixed = _matrix_product(layers, soft, values, _OUT, "attention.mix")
+    mixed = matrix_product(layers, soft, values, OUT, "attention.mix")
     return layers.cast(mixed, entered, "attention.back")
 
 
@@ -93,13 +93,14 @@ def _spread(layers: Layers, value: Value) -> Value:
     made = layers.tape.run(
         "attention.expand",
         [value.tensor],
-        _OUT * value.bytes,
-        wide_gradients={value.tensor: _OUT * value.bytes},
+        OUT * value.bytes,
+        wide_gradients={value.tensor: OUT * value.bytes},
     )
-    return Value(made, _OUT, value.bytes)
+    return Value(made, OUT, value.bytes)
 
 
-def _matrix_product(layers: Layers, left: Value, right: Value, elements: Size, name: str) -> Value:
+def matrix_product(layers: Layers, left: Value, right: Value, elements: Size, name: str) -> Value:
+    """A batched product; each side is saved for the gradient of the other."""
     tensors = [left.tensor, right.tensor]
     saves = [a for a, b in (tensors, reversed(tensors)) if b.needs_grad]
     made = layers.tape.run(name, tensors, elements * left.bytes, saves=saves)
@@ -120,19 +121,19 @@ def eager(
     if shares_keys:
         keys, values = _spread(layers, keys), _spread(layers, values)
     queries, keys = (layers.cast(each, compute, "scores.cast") for each in (queries, keys))
-    scores = _matrix_product(layers, queries, keys, SCORES, "scores")
+    scores = matrix_product(layers, queries, keys, SCORES, "scores")
     scores = layers.unary(scores, "scores.scale")
     if shape.family.softcaps_attention:
         scores = layers.unary(scores, "scores.div")
         scores = layers.unary(scores, "scores.tanh", saves="output")
         scores = layers.unary(scores, "scores.cap")
     scores = _plus_mask(layers, scores)
-    soft = _with_sinks(layers, scores) if shape.has_sinks else _softmax(layers, scores)
+    soft = _with_sinks(layers, scores) if shape.has_sinks else softmax(layers, scores)
     soft = layers.cast(soft, parts[0].bytes, "softmax.cast")
     if dropped:
         soft = layers.drop(soft, "scores.dropout")
     soft, values = (layers.cast(each, compute, "mix.cast") for each in (soft, values))
-    mixed = _matrix_product(layers, soft, values, _OUT, "mix")
+    mixed = matrix_product(layers, soft, values, OUT, "mix")
     return layers.unary(mixed, "mix.contiguous")
 
 
@@ -150,7 +151,7 @@ def _plus_mask(layers: Layers, scores: Value) -> Value:
     return Value(made, scores.elements, bytes_)
 
 
-def _softmax(layers: Layers, scores: Value) -> Value:
+def softmax(layers: Layers, scores: Value) -> Value:
     """fp32; of fp16 in one kernel, of bf16 behind a cast (ATen's SoftMax.cpp).
 
     On a card backward multiplies gradient and output into a tensor of its own before it subtracts.

@@ -9,6 +9,7 @@ from hwdb.family import Family
 from planner.memory.attention import has_one_row
 from planner.memory.batch_bytes import PassBytes, pass_bytes, widths_of
 from planner.memory.block import BlockPass, block_pass
+from planner.memory.disentangled import batch_of_scores
 from planner.memory.numerics import CAST_BACK, casts_back
 from planner.memory.size import Dimensions
 from planner.memory.stacks.loops import is_compiled
@@ -30,12 +31,14 @@ def block_bytes(shape: ModelShape, request: TrainingRequest) -> BlockBytes:
     """The block's passes at the widths of this model and request, for any batch."""
     rank = request.adapter.rank if request.adapter else 0
     block = _written(shape, request)
-    key = (id(block), id(shape.sizes), rank, shape.experts_per_token)
+    batch = batch_of_scores(shape, request)
+    key = (id(block), id(shape.sizes), rank, shape.experts_per_token, *batch)
     known = _at_widths.get(key)
     if known is None:
         if len(_at_widths) >= _MOST:
             _at_widths.clear()
         widths = widths_of(shape.sizes, r=rank, X=shape.experts_per_token)
+        widths.update(zip("BR", batch, strict=False))
         known = _at_widths[key] = (shape.sizes, _in_numbers(block, widths))
     return known[1]
 
@@ -94,6 +97,7 @@ def _kind_of_block(shape: ModelShape) -> int:
             all(table.name in CAST_BACK for table in family.embeddings),
             bool(family.config_defaults.get("tie_word_embeddings")),
             shape.linears, shape.norms, shape.biased, shape.activation, shape.parallel_residual,
+            shape.relative,
             shape.sizes.get("q") == shape.sizes.get("k"), shape.sizes.get("d", 0) > 256,
             tuple(place for place, share in shape.dropouts.items() if share),
         )  # fmt: skip
@@ -107,6 +111,7 @@ _ELSEWHERE = frozenset(
         *("bias_flags", "norm_bias", "absent_in_first_block", "parallel_residual", "notes"),
         *("shared_blocks", "final_norms", "wrappers", "embeddings_change", "masks", "packs"),
         *("holds_scores", "dropout_keys", "logit_softcap", "one_kv_head_when", "config_keys"),
+        *("holds_outputs", "undescribed_when"),
         "config_defaults",
     )
 )

@@ -46,6 +46,8 @@ class Layers:
     """Whether adapters learn the length of every row of their linear."""
     biased: frozenset[str] = frozenset()
     """Names of linears that add a bias."""
+    rows: Size = TOKENS
+    """How many rows linears read."""
     saves_past_checkpoints: bool = False
     """Whether 8-bit products keep their input where checkpoints do not see it."""
     one_row: bool = False

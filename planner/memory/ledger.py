@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from planner.memory.batch_bytes import NO_BYTES, BatchBytes, MomentBytes, PassBytes
 from planner.memory.candidate import Entry, Growing, InPass, Phase
+from planner.memory.disentangled import table_bytes, table_elements
 from planner.memory.embeddings import table_gradient
 from planner.memory.kept import Kept
 from planner.memory.numerics import Numerics
@@ -61,14 +62,16 @@ class Ledger:
         kept = self.kept
         all_kept = kept.all_but_the_last + kept.stream + kept.past_checkpoints
         if not self.checkpoints:
-            held = all_kept + kept.from_before + kept.masks
+            held = all_kept + kept.from_before + kept.masks + kept.outputs
             return [self._entry("forward", self.block.forward, kept=held, gradients=0)]
         # A checkpointed block runs forward again within backward: the last with the head's gradient
         # there, the first trained one with those of all the others.
         frozen = kept.frozen_blocks + kept.past_checkpoints
         again: list[Entry] = [
             self._again(self.block, all_kept, self.states.head_gradients_bytes),
-            self._again(self.block, frozen + kept.stream, self._gradients_at_first()),
+            self._again(
+                self.block, frozen + kept.stream + kept.embedded, self._gradients_at_first()
+            ),
         ]
         if self.frozen is not None:
             again.append(self._again(self.frozen, frozen, self._before_embeddings()))
@@ -133,7 +136,14 @@ class Ledger:
     def _gradients_at_first(self) -> int:
         """Gradients that are there when the first trained block's begin."""
         earlier = (self.kept.trained_blocks - 1) * self.states.block_gradients_bytes
-        return self.states.head_gradients_bytes + earlier
+        return self.states.head_gradients_bytes + earlier + self._gradient_of_distances()
+
+    def _gradient_of_distances(self) -> int:
+        """What later blocks gave the table of distances that all blocks are called with."""
+        request = self.request
+        if request.method != "full" or request.trainable_layers is not None:
+            return 0
+        return table_elements(self.shape) * table_bytes(self.shape, self.numerics)
 
     def _before_embeddings(self) -> int:
         """Gradients that are there when only the embeddings' are missing."""

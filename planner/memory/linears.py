@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwdb.family import Linear
-from planner.memory.layers import TOKENS, Layers, Value
+from planner.memory.layers import Layers, Value
 from planner.memory.size import NOTHING, Size
 from planner.request import TrainingRequest
 
@@ -19,7 +19,7 @@ def base_linear(layers: Layers, value: Value, line: Linear) -> Value:
     if layers.numerics.quantized:
         return _quantized(layers, value, line)
     weight = layers.weight(_matrix(line), layers.numerics.weights)
-    return product(layers, value, weight, Size.of(line.outputs) * TOKENS, line.name)
+    return product(layers, value, weight, Size.of(line.outputs) * layers.rows, line.name)
 
 
 def product(layers: Layers, value: Value, weight: Value, elements: Size, name: str) -> Value:
@@ -35,6 +35,7 @@ def product(layers: Layers, value: Value, weight: Value, elements: Size, name: s
             *([matrix.tensor] if entering.tensor.needs_grad else ()),
             *([entering.tensor] if matrix.tensor.needs_grad else ()),
         ],
+        gradients_are_views=True,
     )
     return Value(out, elements, compute)
 
@@ -42,7 +43,7 @@ def product(layers: Layers, value: Value, weight: Value, elements: Size, name: s
 def _quantized(layers: Layers, value: Value, line: Linear) -> Value:
     """Bitsandbytes returns its input's dtype, and saves nothing for a frozen weight."""
     numerics = layers.numerics
-    elements = Size.of(line.outputs) * TOKENS
+    elements = Size.of(line.outputs) * layers.rows
     if numerics.int8:
         return _int8(layers, value, line)
     entering = layers.cast(value, numerics.compute, f"{line.name}.cast")
@@ -60,7 +61,7 @@ def _quantized(layers: Layers, value: Value, line: Linear) -> Value:
 
 def _int8(layers: Layers, value: Value, line: Linear) -> Value:
     """LLM.int8: rows quantized, int32 products, fp16 result; backward unpacks the weight twice."""
-    elements = Size.of(line.outputs) * TOKENS
+    elements = Size.of(line.outputs) * layers.rows
     entering = value.elements
     narrow = NOTHING if value.bytes == 2 else elements * 2
     out = layers.tape.run(
@@ -117,12 +118,13 @@ def adapter_products(layers: Layers, value: Value, line: Linear) -> Value:
         matrix = layers.tape.weight(elements * numerics.adapters, trained=True)
         if work != numerics.adapters:
             matrix = layers.tape.run(f"{name}.weight_cast", [matrix], elements * work)
-        made = (rank if side == "A" else Size.of(line.outputs)) * TOKENS
+        made = (rank if side == "A" else Size.of(line.outputs)) * layers.rows
         out = layers.tape.run(
             name,
             [entering.tensor, matrix],
             made * work,
             saves=[entering.tensor, *([matrix] if entering.tensor.needs_grad else ())],
+            gradients_are_views=True,
         )
         value = Value(out, made, work)
     return value
@@ -143,7 +145,7 @@ def fused_linears(layers: Layers, value: Value, lines: Sequence[Linear]) -> list
     ]
     made = []
     for line in lines:
-        elements = Size.of(line.outputs) * TOKENS
+        elements = Size.of(line.outputs) * layers.rows
         inputs = [value.tensor, *(adapters if line is lines[0] else ())]
         out = layers.tape.run(
             f"{line.name}.fused",

@@ -200,7 +200,7 @@ class _Backward:
                 made.append((tensor, incoming[0]))
             else:
                 size = operation.wide_gradients.get(tensor, tensor.size)
-                made.append((tensor, _Gradient(size)))
+                made.append((tensor, _Gradient(size, dense=not operation.gradients_are_views)))
                 self._gradients += size
         self._mark(operation.name, operation.backward_scratch)
         return made

@@ -4,7 +4,8 @@
 
 A dimension is one letter. Widths are those of hwdb.symbols (h hidden, q heads x head_dim,
 k kv_heads x head_dim, n heads, i MLP, e MLP of one expert, E experts, V vocabulary); a step adds
-N tokens of the micro-batch, S tokens of a row, B rows, r rank, X experts a token is sent to.
+N tokens of the micro-batch, S tokens of a row, B rows, r rank, X experts a token is sent to. R is
+S where the length is known when the step is written: products of two lengths are only then.
 """
 
 from __future__ import annotations

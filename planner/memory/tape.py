@@ -60,6 +60,8 @@ class Operation(NamedTuple):
     output's gradient is gone."""
     passes_gradient_on: bool = False
     """The gradient of the output is the gradient of the inputs: views and additions."""
+    gradients_are_views: bool = False
+    """Gradients of its inputs look at tensors of another shape: nothing is added into them."""
     passes_a_part_on: bool = False
     """The gradient of an input is a part of the output's, in the same storage: joined tensors."""
 
@@ -104,6 +106,7 @@ class Tape:
         forward_scratch: Size = NOTHING,
         backward_scratch: Size = NOTHING,
         wide_gradients: Mapping[Tensor, Size] = _NONE,
+        gradients_are_views: bool = False,
     ) -> Tensor:
         """An operation that makes a new tensor; backward makes a gradient for each input."""
         needs_grad = any(tensor.needs_grad for tensor in inputs)
@@ -119,6 +122,7 @@ class Tape:
                 forward_scratch=forward_scratch,
                 backward_scratch=backward_scratch,
                 wide_gradients=wide_gradients,
+                gradients_are_views=gradients_are_views,
             )
         )
         return made
@@ -128,6 +132,13 @@ class Tape:
         needs_grad = any(part.needs_grad for part in parts)
         made = Tensor(output, needs_grad=needs_grad, storage=Storage(output))
         self._record(Operation(name, tuple(parts), (made,), passes_gradient_on=True))
+        return made
+
+    def add_into(self, name: str, whole: Tensor, part: Tensor) -> Tensor:
+        """The sum in the bytes of `whole`; its gradient is shared by both without a copy."""
+        needs_grad = whole.needs_grad or part.needs_grad
+        made = Tensor(whole.size, needs_grad=needs_grad, storage=whole.storage)
+        self._record(Operation(name, (whole, part), (made,), passes_gradient_on=True))
         return made
 
     def in_place_backward(

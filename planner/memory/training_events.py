@@ -82,6 +82,7 @@ class TrainingEvents:
             self.shape.sizes,
             N=self.request.micro_batch * tokens_a_row,
             S=tokens_a_row,
+            R=tokens_a_row,
             B=self.request.micro_batch,
             r=self.request.adapter.rank if self.request.adapter else 0,
             X=self.shape.experts_per_token,

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from bench.formula_grid import FAMILIES, VARIANTS, grid_cases
+from bench.formula_grid import CLASSIFIERS, FAMILIES, VARIANTS, grid_cases
 from planner.case import request_of_case
+from planner.memory.classifying import for_task
 from planner.memory.step import step_of
 from tests.planner.samples import shape_of_config
 
@@ -33,7 +34,7 @@ _SAMPLE = (
 
 
 def _formula_bytes(case: dict[str, Any]) -> int:
-    step = step_of(shape_of_config(case["config"]), request_of_case(case))
+    step = step_of(*for_task(shape_of_config(case["config"]), request_of_case(case)))
     states = step.states
     rest = states.weights_bytes + states.adapters_bytes + states.optimizer_bytes
     return rest + step.peak.total_bytes
@@ -55,7 +56,8 @@ def test_the_formula_follows_the_trace_on_the_whole_grid() -> None:
 def test_the_stored_traces_are_of_the_whole_grid() -> None:
     """A family, a variant or a default that changed needs its trace again."""
     stored = {(row["family"], row["variant"]): row["case"] for row in _ROWS}
-    grid = {(family, name): case for family, name, case in grid_cases(FAMILIES, VARIANTS)}
+    families = [*FAMILIES, *CLASSIFIERS]
+    grid = {(family, name): case for family, name, case in grid_cases(families, VARIANTS)}
 
     assert stored == grid
 

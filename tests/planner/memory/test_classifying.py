@@ -6,9 +6,17 @@ import pytest
 
 from planner.memory.estimate import estimate_memory
 from planner.request import RequestError
-from tests.planner.samples import known_model, request_of
+from tests.planner.samples import known_model, request_of, shape_of_config
 
 TEXT = {"task": "text-classification", "sequence_tokens": 256}
+DEBERTA = {
+    "model_type": "deberta-v2",
+    "hidden_size": 64,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "vocab_size": 1000,
+}
 IMAGE = {"task": "image-classification"}
 
 _MODELS = {
@@ -73,3 +81,37 @@ def test_a_classifier_of_a_decoder_has_no_logits_of_words() -> None:
     )
 
     assert classes.parts.logits_bytes < words.parts.logits_bytes / 20
+
+
+def test_distances_of_tokens_are_counted_for_each_batch() -> None:
+    """DeBERTa's grow with the square of a length and with rows alone, whoever asked before."""
+    shape = known_model("deberta-v3-base")
+    batches = [(1, 512), (4, 128), (16, 32)]
+    few, many, most = (
+        estimate_memory(
+            shape,
+            request_of(
+                "full",
+                **{**TEXT, "sequence_tokens": tokens},
+                micro_batch=rows,
+                checkpointing="none",
+            ),
+        ).parts.activations_bytes
+        for rows, tokens in batches
+    )
+    kept_distances = shape.layers * 2 * shape.sizes["b"] * shape.sizes["q"] * 2 * 2
+
+    assert many - few < most - many  # fewer scores, but more copies of distances
+    assert most - many > 6 * kept_distances
+
+
+def test_a_deberta_with_a_convolution_is_answered_with_a_wide_interval() -> None:
+    """The formula knows no such layer."""
+    config = {**DEBERTA, "conv_kernel_size": 3}
+    known, unknown = (
+        estimate_memory(shape_of_config(each), request_of("full", **TEXT)).allocated
+        for each in (DEBERTA, config)
+    )
+
+    assert unknown.expected_bytes == known.expected_bytes
+    assert unknown.high_bytes > known.high_bytes
