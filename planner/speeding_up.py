@@ -32,21 +32,23 @@ def with_chosen_sped_up(
     """
     recommended = recommend(answers)
     method = asked.method or (None if recommended is None else recommended.method)
-    if method is None or budget is None or budget.card_id is None:
+    if method is None or budget is None:
         return answers
-    card = find_card(budget.card_id)
+    card = None if budget.card_id is None else find_card(budget.card_id)
 
     def sped_up(answer: MethodAnswer) -> MethodAnswer:
         if not asked.pins_the_step:
             answer = _sped_up(answer, card, budget, asked, data, estimate)
-        return _weighed(answer, card, budget, asked, data, estimate) if weigh else answer
+        if card is None or not weigh:
+            return answer
+        return _weighed(answer, card, budget, asked, data, estimate)
 
     return tuple(sped_up(each) if each.method == method else each for each in answers)
 
 
 def _sped_up(
     answer: MethodAnswer,
-    card: Card,
+    card: Card | None,
     budget: Budget,
     asked: Asked,
     data: DataFacts,

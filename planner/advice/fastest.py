@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _MOST_ROWS_AT_ONCE = 16
 ROOM_LEFT = 0.08
 """Share of the free memory that stays free: a card that is nearly full is slow before it fails."""
+_ROOM_LEFT_ON_A_HOST = 0.5
+"""Other programs live there, too."""
 _NO_SLOWER = 0.03
 """Less memory is taken where it costs no more time than this."""
 _ORDER = ("random", "grouped", "packed")
@@ -60,10 +62,13 @@ def fastest(
     """The fastest step that fits in place of `least`, the one that needs least memory.
 
     `packing` is what the user asked for, None for nothing.
-    None where nothing is faster, or where the card's speed or memory is unknown.
+    None where nothing is faster, or where the memory is unknown. Where the speed is, as of any
+    CPU, activations are kept if they fit: to compute them once is never slower.
     """
-    if free_bytes is None or estimate_time(shape, least, card) is None:
+    if free_bytes is None:
         return None
+    if estimate_time(shape, least, card) is None:
+        return _without_checkpoints(shape, least, free_bytes, lengths or ())
     allowed = round(free_bytes * (1 - ROOM_LEFT))
     measured = []
     for request in _steps(shape, least, lengths or (), packing):
@@ -86,6 +91,17 @@ def fastest(
     if chosen.request == least:
         return None
     return Faster(chosen.request, _reasons(least, chosen, measured))
+
+
+def _without_checkpoints(
+    shape: ModelShape, least: TrainingRequest, free_bytes: int, lengths: Sequence[int]
+) -> Faster | None:
+    request = replace(least, checkpointing="none")
+    room_left = _ROOM_LEFT_ON_A_HOST if least.device == "cpu" else ROOM_LEFT
+    needed = estimate_once(shape, with_lengths(request, lengths)).needed
+    if request == least or needed.high_bytes > round(free_bytes * (1 - room_left)):
+        return None
+    return Faster(request, {"checkpointing": "it fits with all activations kept: computed once"})
 
 
 def _steps(

@@ -9,6 +9,7 @@ import pytest
 import hwdb
 from planner.advice.fastest import Faster, fastest
 from planner.memory.estimate import estimate_memory
+from planner.memory.once import estimate_once
 from planner.speed.step_time import estimate_time
 from planner.units import GIB
 from tests.planner.samples import known_model, request_of
@@ -66,11 +67,25 @@ def test_unequal_rows_are_padded_and_that_is_weighed() -> None:
     assert faster.request.padded == (faster.request.micro_batch > 1)
 
 
-def test_nothing_is_sped_up_where_the_speed_is_unknown() -> None:
-    """A card without a rate, the CPU, an unknown memory."""
+def test_activations_are_kept_where_the_speed_is_unknown_and_there_is_room() -> None:
+    """A card without a rate, a CPU: computed once is never slower; the batch stays as it is."""
     amd = hwdb.find_card("rx-7900-xtx")
-
-    assert fastest(_SHAPE, _LEAST, card=amd, free_bytes=24 * GIB, lengths=None) is None
-    assert fastest(_SHAPE, _LEAST, card=_H100, free_bytes=None, lengths=None) is None
     cpu = replace(_LEAST, device="cpu")
-    assert fastest(_SHAPE, cpu, card=_H100, free_bytes=24 * GIB, lengths=None) is None
+
+    for least, card in ((_LEAST, amd), (cpu, None)):
+        faster = fastest(_SHAPE, least, card=card, free_bytes=24 * GIB, lengths=None)
+        assert faster is not None
+        assert faster.request == replace(least, checkpointing="none")
+
+
+def test_half_of_a_hosts_free_memory_is_left_to_others() -> None:
+    """What fits on a card of that size does not on a machine that people work at."""
+    cpu = replace(_LEAST, device="cpu")
+    kept = estimate_once(_SHAPE, replace(cpu, checkpointing="none")).needed.high_bytes
+
+    assert fastest(_SHAPE, cpu, card=None, free_bytes=kept * 3 // 2, lengths=None) is None
+
+
+def test_nothing_is_sped_up_where_the_memory_is_unknown() -> None:
+    """Nobody can say what fits."""
+    assert fastest(_SHAPE, _LEAST, card=_H100, free_bytes=None, lengths=None) is None
