@@ -114,7 +114,7 @@ def test_the_adapter_of_a_classifier_brings_its_head(
 
     classes = of_type(events, "data")[0]["classes"]
     best = int(chances.argmax())
-    assert answer["answer"].startswith(f"{classes[best]} {100 * float(chances[best]):.0f} %")
+    assert answer["answer"].startswith(f"{classes[best]}: {100 * float(chances[best]):.0f} %")
 
 
 @pytest.mark.parametrize(
