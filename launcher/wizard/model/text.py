@@ -186,7 +186,8 @@ def _model_facts(row: Listed, *, instruct: bool, width: int) -> Iterator[Line]:
         parameters = row.model.parameters
     yield line(f" {count_text(parameters)} parameters")
     size = gib(parameters * _BYTES_A_PARAMETER_ON_DISK)
-    yield line(f" about {size} GiB to download in 16 bits")
+    is_here = row.chosen is not None and row.chosen.planned.folder is not None
+    yield line(f" about {size} GiB {'' if is_here else 'to download '}in 16 bits")
     if row.model is not None:
         gated = ", gated" if row.model.gated else ""
         yield line(f" licence: {row.model.license}{gated}")

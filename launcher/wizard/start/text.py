@@ -60,7 +60,7 @@ def summary_lines(draft: Draft, plan: Plan, ready: ReadyPlan) -> list[Line]:
     title = "Ready to start" if not draft.simulated else "Ready to be saved"
     lines = [line(Span(f" {title}", "strong")), EMPTY]
     for label, text in facts.items():
-        for number, part in enumerate(filled(text, 67)[:2]):
+        for number, part in enumerate(filled(text, 66)[:2]):
             lines.append(line(Span(f"   {'' if number else label:10}", "dim"), part))
     return lines
 
