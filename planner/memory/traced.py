@@ -42,7 +42,7 @@ class _Spread(NamedTuple):
 _SPREADS = {
     "allocated": _Spread(below=0.003, above=0.006),
     "expandable": _Spread(below=0.02, above=0.04),
-    "classic": _Spread(below=0.08, above=0.12),
+    "classic": _Spread(below=0.05, above=0.18),
     "needed": _Spread(below=0.02, above=0.04),
     "host": _Spread(below=0.08, above=0.08),
 }
