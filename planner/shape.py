@@ -167,7 +167,7 @@ def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family)
 
 
 def _head_sizes(config: Config, family: Family, sizes: Mapping[str, int]) -> dict[str, int]:
-    """g: heads of keys; p: numbers of a head that its position turns."""
+    """g: heads of keys; p, u: numbers of a head that its position turns, and leaves."""
     if "d" not in sizes:
         return {}
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
@@ -175,7 +175,7 @@ def _head_sizes(config: Config, family: Family, sizes: Mapping[str, int]) -> dic
     if turned is None:
         turned = read_key(config, family, "partial_rotary_factor")
     width = sizes["d"] if turned is None else int(sizes["d"] * turned)
-    return {"g": sizes["k"] // sizes["d"], "p": width}
+    return {"g": sizes["k"] // sizes["d"], "p": width, "u": sizes["d"] - width}
 
 
 def _layers(config: Config, family: Family) -> int:

@@ -5,33 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwdb.family import Linear
+from planner.memory.block_settings import WIDEST_FLASH_HEAD, BlockSettings
 from planner.memory.kernels import eager, efficient, flash, plain_products
 from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
 from planner.memory.linears import fused_linears
 from planner.memory.rotary import rotated
 from planner.memory.size import Size
-from planner.request import TrainingRequest
 from planner.shape import ModelShape
-
-_OLD_TRANSFORMERS = (4, 99)
-"""Up to here keys and values were repeated for every query head before any attention kernel."""
-
-_WIDEST_FLASH_HEAD = 256
 
 _QUERY_NORMS = ("q_norm", "q_layernorm")
 _KEY_NORMS = ("k_norm", "k_layernorm")
 
 
 class AttentionWriter:
-    """Writes the attention of one family and request."""
+    """Writes the attention of one family."""
 
-    def __init__(self, layers: Library, shape: ModelShape, request: TrainingRequest) -> None:
+    def __init__(self, layers: Library, shape: ModelShape, settings: BlockSettings) -> None:
         self.layers = layers
         self.tape = layers.tape
         self.shape = shape
         self.family = shape.family
-        self.request = request
+        self.settings = settings
         self.shares_keys = shape.sizes["q"] != shape.sizes["k"]
         self.norms = {each.name: each for each in shape.norms}
 
@@ -45,7 +40,7 @@ class AttentionWriter:
         table_bytes = 4 if self.family.rotary == "wide" else layers.numerics.embeddings
         queries, keys = rotated(layers, [queries, keys], rotary, table_bytes=table_bytes)
         out = self._attended(queries, keys, values)
-        if rotary == "partial" and self.request.attention == "sdpa":
+        if rotary == "partial" and self.settings.attention == "sdpa":
             # The kernel's result has the queries' layout: heads outside, since they were joined.
             out = layers.unary(out, "attention.contiguous")
         for line in leaving:
@@ -89,24 +84,24 @@ class AttentionWriter:
         return value
 
     def _attended(self, queries: Value, keys: Value, values: Value) -> Value:
-        layers, request = self.layers, self.request
+        layers, settings = self.layers, self.settings
         dropped = self.shape.dropout("attention") > 0
-        if writes_scores(self.shape, request):
+        if settings.attention == "eager" or self.family.attends_eagerly:
             parts = [queries, keys, values]
             return eager(layers, self.shape, parts, shares_keys=self.shares_keys, dropped=dropped)
-        half = layers.numerics.compute == 2 or request.attention == "flash2"
+        half = layers.numerics.compute == 2 or settings.attention == "flash2"
         bytes_ = 2 if half else 4
         parts = [layers.cast(part, bytes_) for part in (queries, keys, values)]
-        masked = request.padded and request.attention == "sdpa"
+        masked = settings.masked
         if self._repeats_keys(masked=masked):
             parts[1:] = [self._repeated(part) for part in parts[1:]]
         shares = self.shares_keys and not self._repeats_keys(masked=masked)
-        if layers.on_cpu and dropped and request.attention == "sdpa":
+        if layers.on_cpu and dropped and settings.attention == "sdpa":
             # The CPU's kernel drops nothing (sdp_utils_cpp.h).
             return plain_products(layers, parts, shares_keys=shares, masked=masked, dropped=True)
-        if request.attention == "flash2" or layers.on_cpu:
+        if settings.attention == "flash2" or layers.on_cpu:
             return flash(layers, parts, shares_keys=shares)
-        wide_head = self.shape.sizes.get("d", 0) > _WIDEST_FLASH_HEAD
+        wide_head = self.shape.sizes.get("d", 0) > WIDEST_FLASH_HEAD
         helped = self.family.fused_queries != "indexed"  # these call the kernel without help
         if not masked and bytes_ == 2 and not wide_head and (helped or not shares):
             return flash(layers, parts, shares_keys=shares)
@@ -115,22 +110,10 @@ class AttentionWriter:
         return plain_products(layers, parts, shares_keys=True, masked=True, dropped=dropped)
 
     def _repeats_keys(self, *, masked: bool) -> bool:
-        version = self.request.transformers_version
-        old = version is not None and version < _OLD_TRANSFORMERS
         helped = self.family.fused_queries != "indexed"
-        return self.shares_keys and helped and (masked or old)
+        return self.shares_keys and helped and (masked or self.settings.repeats_keys)
 
     def _repeated(self, value: Value) -> Value:
         elements = Size.of("q") * TOKENS
         made = self.tape.run("repeat_kv", [value.tensor], elements * value.bytes)
         return Value(made, elements, value.bytes)
-
-
-def writes_scores(shape: ModelShape, request: TrainingRequest) -> bool:
-    """Whether the modelling code itself makes the scores, asked for or not."""
-    return request.attention == "eager" or shape.family.attends_eagerly
-
-
-def has_one_row(shape: ModelShape, request: TrainingRequest) -> bool:
-    """Whether scores are written out for one row: the one batch that is not like the others."""
-    return request.micro_batch == 1 and writes_scores(shape, request)

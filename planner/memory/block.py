@@ -6,120 +6,53 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from hwdb.family import Linear
-from planner.memory.attention import AttentionWriter, has_one_row
+from planner.memory.attention import AttentionWriter
+from planner.memory.block_settings import BlockSettings
 from planner.memory.disentangled import DisentangledAttention
 from planner.memory.experts import mixture
 from planner.memory.feed_forward import mlp
 from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
-from planner.memory.linears import passes_checkpoints
-from planner.memory.numerics import numerics_of
-from planner.memory.replay import Pass
 from planner.memory.size import Size
-from planner.memory.stacks.loops import is_compiled, keeps_inputs
-from planner.memory.stacks.own_model import has_own_model
 from planner.memory.tape import Tape, Tensor
-from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
 _STREAM = Size.of("h") * TOKENS
 
 
-class BlockPass(NamedTuple):
-    """A block's forward and backward, and the dtype of the stream between blocks."""
+class WrittenBlock(NamedTuple):
+    """A block's operations in their order."""
 
-    moments: Pass
-    stream_bytes: int
-    """Bytes an element of the residual stream, once it went through a block."""
-    first: Pass | None
-    """The first block's, where nothing before it is trained and that changes what it keeps."""
-    frozen: Pass | None
-    """That of a frozen block below trained ones, where checkpoints ask for its gradients."""
+    tape: Tape
+    leaving_bytes: int
+    """Bytes an element of the stream that leaves it."""
 
 
-def block_pass(shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]) -> BlockPass:
-    """The candidates of one block's forward and backward; `adapted` names linears with adapters."""
-    keeps = request.accumulation == 1 and not request.steps_in_backward
-    tape, stream_bytes = block_tape(shape, request, adapted)
-    return BlockPass(
-        moments=tape.replay(keeps_weight_gradients=keeps),
-        stream_bytes=stream_bytes,
-        first=_first(shape, request, adapted, keeps_weight_gradients=keeps),
-        frozen=_frozen(shape, request, adapted, stream_bytes),
-    )
+def settled_block(shape: ModelShape, settings: BlockSettings) -> WrittenBlock:
+    """A block between others: the stream's dtype is what a block makes of the one it is given.
 
-
-def _first(
-    shape: ModelShape,
-    request: TrainingRequest,
-    adapted: frozenset[str],
-    *,
-    keeps_weight_gradients: bool,
-) -> Pass | None:
-    everything_trained = request.method == "full" and request.trainable_layers is None
-    if request.checkpointing != "none" or everything_trained:
-        return None
-    entering = numerics_of(request, shape.family).entering
-    tape, _ = _written(shape, request, adapted, entering, needs_grad=False)
-    return tape.replay(keeps_weight_gradients=keeps_weight_gradients)
-
-
-def _frozen(
-    shape: ModelShape, request: TrainingRequest, adapted: frozenset[str], stream_bytes: int
-) -> Pass | None:
-    layers = request.trainable_layers
-    if layers is None or layers >= shape.layers or request.checkpointing == "none":
-        return None
-    tape, _ = _written(shape, request, adapted, stream_bytes, needs_grad=True, trained=False)
-    return tape.replay()
-
-
-def block_tape(
-    shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]
-) -> tuple[Tape, int]:
-    """One block's operations in their order, and the bytes an element of the stream between blocks.
-
-    The stream's dtype is what a block makes of the one it is given: norms and quantized linears
-    may widen it.
+    Norms and quantized linears may widen it.
     """
-    entering = numerics_of(request, shape.family).entering
-    tape, leaving = _written(shape, request, adapted, entering, needs_grad=True)
-    while leaving != entering:
-        entering = leaving
-        tape, leaving = _written(shape, request, adapted, entering, needs_grad=True)
-    return tape, leaving
+    entering = settings.numerics.entering
+    block = written_block(shape, settings, entering)
+    while block.leaving_bytes != entering:
+        entering = block.leaving_bytes
+        block = written_block(shape, settings, entering)
+    return block
 
 
-def _written(
-    shape: ModelShape,
-    request: TrainingRequest,
-    adapted: frozenset[str],
-    stream_bytes: int,
-    *,
-    needs_grad: bool,
-    trained: bool = True,
-) -> tuple[Tape, int]:
-    fields: dict[str, Any] = {
-        "tape": Tape(),
-        "numerics": numerics_of(request, shape.family),
-        "trained": trained and request.method == "full",
-        "adapted": adapted,
-        "dropout": bool(request.adapter and request.adapter.dropout),
-        "dora": bool(request.adapter and request.adapter.kind == "dora"),
-        "biased": shape.biased,
-        "saves_past_checkpoints": passes_checkpoints(request),
-        "one_row": has_one_row(shape, request),
-        "on_cpu": request.device == "cpu",
-        "fused": request.fused_kernels,
-        "norm_style": shape.family.norm_style,
-        # Other stacks call the fused kernel where Transformers computes in Python.
-        "activation": shape.activation if request.stack == "transformers" else "gelu",
-    }
-    library, attention = _writers(shape, request, fields)
-    entering = library.tape.input(_STREAM * stream_bytes, needs_grad=needs_grad)
-    stream = Value(entering, _STREAM, stream_bytes)
+def written_block(
+    shape: ModelShape, settings: BlockSettings, entering_bytes: int, *, needs_grad: bool = True
+) -> WrittenBlock:
+    """A block that is given a stream of so many bytes an element.
+
+    `needs_grad`: whether something before it is trained.
+    """
+    library, attention = _writers(shape, settings)
+    entering = library.tape.input(_STREAM * entering_bytes, needs_grad=needs_grad)
+    stream = Value(entering, _STREAM, entering_bytes)
     out = _Block(library, attention, shape).write(stream)
-    return library.tape, out.bytes
+    return WrittenBlock(library.tape, out.bytes)
 
 
 class AttentionHalf(Protocol):
@@ -130,25 +63,38 @@ class AttentionHalf(Protocol):
     ) -> Value: ...
 
 
-def _writers(
-    shape: ModelShape, request: TrainingRequest, fields: dict[str, Any]
-) -> tuple[Library, AttentionHalf]:
-    """What writes the layers and the attention of the request's library."""
-    if not has_own_model(shape, request):
-        library = Library(**fields)
-        if shape.family.disentangled:
-            return library, DisentangledAttention(library, shape, request)
-        return library, AttentionWriter(library, shape, request)
+def _writers(shape: ModelShape, settings: BlockSettings) -> tuple[Library, AttentionHalf]:
+    """What writes the layers and the attention of the library."""
+    fields: dict[str, Any] = {
+        "tape": Tape(),
+        "numerics": settings.numerics,
+        "trained": settings.trained,
+        "adapted": settings.adapted,
+        "dropout": settings.dropout,
+        "dora": settings.dora,
+        "biased": shape.biased,
+        "saves_past_checkpoints": settings.saves_past_checkpoints,
+        "one_row": settings.one_row,
+        "on_cpu": settings.on_cpu,
+        "fused": settings.fused,
+        "norm_style": shape.family.norm_style,
+        "activation": settings.activation,
+    }
     # Few ask about the other libraries, and the quick check is to be quick.
-    if request.stack == "litgpt":
+    if settings.stack == "litgpt":
         from planner.memory.stacks.litgpt import LitgptAttention, LitgptLayers
 
-        lit = LitgptLayers(**fields, keeps_inputs=keeps_inputs(request))
+        lit = LitgptLayers(**fields, keeps_inputs=settings.keeps_inputs)
         return lit, LitgptAttention(lit, shape)
-    from planner.memory.stacks.torchtune import TorchtuneAttention, TorchtuneLayers
+    if settings.stack == "torchtune":
+        from planner.memory.stacks.torchtune import TorchtuneAttention, TorchtuneLayers
 
-    tuned = TorchtuneLayers(**fields, compiled=is_compiled(request))
-    return tuned, TorchtuneAttention(tuned, shape)
+        tuned = TorchtuneLayers(**fields, compiled=settings.compiled)
+        return tuned, TorchtuneAttention(tuned, shape)
+    library = Library(**fields)
+    if shape.family.disentangled:
+        return library, DisentangledAttention(library, shape, settings)
+    return library, AttentionWriter(library, shape, settings)
 
 
 class _Block:

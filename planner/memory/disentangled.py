@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hwdb.family import Linear
+from planner.memory.block_settings import BlockSettings
 from planner.memory.kernels import OUT, SCORES, matrix_product, softmax
 from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
@@ -29,9 +30,9 @@ _MASK = Size.of("S") * TOKENS
 
 
 class DisentangledAttention:
-    """Writes the attention of one request."""
+    """Writes the attention of one model."""
 
-    def __init__(self, layers: Library, shape: ModelShape, request: TrainingRequest) -> None:
+    def __init__(self, layers: Library, shape: ModelShape, settings: BlockSettings) -> None:
         self.layers = layers
         self.tape = layers.tape
         self.shape = shape
@@ -39,7 +40,7 @@ class DisentangledAttention:
         self.shares = all(line.name != "pos_key_proj" for line in shape.linears)
         """Whether contents and distances pass the same linears."""
         self.at_distances = replace(layers, rows=_DISTANCES)
-        self.trains_table = layers.trained and request.trainable_layers is None
+        self.trains_table = layers.trained and settings.trains_tables
         self.matrices: dict[str, Value] = {}
 
     def write(self, normed: Value, entering: Sequence[Linear], leaving: Sequence[Linear]) -> Value:

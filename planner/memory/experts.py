@@ -113,14 +113,14 @@ def _grouped(
 
 
 def _gate(library: Library, both: Value) -> Value:
-    half = both.elements * 0.5
+    half = both.elements.half()
     gate, up = library.split(both, [half, half], "experts.split")
     return library.gate(library.activate(gate), up)
 
 
 def _gate_of_gpt_oss(layers: Layers, both: Value) -> Value:
     """(up + 1) * gate * sigmoid(alpha * gate), both clamped."""
-    half = both.elements * 0.5
+    half = both.elements.half()
     gate, up = (layers.part(both, half, f"experts.{side}") for side in ("gate", "up"))
     gate = layers.unary(gate, "experts.clamp_gate", saves="input")
     up = layers.unary(up, "experts.clamp_up", saves="input")

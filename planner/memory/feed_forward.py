@@ -25,7 +25,7 @@ def mlp(
         product = activated(library, first, library.activation)
     elif len(entering) == 1:
         # One fused linear holds gate and up side by side; its halves are views of it.
-        gate, up = library.split(first, [first.elements * 0.5] * 2, "gate_up.split")
+        gate, up = library.split(first, [first.elements.half()] * 2, "gate_up.split")
         product = library.gate(library.activate(gate), up)
     else:
         active = library.activate(first)

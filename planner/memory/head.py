@@ -108,7 +108,7 @@ def _kept(
             copies += Size.of("hV") * numerics.compute
         tape.run("labelled", [normed.tensor], TOKENS, saves_aside=copies)
     moments = tape.replay()
-    return moments.saved + (stream.size.whole() if moments.saves_input else NOTHING)
+    return moments.saved + (stream.size if moments.saves_input else NOTHING)
 
 
 def bytes_per_logit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import NamedTuple, get_args
 
-from planner.memory.attention import has_one_row
+from planner.memory.block_settings import has_one_row
 from planner.memory.classifying import for_task
 from planner.memory.disentangled import batch_of_scores
 from planner.memory.interval import Basis, Checked, basis_of, checked

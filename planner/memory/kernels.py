@@ -138,8 +138,8 @@ def eager(
 
 
 def _matrices(layers: Layers, part: Value) -> Value:
-    """A part of a fused projection: heads of several rows are copied for torch.matmul."""
-    if layers.one_row or part.tensor.storage.size == part.size:
+    """Heads lie between the tokens of a row: those of several rows are copied for torch.matmul."""
+    if layers.one_row:
         return part
     return layers.unary(part, "heads.copy")
 

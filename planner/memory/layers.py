@@ -110,9 +110,7 @@ class Layers:
             [left.tensor, right.tensor],
             out,
             saves=saves,
-            wide_gradients={
-                side.tensor: out for side in (left, right) if side.size.terms != out.terms
-            },
+            wide_gradients={side.tensor: out for side in (left, right) if side.size != out},
         )
         return Value(made, left.elements, bytes_)
 

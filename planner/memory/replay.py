@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from planner.memory.size import NOTHING, Size
+from planner.memory.size import Size, covers
 
 if TYPE_CHECKING:
     from planner.memory.tape import Operation, Storage, Tape, Tensor
@@ -52,24 +52,25 @@ class Pass(NamedTuple):
 def replay(tape: Tape, *, keeps_weight_gradients: bool) -> Pass:
     """Follow a tape's operations forward and backward."""
     operations, start = tape.operations, tape.start
-    savers = _Savers(operations, start)
+    saved = [saved_storages(operation) for operation in operations]
+    savers = _Savers(saved, start)
     forward = _Forward(savers)
     for position, operation in enumerate(operations):
-        forward.step(position, operation)
+        forward.step(position, operation, saved[position])
     backward = _Backward(
         savers, operations[-1].outputs[0], forward.saved, keeps=keeps_weight_gradients
     )
-    for operation in reversed(operations):
-        backward.step(operation)
+    for position in reversed(range(len(operations))):
+        backward.step(operations[position], saved[position])
     return Pass(
         forward=largest(forward.moments),
         recomputed=largest(forward.moments[: _stop(operations)]),
         backward=largest(backward.moments),
-        saved=forward.saved.whole(),
-        weight_gradients=backward.weight_gradients.whole(),
+        saved=Size(forward.saved),
+        weight_gradients=Size(backward.weight_gradients),
         saves_input=savers.input_saved,
-        waiting_gradients=(backward.waiting or NOTHING).whole(),
-        held=sum((tensor.size for tensor in tape.attributes), NOTHING).whole(),
+        waiting_gradients=Size(backward.waiting or 0),
+        held=Size(sum(tensor.size.packed for tensor in tape.attributes)),
     )
 
 
@@ -87,10 +88,10 @@ def _stop(operations: Sequence[Operation]) -> int:
 class _Savers:
     """How many operations still hold each saved storage."""
 
-    def __init__(self, operations: Sequence[Operation], start: Tensor | None) -> None:
+    def __init__(self, saved: Sequence[set[Storage]], start: Tensor | None) -> None:
         self._count: dict[Storage, int] = {}
-        for operation in operations:
-            for storage in saved_storages(operation):
+        for storages in saved:
+            for storage in storages:
                 self._count[storage] = self._count.get(storage, 0) + 1
         self.input_saved = start is not None and start.storage in self._count
 
@@ -98,13 +99,13 @@ class _Savers:
         """Whether it is kept for backward."""
         return storage in self._count
 
-    def release(self, operation: Operation) -> Size:
-        """The bytes that go once the operation ran backward."""
-        freed = operation.saved_aside
-        for storage in saved_storages(operation):
+    def release(self, saved: set[Storage]) -> int:
+        """The bytes that go once the operation that saved these ran backward."""
+        freed = 0
+        for storage in saved:
             self._count[storage] -= 1
             if not self._count[storage]:
-                freed += storage.size
+                freed += storage.size.packed
         return freed
 
 
@@ -116,32 +117,37 @@ def saved_storages(operation: Operation) -> set[Storage]:
     return storages
 
 
+_Marked = tuple[str, int, int, int]
+"""A moment whose sizes are packed."""
+
+
 class _Forward:
+    """Bytes are packed sizes."""
+
     def __init__(self, savers: _Savers) -> None:
-        self.moments: list[Moment] = []
-        self.saved = NOTHING
-        self._alive = NOTHING
+        self.moments: list[_Marked] = []
+        self.saved = 0
+        self._alive = 0
         self._savers = savers
         self._living: dict[Storage, None] = {}
         self._kept: set[Storage] = set()
 
-    def step(self, position: int, operation: Operation) -> None:
+    def step(self, position: int, operation: Operation, saved: set[Storage]) -> None:
         for made in operation.outputs:
             if made.storage not in self._living and not _given(made, operation):
                 self._living[made.storage] = None
-                self._alive += made.storage.size
-        self._alive += operation.saved_aside
-        self.saved += operation.saved_aside
-        for storage in saved_storages(operation) - self._kept:
+                self._alive += made.storage.size.packed
+        self._alive += operation.saved_aside.packed
+        self.saved += operation.saved_aside.packed
+        for storage in saved - self._kept:
             self._kept.add(storage)
-            self.saved += storage.size
-        self.moments.append(
-            Moment(operation.name, self._alive + operation.forward_scratch, self.saved, NOTHING)
-        )
+            self.saved += storage.size.packed
+        total = self._alive + operation.forward_scratch.packed
+        self.moments.append((operation.name, total, self.saved, 0))
         for storage in [each for each in self._living if each.last_use <= position]:
             del self._living[storage]
             if not self._savers.holds(storage):
-                self._alive -= storage.size
+                self._alive -= storage.size.packed
 
 
 def _given(made: Tensor, operation: Operation) -> bool:
@@ -150,28 +156,30 @@ def _given(made: Tensor, operation: Operation) -> bool:
 
 
 class _Gradient:
-    """Bytes of a gradient, and how many tensors it is the gradient of."""
+    """Packed bytes of a gradient, and how many tensors it is the gradient of."""
 
     __slots__ = ("dense", "owners", "size")
 
-    def __init__(self, size: Size, *, dense: bool = True) -> None:
+    def __init__(self, size: int, *, dense: bool = True) -> None:
         self.size = size
         self.owners = 1
         self.dense = dense
 
 
 class _Backward:
-    def __init__(self, savers: _Savers, last: Tensor, saved: Size, *, keeps: bool) -> None:
-        self.moments: list[Moment] = []
-        self.weight_gradients = NOTHING
-        self.waiting: Size | None = None
+    """Bytes are packed sizes."""
+
+    def __init__(self, savers: _Savers, last: Tensor, saved: int, *, keeps: bool) -> None:
+        self.moments: list[_Marked] = []
+        self.weight_gradients = 0
+        self.waiting: int | None = None
         self._savers = savers
         self._keeps = keeps
         self._saved = saved
-        self._held: dict[Tensor, _Gradient] = {last: _Gradient(last.size)}
-        self._gradients = last.size
+        self._held: dict[Tensor, _Gradient] = {last: _Gradient(last.size.packed)}
+        self._gradients = last.size.packed
 
-    def step(self, operation: Operation) -> None:
+    def step(self, operation: Operation, saved: set[Storage]) -> None:
         incoming = [self._held.pop(made) for made in operation.outputs if made in self._held]
         if incoming:
             if self.waiting is None and operation.saves_anything:
@@ -181,8 +189,8 @@ class _Backward:
                 self._let_go(gradient)
             for tensor, gradient in made:
                 if tensor in operation.wide_gradients:
-                    self._narrow(gradient, tensor.size, operation.name)
-        self._saved -= self._savers.release(operation)
+                    self._narrow(gradient, tensor.size.packed, operation.name)
+        self._saved -= operation.saved_aside.packed + self._savers.release(saved)
         if incoming:
             for tensor, gradient in made:
                 self._hand_over(tensor, gradient, operation.name)
@@ -199,16 +207,16 @@ class _Backward:
                 incoming[0].dense = incoming[0].dense and not operation.passes_a_part_on
                 made.append((tensor, incoming[0]))
             else:
-                size = operation.wide_gradients.get(tensor, tensor.size)
+                size = operation.wide_gradients.get(tensor, tensor.size).packed
                 made.append((tensor, _Gradient(size, dense=not operation.gradients_are_views)))
                 self._gradients += size
-        self._mark(operation.name, operation.backward_scratch)
+        self._mark(operation.name, operation.backward_scratch.packed)
         return made
 
-    def _narrow(self, gradient: _Gradient, size: Size, name: str) -> None:
+    def _narrow(self, gradient: _Gradient, size: int, name: str) -> None:
         """Cast or sum a gradient to the size of its tensor."""
         self._gradients += size
-        self._mark(name, NOTHING)
+        self._mark(name)
         self._gradients -= gradient.size
         gradient.size = size
 
@@ -221,9 +229,9 @@ class _Backward:
             self._held[tensor] = gradient
             return
         if waiting.owners > 1 or not waiting.dense:
-            total = _Gradient(tensor.size)
-            self._gradients += tensor.size
-            self._mark(name, NOTHING)
+            total = _Gradient(tensor.size.packed)
+            self._gradients += tensor.size.packed
+            self._mark(name)
             self._held[tensor] = total
             self._let_go(waiting)
         self._let_go(gradient)
@@ -240,38 +248,38 @@ class _Backward:
         if not gradient.owners:
             self._gradients -= gradient.size
 
-    def _mark(self, name: str, scratch: Size) -> None:
+    def _mark(self, name: str, scratch: int = 0) -> None:
         total = self._saved + self._gradients + self.weight_gradients + scratch
-        self.moments.append(Moment(name, total, self._saved, self.weight_gradients))
+        self.moments.append((name, total, self._saved, self.weight_gradients))
 
 
-def largest(moments: Sequence[Moment]) -> list[Moment]:
+def largest(moments: Sequence[_Marked]) -> list[Moment]:
     """Without the moments that another one exceeds whatever the dimensions are."""
-    # A size covers only what is no larger where every dimension is 1, so from the largest on
-    # nothing that was kept has to go again.
+    # A size covers none that is larger as an integer, so from the largest on nothing that was
+    # kept has to go again.
     moments = _turns(moments)
-    sums = [sum(moment.total.terms.values()) for moment in moments]
+    totals = [total for _, total, _, _ in moments]
     kept: list[int] = []
-    for number in sorted(range(len(moments)), key=lambda number: -sums[number]):
-        total = moments[number].total
-        if not any(total.is_covered_by(moments[other].total) for other in kept):
+    for number in sorted(range(len(moments)), key=lambda number: -totals[number]):
+        total = totals[number]
+        if not any(covers(totals[other], total) for other in kept):
             kept.append(number)
-    return [_whole(moments[number]) for number in sorted(kept)]
+    return [_moment(*moments[number]) for number in sorted(kept)]
 
 
-def _turns(moments: Sequence[Moment]) -> list[Moment]:
+def _turns(moments: Sequence[_Marked]) -> list[_Marked]:
     """Without those that a neighbour exceeds: most moments only lead to the next one."""
-    turns: list[Moment] = []
+    turns: list[_Marked] = []
     for moment in moments:
-        while turns and turns[-1].total.is_covered_by(moment.total):
-            if moment.total.is_covered_by(turns[-1].total):
+        total = moment[1]
+        while turns and covers(total, turns[-1][1]):
+            if covers(turns[-1][1], total):
                 break  # the first of equal ones stands for all
             turns.pop()
-        if not turns or not moment.total.is_covered_by(turns[-1].total):
+        if not turns or not covers(turns[-1][1], total):
             turns.append(moment)
     return turns
 
 
-def _whole(moment: Moment) -> Moment:
-    total, saved, gradients = moment.total, moment.saved, moment.weight_gradients
-    return Moment(moment.name, total.whole(), saved.whole(), gradients.whole())
+def _moment(name: str, total: int, saved: int, weight_gradients: int) -> Moment:
+    return Moment(name, Size(total), Size(saved), Size(weight_gradients))

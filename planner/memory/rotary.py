@@ -32,7 +32,7 @@ def rotated(layers: Layers, values: list[Value], style: Rotary, *, table_bytes: 
 def _turned(layers: Layers, value: Value, table_bytes: int, style: Rotary) -> Value:
     """Value * cos + rotate_half(value) * sin."""
     straight = _by_table(layers, value, table_bytes, "rope.cos")
-    half = value.elements * 0.5
+    half = value.elements.half()
     first = layers.part(value, half, "rope.first")
     second = layers.part(value, half, "rope.second")
     negative = layers.unary(second, "rope.negative")
@@ -61,9 +61,10 @@ def _partial(layers: Layers, values: list[Value], table_bytes: int) -> list[Valu
     parts = []
     for value, heads in zip(values, ("n", "g"), strict=True):
         turning = Size.of(heads) * Size.of("p") * TOKENS
+        rest = Size.of(heads) * Size.of("u") * TOKENS
         parts.append((
             layers.part(value, turning, "rope.turning"),
-            layers.part(value, value.elements - turning, "rope.rest"),
+            layers.part(value, rest, "rope.rest"),
         ))  # fmt: skip
     turned = [_turned(layers, turning, table_bytes, "partial") for turning, _ in parts]
     return [
@@ -74,7 +75,7 @@ def _partial(layers: Layers, values: list[Value], table_bytes: int) -> list[Valu
 
 def _chunked(layers: Layers, value: Value, table_bytes: int) -> Value:
     """Two halves turned apart and put together again."""
-    half = value.elements * 0.5
+    half = value.elements.half()
     first, second = layers.split(value, [half, half], "rope.halves")
     products = [
         [_by_table(layers, side, table_bytes, "rope.table") for side in sides]

@@ -6,116 +6,141 @@ A dimension is one letter. Widths are those of hwdb.symbols (h hidden, q heads x
 k kv_heads x head_dim, n heads, i MLP, e MLP of one expert, E experts, V vocabulary); a step adds
 N tokens of the micro-batch, S tokens of a row, B rows, r rank, X experts a token is sent to. R is
 S where the length is known when the step is written: products of two lengths are only then.
+
+All counts of a size lie in one integer, each product of dimensions in a field of its own: sizes
+are added and compared whole, which is what following a tape mostly is. Fields count halves, since
+half a tensor's elements may be half of a product.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import compress
 from operator import mul
+from struct import unpack
 
 Monomial = str
 """Dimensions in alphabetical order, such as "Nh"; "" is a plain number."""
+
+_FIELD_BYTES = 4
+_FIELD = 8 * _FIELD_BYTES
+_places: dict[Monomial, int] = {}
+"""Number of the field of every product of dimensions that was ever asked for."""
+
+
+class _Fields:
+    """Bits of all fields."""
+
+    highest_bits = 0
+    """No count reaches them."""
+    lowest_bits = 0
 
 
 class Size:
     """A number of bytes (or elements) as a polynomial of dimensions. Immutable."""
 
-    __slots__ = ("terms",)
+    __slots__ = ("_terms", "packed")
 
-    def __init__(self, terms: Mapping[Monomial, float]) -> None:
-        self.terms = {product: count for product, count in terms.items() if count}
+    def __init__(self, packed: int) -> None:
+        self.packed = packed
+        """Counts side by side: sums and differences of these are those of the sizes."""
+        self._terms: Mapping[Monomial, float] | None = None
 
     @staticmethod
     @cache
     def of(text: str) -> Size:
         """Parse a sum such as "q+2k", "4h", "Vh" or "3"."""
-        terms: dict[Monomial, float] = {}
+        packed = 0
         for part in text.replace(" ", "").split("+"):
             letters = part.lstrip("0123456789.")
-            product = "".join(sorted(letters))
-            number = part[: len(part) - len(letters)] or "1"
-            count = float(number) if "." in number else int(number)
-            terms[product] = terms.get(product, 0) + count
-        return Size(terms)
-
-    def __add__(self, other: Size) -> Size:
-        # A tape's replay adds some ten thousand sizes: no term is looked at twice.
-        if not other.terms:
-            return self
-        if not self.terms:
-            return other
-        terms = dict(self.terms)
-        for product, count in other.terms.items():
-            total = terms.get(product, 0) + count
-            if total:
-                terms[product] = total
-            else:
-                del terms[product]
-        return Size._of_terms(terms)
-
-    def __sub__(self, other: Size) -> Size:
-        return self + other * -1 if other.terms else self
+            halves = int(2 * float(part[: len(part) - len(letters)] or "1"))
+            packed += halves << _shift("".join(sorted(letters)))
+        return Size(packed)
 
     @staticmethod
-    def _of_terms(terms: dict[Monomial, float]) -> Size:
-        """Terms of which none is zero."""
-        made = Size.__new__(Size)
-        made.terms = terms
-        return made
+    def from_terms(terms: Mapping[Monomial, float]) -> Size:
+        """The sum of products of dimensions, each so many times."""
+        return Size(sum(int(2 * count) << _shift(product) for product, count in terms.items()))
 
-    def __mul__(self, other: Size | float) -> Size:
-        if not isinstance(other, Size):
-            if not other:
-                return NOTHING
-            terms = {product: count * other for product, count in self.terms.items()}
-            return Size._of_terms(terms)
-        terms = {}
-        for left, left_count in self.terms.items():
-            for right, right_count in other.terms.items():
-                product = _joined(left, right)
-                terms[product] = terms.get(product, 0) + left_count * right_count
-        return Size(terms)
+    @property
+    def terms(self) -> Mapping[Monomial, float]:
+        """Products of dimensions with their counts; none is zero, all are whole where bytes are."""
+        if self._terms is None:
+            whole = not self.packed & _Fields.lowest_bits
+            packed = self.packed >> 1 if whole else self.packed
+            fields = (packed.bit_length() + _FIELD - 1) // _FIELD
+            counts = unpack(f"<{fields}I", packed.to_bytes(_FIELD_BYTES * fields, "little"))
+            terms = dict(zip(compress(_places, counts), filter(None, counts), strict=True))
+            self._terms = terms if whole else {each: terms[each] / 2 for each in terms}
+        return self._terms
+
+    def __add__(self, other: Size) -> Size:
+        return Size(self.packed + other.packed)
+
+    def __sub__(self, other: Size) -> Size:
+        """What is left of the size without a part of it."""
+        return Size(self.packed - other.packed)
+
+    def __mul__(self, other: Size | int) -> Size:
+        if isinstance(other, Size):
+            return _product(self.packed, other.packed)
+        return Size(self.packed * other)
+
+    def half(self) -> Size:
+        """Half of it. Raises ValueError where that is no whole number."""
+        if self.packed & _Fields.lowest_bits:
+            raise ValueError(f"{self} has no half")
+        return Size(self.packed >> 1)
 
     def __bool__(self) -> bool:
-        return bool(self.terms)
+        return self.packed != 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Size) and self.packed == other.packed
+
+    def __hash__(self) -> int:
+        return hash(self.packed)
 
     def __repr__(self) -> str:
         return " + ".join(f"{count:g}{product}" for product, count in self.terms.items()) or "0"
 
     def at(self, dimensions: Dimensions) -> float:
         """The number, once every dimension is known."""
+        terms = self.terms
         # Most of an estimate's time is spent here: multiplied and summed without a Python loop.
-        total: float = sum(map(mul, self.terms.values(), map(dimensions.__getitem__, self.terms)))
+        total: float = sum(map(mul, terms.values(), map(dimensions.__getitem__, terms)))
         return total
-
-    def whole(self) -> Size:
-        """With integers for its numbers, as bytes are; half a tensor's elements may be none.
-
-        Raises ValueError for a fraction.
-        """
-        terms: dict[Monomial, float] = {}
-        for product, count in self.terms.items():
-            terms[product] = int(count)
-        if terms != self.terms:
-            raise ValueError(f"{self} is no whole number of bytes")
-        return Size._of_terms(terms)
 
     def is_covered_by(self, other: Size) -> bool:
         """Whether `other` is at least as large whatever the dimensions are."""
-        own, more = self.terms, other.terms
-        for product, count in own.items():
-            if count > more.get(product, 0):
-                return False
-        for product, count in more.items():  # noqa: SIM110 - a generator takes twice as long
-            if count < 0 and product not in own:
-                return False
-        return True
+        return covers(other.packed, self.packed)
+
+
+def covers(one: int, other: int) -> bool:
+    """Whether no count of a packed size is smaller: no guard lends a bit to its field."""
+    guards = _Fields.highest_bits
+    return (one | guards) - other & guards == guards
+
+
+def _shift(product: Monomial) -> int:
+    """Where the field of a product begins."""
+    if product not in _places:
+        begin = _FIELD * len(_places)
+        _places[product] = len(_places)
+        _Fields.lowest_bits |= 1 << begin
+        _Fields.highest_bits |= 1 << begin + _FIELD - 1
+    return _FIELD * _places[product]
 
 
 @cache
-def _joined(left: Monomial, right: Monomial) -> Monomial:
-    return "".join(sorted(left + right))
+def _product(left: int, right: int) -> Size:
+    terms: dict[Monomial, float] = {}
+    for one, count in Size(left).terms.items():
+        for other, more in Size(right).terms.items():
+            product = "".join(sorted(one + other))
+            terms[product] = terms.get(product, 0) + count * more
+    return Size.from_terms(terms)
 
 
 class Dimensions(dict[Monomial, float]):
@@ -131,4 +156,4 @@ class Dimensions(dict[Monomial, float]):
         return value
 
 
-NOTHING = Size({})
+NOTHING = Size(0)

@@ -72,7 +72,7 @@ class Operation(NamedTuple):
 
     def shares_gradient(self, tensor: Tensor) -> bool:
         """Whether an input's gradient is the output's, or a part of its storage."""
-        whole = self.passes_gradient_on and tensor.size.terms == self.outputs[0].size.terms
+        whole = self.passes_gradient_on and tensor.size == self.outputs[0].size
         return whole or self.passes_a_part_on
 
 

@@ -116,7 +116,9 @@ class LitgptLayers(Library):
 
 def _width(value: Value) -> Size:
     """Elements a token."""
-    return Size({product.replace("N", "", 1): n for product, n in value.elements.terms.items()})
+    return Size.from_terms(
+        {product.replace("N", "", 1): count for product, count in value.elements.terms.items()}
+    )
 
 
 class LitgptAttention:
@@ -160,7 +162,7 @@ class LitgptAttention:
 
     def _rotate(self, name: str, qkv: Value, size: Size) -> Tensor:
         # cos and sin are fp32, so both products and their sum are.
-        wide = size * (4 / qkv.bytes)
+        wide = size * (4 // qkv.bytes)
         return self.tape.run(
             f"rope_{name}", [qkv.tensor], size, forward_scratch=wide * 3, backward_scratch=wide * 2
         )
