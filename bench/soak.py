@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.runs.events import EventLog
-from launcher.runs.memory_watch import SAMPLE_SECONDS, MemoryWatch
+from launcher.runs.memory_watch import CARD_SECONDS, MemoryWatch
 from launcher.runs.pressure import PressureWatch
 from launcher.runs.pulse import PATIENCE_SECONDS, Pulse
 from launcher.runs.starting import start_run
@@ -73,13 +73,13 @@ def looked_at(hours: int) -> dict[str, int]:
 
     with MemoryWatch(gpu_uuid=None, tell=tell) as memory:
         pulse = Pulse(Path(os.devnull), patience_seconds=PATIENCE_SECONDS, now=0.0)
-        pressure = PressureWatch(tell=tell, now=0.0)
-        looks = int(_HOUR / SAMPLE_SECONDS)
+        pressure = PressureWatch(tell=tell)
+        looks = int(_HOUR / CARD_SECONDS)
         for look in range(hours * looks):
-            now = look * SAMPLE_SECONDS
+            now = look * CARD_SECONDS
             memory.sample(pid, now)
             pulse.look(pid, phase="loading weights", now=now)
-            pressure.critical(now)
+            pressure.critical(memory.host)
             if look == looks:
                 after_first = resident_kib(pid)
     return {"watch_growth_kib_after_the_first_hour": resident_kib(pid) - after_first}

@@ -1,11 +1,12 @@
 """What looking after a run costs: the supervisor's share of a core, its memory, the steps' time.
 
-    python -m bench.supervisor [--seconds 20] [--pairs 60] [--window 2]
+    python -m bench.supervisor [--seconds 20] [--pairs 60] [--window 2] [--nobody]
 
-The worker is one that only tells steps, twenty a second; the supervisor is the real one. With
---pairs a real worker then trains, and its supervisor runs and is stopped by turns: the ratio of
-the mean steps of neighbouring windows is told. That asks for an otherwise idle machine. Growth
-over hours is the matter of `bench.soak`.
+First a worker that only tells steps, twenty a second, under the real supervisor. Then a real
+training on every core: its supervisor runs and is stopped by turns, and what is told is how much
+longer a step takes with it than without, with a 95 % interval. That asks for an otherwise idle
+machine; --nobody keeps the supervisor stopped in both halves of every pair, so that the ratio
+shows how far the machine itself is from 1. Growth over hours is the matter of `bench.soak`.
 """
 
 from __future__ import annotations
@@ -14,36 +15,57 @@ import argparse
 import json
 import math
 import os
+import random
 import signal
 import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from launcher.runs.events import EventLog, EventTail
-from launcher.runs.folder import create
+from launcher.runs.folder import RunFolder, create
 from launcher.runs.starting import start_run
 from launcher.runs.state import read_state
 from planner.plan_file import plan_file_text
-from tests.faults.model import make_data, make_model
+from tests.faults.model import make_model
 from tests.launcher.run_samples import ended_state, fake_supervision, sample_run, wait_until
-from tests.launcher.training.plans import make_plan
+from tests.launcher.training.plans import make_plan, write_rows
 
-WARM_UP_STEPS = 10
+WARM_UP_SECONDS = 10.0
+LONGEST_STEP = 1.5
+"""Of the usual step. What takes longer met another process, and counts as that long: the
+supervisor's own looks take a millisecond or two. How many those are is told for both halves."""
+RESAMPLES = 4000
+SEED = 2026
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What a training did for a few seconds."""
+
+    step_seconds: tuple[float, ...]
+    """Of each step that ended in it."""
+    worker_seconds: float
+    """Processor time of the worker."""
+    supervisor_seconds: float
+    """Processor time of its supervisor."""
 
 
 def main() -> None:
     """Measure and print one JSON document."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--pairs", type=int, default=0)
+    parser.add_argument("--pairs", type=int, default=60)
     parser.add_argument("--window", type=float, default=2.0)
+    parser.add_argument("--nobody", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         measured: dict[str, Any] = _watched(Path(folder), options.seconds)
         if options.pairs:
-            measured |= _overhead(Path(folder), options.pairs, options.window)
+            pairs = _trained(Path(folder), options.pairs, options.window, nobody=options.nobody)
+            measured |= overhead(pairs)
     print(json.dumps(measured, indent=2))
 
 
@@ -54,14 +76,14 @@ def _watched(folder: Path, seconds: float) -> dict[str, float]:
     wait_until((run.path / "holding").exists)
     state = read_state(run)
     assert state is not None
-    before, started = _cpu_seconds(state.supervisor_pid), time.monotonic()
+    before, started = _processor_seconds(state.supervisor_pid), time.monotonic()
     events = EventLog(run.events)
     step = 2
     while (passed := time.monotonic() - started) < seconds:
         step += 1
         events.append("step", step=step, loss=1.0, step_seconds=0.05, tokens_per_second=100.0)
         time.sleep(0.05)
-    used = _cpu_seconds(state.supervisor_pid) - before
+    used = _processor_seconds(state.supervisor_pid) - before
     status = Path(f"/proc/{state.supervisor_pid}/status").read_text()
     (run.path / "go").touch()
     wait_until(lambda: not state.supervisor().alive())
@@ -71,74 +93,122 @@ def _watched(folder: Path, seconds: float) -> dict[str, float]:
     }
 
 
-def _overhead(folder: Path, pairs: int, window_seconds: float) -> dict[str, Any]:
-    """Mean step with the supervisor over that without it, window by window of one training.
+def _trained(
+    folder: Path, pairs: int, window_seconds: float, *, nobody: bool
+) -> list[tuple[Window, Window]]:
+    """Pairs of windows of one training: looked after, and alone.
 
-    One and the same worker trains on. By turns its supervisor runs and is stopped (SIGSTOP), so
-    nothing else differs between the two; what it then has to catch up with counts as its own.
+    One and the same worker trains on. By turns, which of the two comes first being drawn, its
+    supervisor runs and is stopped (SIGSTOP), so nothing else differs; what it then has to catch
+    up with counts as its own. A step belongs to the window that it ends in.
     """
-    model, data = make_model(folder / "model"), make_data(folder / "train.jsonl")
-    plan = make_plan(
-        model=model,
-        data=data,
-        run=folder / "run",
-        packing=True,
-        sequence_tokens=256,
-        epochs=1e6,
-        max_steps=10**7,
-        checkpoint_every_steps=10**7,
-    )
-    run = create(folder / "run", plan_file_text(plan, {}))
+    run = _endless_run(folder)
     supervisor = start_run(run)
     tail = EventTail(run.events)
-    _steps_within(tail, window_seconds, at_least=WARM_UP_STEPS)
-    ratios = []
-    for pair in range(pairs):
-        means = {}
-        # Whoever comes second may find the machine warmer: they take turns at that too.
-        for supervised in (True, False) if pair % 2 else (False, True):
-            os.kill(supervisor, signal.SIGCONT if supervised else signal.SIGSTOP)
-            steps = _steps_within(tail, window_seconds)
-            means[supervised] = statistics.mean(steps)
-        ratios.append(means[True] / means[False])
+    _window(run, tail, WARM_UP_SECONDS, at_least=20)
+    order = random.Random(SEED)
+    found = []
+    for _ in range(pairs):
+        windows = {}
+        for supervised in order.sample((True, False), 2):
+            runs = supervised and not nobody
+            os.kill(supervisor, signal.SIGCONT if runs else signal.SIGSTOP)
+            windows[supervised] = _window(run, tail, window_seconds)
+        found.append((windows[True], windows[False]))
     os.kill(supervisor, signal.SIGCONT)
     os.kill(supervisor, signal.SIGTERM)
     assert ended_state(run, seconds=60).exit_code == 75, run.log.read_text()
-    low, high = _interval_of_median(ratios)
+    return found
+
+
+def _endless_run(folder: Path) -> RunFolder:
+    """Steps of some 50 milliseconds that all do the same work."""
+    rows = [
+        {"prompt": f"ticket {number:05}: ", "completion": "queue " + "ab" * 50}
+        for number in range(2000)
+    ]
+    plan = make_plan(
+        model=make_model(folder / "model"),
+        data=write_rows(folder / "train.jsonl", rows),
+        run=folder / "run",
+        epochs=1e6,
+        max_steps=10**7,
+        micro_batch_rows=8,
+        checkpoint_every_steps=10**7,
+    )
+    return create(folder / "run", plan_file_text(plan, {}))
+
+
+def _window(run: RunFolder, tail: EventTail, seconds: float, *, at_least: int = 3) -> Window:
+    state = read_state(run)
+    worker, supervisor = (state.worker_pid, state.supervisor_pid) if state else (None, 0)
+    before = _processor_seconds(worker), _processor_seconds(supervisor)
+    steps: list[float] = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline or len(steps) < at_least:
+        time.sleep(max(0.05, deadline - time.monotonic()))
+        events = tail.poll()
+        assert not any(each["type"] == "finished" for each in events), "the training ended"
+        steps += [each["step_seconds"] for each in events if each["type"] == "step"]
+    return Window(
+        step_seconds=tuple(steps),
+        worker_seconds=_processor_seconds(worker) - before[0],
+        supervisor_seconds=_processor_seconds(supervisor) - before[1],
+    )
+
+
+def overhead(pairs: list[tuple[Window, Window]]) -> dict[str, Any]:
+    """How much longer steps take in the first window of each pair than in the second."""
+    every = [each for pair in pairs for window in pair for each in window.step_seconds]
+    longest = LONGEST_STEP * statistics.median(every)
+
+    def usual(window: Window) -> float:
+        return statistics.mean(min(each, longest) for each in window.step_seconds)
+
+    def cut_percent(windows: list[Window]) -> float:
+        steps = [each for window in windows for each in window.step_seconds]
+        return round(100 * sum(each > longest for each in steps) / len(steps), 2)
+
+    def worker_seconds(window: Window) -> float:
+        return window.worker_seconds / len(window.step_seconds)
+
+    supervised, alone = (list(each) for each in zip(*pairs, strict=True))
+    wall = [math.log(usual(one) / usual(other)) for one, other in pairs]
+    work = [math.log(worker_seconds(one) / worker_seconds(other)) for one, other in pairs]
     return {
-        "step_seconds": round(means[False], 4),
-        "pairs": pairs,
-        "supervised_over_alone": round(statistics.median(ratios), 4),
-        "supervised_over_alone_95_percent": [round(low, 4), round(high, 4)],
+        "pairs": len(pairs),
+        "usual_step_seconds": round(statistics.median(every), 5),
+        "supervised_over_alone": round(math.exp(_middle(wall)), 4),
+        "supervised_over_alone_95_percent": _interval(wall),
+        "worker_processor_seconds_over_alone": round(math.exp(_middle(work)), 4),
+        "worker_processor_seconds_over_alone_95_percent": _interval(work),
+        "supervisor_processor_seconds_a_window": round(
+            statistics.mean(each.supervisor_seconds for each in supervised), 5
+        ),
+        "steps_cut_percent": {"supervised": cut_percent(supervised), "alone": cut_percent(alone)},
     }
 
 
-def _steps_within(tail: EventTail, seconds: float, *, at_least: int = 3) -> list[float]:
-    """Seconds of the whole steps that the worker tells from now on; the first was cut in two."""
-    tail.poll()
-    found: list[float] = []
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline or len(found) <= at_least:
-        time.sleep(0.05)
-        events = tail.poll()
-        assert not any(each["type"] == "finished" for each in events), "the training ended"
-        found += [each["step_seconds"] for each in events if each["type"] == "step"]
-    return found[1:]
+def _middle(values: list[float]) -> float:
+    """The mean without the lowest and the highest fifth."""
+    ordered, fifth = sorted(values), len(values) // 5
+    return statistics.mean(ordered[fifth : len(ordered) - fifth])
 
 
-def _interval_of_median(values: list[float]) -> tuple[float, float]:
-    """95 % by the ranks that a binomial puts around the middle; assumes no distribution."""
-    ordered, count = sorted(values), len(values)
-    outside, rank = 0.5**count, 0
-    while rank < count // 2 and outside + math.comb(count, rank + 1) * 0.5**count <= 0.025:
-        rank += 1
-        outside += math.comb(count, rank) * 0.5**count
-    return ordered[rank], ordered[count - 1 - rank]
+def _interval(logarithms: list[float]) -> list[float]:
+    """95 % of what the middle might be, by drawing the pairs again and again."""
+    draws = random.Random(SEED)
+    middles = sorted(
+        _middle(draws.choices(logarithms, k=len(logarithms))) for _ in range(RESAMPLES)
+    )
+    edge = RESAMPLES // 40
+    return [round(math.exp(middles[edge]), 4), round(math.exp(middles[-1 - edge]), 4)]
 
 
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _processor_seconds(pid: int | None) -> float:
+    """Of all threads, to the nanosecond; those that ended meanwhile are not counted."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat") if pid else ()
+    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
 
 if __name__ == "__main__":

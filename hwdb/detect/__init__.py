@@ -6,8 +6,9 @@ Importing this package reads nothing and imports neither pynvml nor psutil.
 from __future__ import annotations
 
 from hwdb.detect.host import (
-    process_peak_rss_bytes,
-    process_tree_rss_bytes,
+    HostMemory,
+    process_memory,
+    process_tree,
     read_host,
     read_host_memory,
 )
@@ -22,12 +23,13 @@ __all__ = [
     "GpuReading",
     "GpuSample",
     "GpuSurvey",
+    "HostMemory",
     "HostReading",
     "Machine",
     "NvmlSampler",
     "NvmlUnavailable",
-    "process_peak_rss_bytes",
-    "process_tree_rss_bytes",
+    "process_memory",
+    "process_tree",
     "read_gpus",
     "read_host",
     "read_host_memory",

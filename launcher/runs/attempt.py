@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from launcher.runs.lock import RunLock
-from launcher.runs.memory_watch import SAMPLE_SECONDS, MemoryWatch
+from launcher.runs.memory_watch import MemoryWatch
 from launcher.runs.pressure import PressureWatch
 from launcher.runs.pulse import Pulse
 from launcher.runs.run_end import Stop, WorkerEnd, memory_kills
@@ -17,7 +17,7 @@ from launcher.runs.signal_inbox import STOP_SIGNALS, SignalInbox
 from launcher.runs.worker_environment import worker_environment
 from launcher.runs.worker_process import WorkerProcess
 
-HEARTBEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 2.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,22 +87,23 @@ class Attempt:
         pulse = Pulse(
             self._record.folder.pulse, patience_seconds=self._patience_seconds, now=next_sample
         )
-        pressure = PressureWatch(tell=self._record.tell, now=next_sample)
+        pressure = PressureWatch(tell=self._record.tell)
         while not worker.ended():
-            if self._requests.read(next_sample - time.monotonic()):
+            next_look = next_sample if self._deadline is None else min(next_sample, self._deadline)
+            if self._requests.read(next_look - time.monotonic()):
                 self._stop(worker)
             now = time.monotonic()
+            self._keep_deadline(worker, now, gpu_lost=memory.lost_gpu is not None)
             if now < next_sample:
                 continue
-            next_sample = now + SAMPLE_SECONDS
+            next_sample = now + memory.seconds
             if self._record.catch_up():
                 pulse.sign(now)
             if self._record.last_word is None:  # the end of a run is its last event
                 memory.sample(worker.pid, now)
             self._beat(now)
-            if self._record.phase == "training" and pressure.critical(now):
+            if self._record.phase == "training" and pressure.critical(memory.host):
                 worker.ask_to_save()
-            self._keep_deadline(worker, now, gpu_lost=memory.lost_gpu is not None)
             self._end_if_hung(worker, pulse, now)
 
     def _stop(self, worker: WorkerProcess) -> None:
@@ -116,11 +117,12 @@ class Attempt:
     def _keep_deadline(self, worker: WorkerProcess, now: float, *, gpu_lost: bool) -> None:
         if gpu_lost and self._deadline is None:
             self._deadline = now + self._grace_seconds  # to end by itself, with its own words
-        if self._deadline is None or now <= self._deadline:
+        if self._deadline is None or now < self._deadline:
             return
         if self._requests.stop == "asked":
             self._requests.stop = "out of patience"
         worker.kill()
+        self._deadline = now + self._grace_seconds
 
     def _end_if_hung(self, worker: WorkerProcess, pulse: Pulse, now: float) -> None:
         silent = pulse.look(worker.pid, phase=self._record.phase, now=now)

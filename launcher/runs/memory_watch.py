@@ -4,43 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from hwdb.detect import (
     GpuLost,
+    HostMemory,
     NvmlSampler,
     NvmlUnavailable,
-    process_peak_rss_bytes,
-    process_tree_rss_bytes,
+    process_memory,
+    process_tree,
     read_host_memory,
 )
 
-SAMPLE_SECONDS = 0.25
+CARD_SECONDS = 0.25
+"""Between two looks at a card: what it holds between them is seen by nobody."""
+HOST_SECONDS = 1.0
+"""Between two looks at a worker on the CPU: the kernel keeps its peak, and each look takes a core
+from the training for a moment."""
 EVENT_SECONDS = 0.5
 """Between two `memory` events; a new peak is told at once."""
+_SURROUNDINGS_SECONDS = 2.0
 
 Sample = dict[str, Any]
 
 
 class HostMeter:
-    """Resident memory of the worker and its children."""
+    """Resident memory of the worker and its children, and what is left of the host's."""
 
-    def sample(self, pid: int) -> Sample | None:
+    seconds = HOST_SECONDS
+
+    def __init__(self) -> None:
+        self.pids: set[int] = set()
+        """The worker and its descendants; new ones are noticed within two seconds."""
+        self.host: HostMemory | None = None
+        self._next_look = 0.0
+
+    def sample(self, pid: int, now: float) -> Sample | None:
         """Now, and the kernel's own record of the worker's peak, which misses nothing.
 
         None once the worker is gone.
         """
-        now_bytes = process_tree_rss_bytes(pid)
-        if now_bytes is None:
+        own = process_memory(pid)
+        if own is None:
             return None
-        host = read_host_memory()
+        if self.host is None or now >= self._next_look:
+            self._next_look = now + _SURROUNDINGS_SECONDS
+            self.pids, self.host = process_tree(pid), read_host_memory()
+        children = [process_memory(each) for each in self.pids if each != pid]
         return {
-            "host_bytes": now_bytes,
-            "host_peak_bytes": process_peak_rss_bytes(pid),
-            "host_total_bytes": host.total_bytes,
-            "host_available_bytes": host.available_bytes,
+            # Pages that several of them share are counted in each, as `ps` and `top` do.
+            "host_bytes": own.resident_bytes
+            + sum(each.resident_bytes for each in children if each),
+            "host_peak_bytes": own.peak_bytes,
+            "host_total_bytes": self.host.total_bytes,
+            "host_available_bytes": self.host.available_bytes,
         }
 
     def highest_bytes(self, sample: Sample) -> int:
@@ -55,6 +73,8 @@ class GpuMeter:
     less what it used before the start, marked `approximate`. Of several cards the fullest one
     stands in the sample itself, and all of them under `cards`.
     """
+
+    seconds = CARD_SECONDS
 
     def __init__(self, *uuids: str) -> None:
         self._uuids = uuids
@@ -86,13 +106,17 @@ class GpuMeter:
     ) -> None:
         self._nvml.__exit__(kind, error, traceback)
 
-    def sample(self, pid: int) -> Sample | None:
+    @property
+    def host(self) -> HostMemory | None:
+        """The host's memory at the last look at it."""
+        return self._host.host
+
+    def sample(self, pid: int, now: float) -> Sample | None:
         """Now; raises GpuLost when the card no longer answers."""
-        host = self._host.sample(pid)
+        host = self._host.sample(pid, now)
         if host is None:
             return None
-        pids = process_tree(pid)
-        cards = [self._card(uuid, pids) for uuid in self._uuids]
+        cards = [self._card(uuid, self._host.pids) for uuid in self._uuids]
         fullest = max(cards, key=lambda card: card["device_bytes"] or 0)
         return host | fullest | ({"cards": cards} if len(cards) > 1 else {})
 
@@ -147,10 +171,20 @@ class MemoryWatch:
     ) -> None:
         self._resources.__exit__(kind, error, traceback)
 
+    @property
+    def seconds(self) -> float:
+        """How long to wait between two looks."""
+        return self._meter.seconds
+
+    @property
+    def host(self) -> HostMemory | None:
+        """The host's memory at the last look at it, some two seconds ago; None before the first."""
+        return self._meter.host
+
     def sample(self, pid: int, now: float) -> None:
         """Look once; `now` is a monotonic time in seconds."""
         try:
-            sample = self._meter.sample(pid)
+            sample = self._meter.sample(pid, now)
         except GpuLost as problem:
             self.lost_gpu = str(problem)
             self._without_card(problem)
@@ -166,15 +200,3 @@ class MemoryWatch:
     def _without_card(self, problem: Exception) -> None:
         self._meter = HostMeter()
         self._tell("warning", message=f"memory of the card is not measured: {problem}")
-
-
-def process_tree(pid: int) -> set[int]:
-    """The process and its descendants, read from the kernel's own lists of children."""
-    tree = {pid}
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            for child in children.read_text().split():
-                tree |= process_tree(int(child))
-        except OSError:
-            continue
-    return tree

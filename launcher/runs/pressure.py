@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hwdb.detect import read_host
+from hwdb.detect import HostMemory
 from planner.units import MIB
 
-LOOK_SECONDS = 2.0
 _CRITICAL_SHARE = 0.02
 _CRITICAL_BYTES = 512 * MIB
 """Less than the smaller of the two is left: the kernel is about to choose a process."""
 
 
 class PressureWatch:
-    """Looks at the host's memory now and then; tells once when it becomes critical."""
+    """Judges the host's memory; tells once when it becomes critical."""
 
-    def __init__(self, *, tell: Callable[..., None], now: float) -> None:
+    def __init__(self, *, tell: Callable[..., None]) -> None:
         """`tell` takes the type and the fields of an event."""
         self._tell = tell
-        self._next_look = now + LOOK_SECONDS
         self._told = False
 
-    def critical(self, now: float) -> bool:
+    def critical(self, host: HostMemory | None) -> bool:
         """True once, at the moment when memory has become critical."""
-        if self._told or now < self._next_look:
+        if self._told or host is None:
             return False
-        self._next_look = now + LOOK_SECONDS
-        host = read_host()
         if host.available_bytes >= min(_CRITICAL_BYTES, _CRITICAL_SHARE * host.total_bytes):
             return False
         self._told = True

@@ -24,6 +24,7 @@ from launcher.runs.events import EventLog, read_events
 from launcher.runs.folder import RunFolder
 from launcher.training.callbacks import CheckpointEvents, PulseEvents
 from launcher.training.context import Context
+from launcher.training.own_memory import tell_memory
 from launcher.training.progress import Progress
 from launcher.training.pulse import Pulse
 from launcher.training.run import parts_of
@@ -86,6 +87,7 @@ class _Rehearsal:
         worst_seconds = self._steps.all[-1].seconds
         usual = self._resume_and_export(checkpoint)
         on_card = self._plan.hardware.device == "cuda"
+        tell_memory(events)
         events.append(
             "rehearsal",
             message="steps, an evaluation, a save, a resume and the export went well",

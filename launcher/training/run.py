@@ -22,6 +22,7 @@ from launcher.training.context import Context
 from launcher.training.evidence import Evidence
 from launcher.training.loading import loaded_bytes, parameter_counts
 from launcher.training.measuring import Measurements
+from launcher.training.own_memory import tell_memory
 from launcher.training.progress import Progress
 from launcher.training.resuming import no_step_is_left
 from launcher.training.saving import CheckpointWriter, save_result
@@ -88,6 +89,7 @@ def _carry_out(context: Context, resume_from: Path | None) -> None:
     stop.check()
     events.append("phase", phase="saving")
     result = save_result(trainer, run)
+    tell_memory(events)
     events.append(
         "finished",
         steps=trainer.state.global_step,

@@ -28,6 +28,7 @@ from launcher.training.environment import (
     set_up_libraries,
 )
 from launcher.training.failures import as_tlplan_error
+from launcher.training.own_memory import tell_memory
 from launcher.training.stopping import StopNow, StopRequest
 from planner.run_plan import RunPlan
 
@@ -99,6 +100,7 @@ def _download(plan: RunPlan, folder: RunFolder, events: EventLog, stop: StopRequ
 def _report(error: Exception, events: EventLog) -> int:
     failure = as_tlplan_error(error)
     with suppress(OSError):
+        tell_memory(events)
         events.append(
             "setback",
             code=int(failure.code),

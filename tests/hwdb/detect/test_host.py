@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from hwdb.detect import process_peak_rss_bytes, process_tree_rss_bytes, read_host
+from hwdb.detect import process_memory, process_tree, read_host
 from hwdb.detect.host import usable_cpu_cores
 
 MIB = 2**20
@@ -55,33 +55,36 @@ process.wait()
 """
 
 
-def test_the_memory_of_a_process_includes_its_children() -> None:
-    """Parent and child are counted together, and the parent's own peak is not."""
+def test_a_process_and_its_children_are_found() -> None:
+    """Each of the tree has its own memory, and no less of a peak."""
     held_bytes = 64 * MIB
     code = _PARENT_WITH_CHILD.format(bytes=held_bytes)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
 
-        tree_bytes = process_tree_rss_bytes(process.pid)
-        peak_bytes = process_peak_rss_bytes(process.pid)
-        for child in psutil.Process(process.pid).children():
+        tree = process_tree(process.pid)
+        memories = [process_memory(each) for each in tree]
+        children = psutil.Process(process.pid).children()
+        for child in children:
             child.kill()
 
-    assert tree_bytes is not None
-    assert peak_bytes is not None
-    assert tree_bytes > 2 * held_bytes
-    assert held_bytes < peak_bytes < tree_bytes
+    assert tree == {process.pid, *(each.pid for each in children)}
+    assert len(tree) == 2
+    for memory in memories:
+        assert memory is not None
+        assert memory.peak_bytes is not None
+        assert held_bytes < memory.resident_bytes <= memory.peak_bytes < 2 * held_bytes
 
 
 def test_a_process_that_is_gone_has_no_memory() -> None:
     """Also a process that ended and was not waited for is gone."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         deadline = time.monotonic() + 20
-        while process_tree_rss_bytes(process.pid) is not None and time.monotonic() < deadline:
+        while process_memory(process.pid) is not None and time.monotonic() < deadline:
             time.sleep(0.01)
 
-        assert process_tree_rss_bytes(process.pid) is None
+        assert process_memory(process.pid) is None
 
-    assert process_tree_rss_bytes(process.pid) is None
-    assert process_peak_rss_bytes(process.pid) is None
+    assert process_memory(process.pid) is None
+    assert process_tree(process.pid) == {process.pid}

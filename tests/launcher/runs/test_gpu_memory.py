@@ -87,7 +87,7 @@ _TWO_CARDS = """
 import json, os
 from launcher.runs.memory_watch import GpuMeter
 with GpuMeter({first!r}, {second!r}) as meter:
-    print(json.dumps(meter.sample(os.getpid())))
+    print(json.dumps(meter.sample(os.getpid(), now=0.0)))
 """
 
 
