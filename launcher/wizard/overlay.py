@@ -22,10 +22,12 @@ class Overlay(ModalScreen[None]):
     Overlay { align: center middle; background: $background 60%; }
     Overlay > Vertical {
         width: 78; max-width: 100%; height: auto; max-height: 100%;
-        background: $panel; padding: 1 2;
+        background: $panel; padding: 1 2 0 2;
     }
-    Overlay VerticalScroll { height: auto; max-height: 100%; scrollbar-size: 1 1; }
-    Overlay KeyBar { margin-top: 1; }
+    Overlay VerticalScroll {
+        height: auto; max-height: 100%; margin-bottom: 1; scrollbar-size: 1 1;
+    }
+    Overlay KeyBar { dock: bottom; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,question_mark,f1,w,q,space", "dismiss", show=False)

@@ -66,17 +66,13 @@ class EndedScreen(Screen[NextStep]):
         """When it was opened."""
         self._offers_new_plan = offers_new_plan
         self._busy = False
-        self._picture = Picture()
-        self._keys = KeyBar()
+        self._picture = Picture(lambda size: self._page(size).lines)
+        self._keys = KeyBar(self.shown_keys())
 
     def compose(self) -> ComposeResult:
         """The picture and the keys."""
         yield self._picture
         yield self._keys
-
-    def on_mount(self) -> None:
-        """Nothing changes by itself any more."""
-        self.call_after_refresh(self.draw)
 
     def on_resize(self) -> None:
         """Another size, another layout."""
@@ -84,17 +80,11 @@ class EndedScreen(Screen[NextStep]):
 
     def draw(self) -> EndScreen:
         """Show it, and return what is shown."""
-        columns, rows = self._picture.size
-        shown = end_screen(
-            self.reader.progress,
-            self.ended,
-            self.reader.folder,
-            Size(columns=columns, rows=rows),
-            self.looking,
-        )
-        self._picture.show(shown.lines)
-        self._keys.show(self.shown_keys())
-        return shown
+        self._picture.draw()
+        return self._page(self._picture.shown_size)
+
+    def _page(self, size: Size) -> EndScreen:
+        return end_screen(self.reader.progress, self.ended, self.reader.folder, size, self.looking)
 
     def shown_keys(self) -> list[Key]:
         """The keys that work now, the most wanted first."""

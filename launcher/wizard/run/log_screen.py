@@ -10,7 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from launcher.view.log_file import LogFile, found
+from launcher.view.looking import Size
 from launcher.view.screen.log_page import LogPlace, log_page
+from launcher.view.spans import Line
 from launcher.wizard.run.picture import Picture
 from launcher.wizard.widgets.key_bar import Key, KeyBar
 from launcher.wizard.widgets.text_field import TextField
@@ -55,7 +57,7 @@ class LogScreen(Screen[None]):
         self._log = LogFile(path)
         self._place = LogPlace()
         self._note = ""
-        self._picture = Picture()
+        self._picture = Picture(self._lines)
         self._keys = KeyBar(_KEYS)
         self._input = TextField(placeholder="text to find", select_on_focus=True)
         self._input.display = False
@@ -67,7 +69,8 @@ class LogScreen(Screen[None]):
         yield self._keys
 
     def on_mount(self) -> None:
-        """Follow the file."""
+        """Follow the file; its end is there at the first painting."""
+        self._log.read()
         self.set_interval(REFRESH_SECONDS, self._read)
         self.call_after_refresh(self._read)
 
@@ -85,12 +88,14 @@ class LogScreen(Screen[None]):
         self._draw()
 
     def _draw(self) -> None:
+        self._picture.draw()
+
+    def _lines(self, size: Size) -> list[Line]:
         lines, place = list(self._log.lines), self._place
-        place.settle(len(lines), self._rows)
+        place.settle(len(lines), max(1, size.rows - 1))
         note = self._log.problem or self._note
-        columns, rows = self._picture.size
-        self._picture.show(
-            log_page(lines, place, columns=columns, rows=rows, title=self._title, note=note)
+        return log_page(
+            lines, place, columns=size.columns, rows=size.rows, title=self._title, note=note
         )
 
     def action_back(self) -> None:

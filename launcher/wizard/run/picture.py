@@ -1,8 +1,12 @@
-"""A widget that shows a whole screen of lines and paints again only those that changed."""
+"""A widget that shows a whole screen of lines and paints again only those that changed.
+
+The lines are made for the size it has when it is painted: a screen that was just opened is
+painted before it is told its size, and must not be seen empty.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual import events
 from textual.geometry import Region
@@ -10,13 +14,14 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from launcher.view.looking import Size
 from launcher.view.spans import EMPTY, Line
 from launcher.wizard.look import ROLE_CLASSES, role_css
 from launcher.wizard.widgets.lines_view import strip_of
 
 
 class Picture(Widget):
-    """Shows the lines it was given last."""
+    """Shows what `lines` makes for its size."""
 
     COMPONENT_CLASSES = ROLE_CLASSES
     DEFAULT_CSS = "Picture { width: 1fr; height: 1fr; }" + role_css("Picture")
@@ -35,13 +40,22 @@ class Picture(Widget):
             super().__init__()
             self.by = by
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Callable[[Size], Sequence[Line]]) -> None:
         super().__init__()
+        self._make = lines
+        self._made_for: Size | None = None
         self._lines: list[Line] = []
 
-    def show(self, lines: Sequence[Line]) -> None:
-        """Take new lines; those that are as before are not painted again."""
-        before, self._lines = self._lines, list(lines)
+    @property
+    def shown_size(self) -> Size:
+        """Columns and rows there are."""
+        columns, rows = self.size
+        return Size(columns=columns, rows=rows)
+
+    def draw(self) -> None:
+        """Make the lines anew; those that are as before are not painted again."""
+        before = self._lines
+        self._remake()
         changed = [
             Region(0, row, self.size.width, 1)
             for row in range(max(len(before), len(self._lines)))
@@ -50,8 +64,14 @@ class Picture(Widget):
         if changed:
             self.refresh(*changed)
 
+    def _remake(self) -> None:
+        self._made_for = self.shown_size
+        self._lines = list(self._make(self._made_for)) if self.size else []
+
     def render_line(self, y: int) -> Strip:
         """One line, as wide as the widget."""
+        if self._made_for != self.shown_size:
+            self._remake()
         return strip_of(self, _at(self._lines, y), self.size.width)
 
     def on_click(self, event: events.Click) -> None:

@@ -89,8 +89,8 @@ class RunScreen(Screen[Leaving]):
         self._offers_new_plan = offers_new_plan
         self._end_shown = False
         self.looking = Looking()
-        self._picture = Picture()
-        self._keys = KeyBar()
+        self._picture = Picture(self._lines)
+        self._keys = KeyBar(self.shown_keys())
 
     def compose(self) -> ComposeResult:
         """The picture and the keys."""
@@ -98,7 +98,9 @@ class RunScreen(Screen[Leaving]):
         yield self._keys
 
     def on_mount(self) -> None:
-        """Start looking."""
+        """Start looking, before the first painting."""
+        self.reader.read()
+        self._keys.show(self.shown_keys())
         self.set_interval(REFRESH_SECONDS, self.look)
         self.call_after_refresh(self.look)
 
@@ -135,8 +137,7 @@ class RunScreen(Screen[Leaving]):
         """Show what was read."""
         if not self.is_current:
             return
-        columns, rows = self._picture.size
-        self._picture.show(self._lines(Size(columns=columns, rows=rows)))
+        self._picture.draw()
         self._keys.show(self.shown_keys())
 
     def _lines(self, size: Size) -> Sequence[Line]:
