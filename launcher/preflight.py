@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 from launcher.doctor import wanted_packages
 from launcher.errors import MissingHere, NothingFits
@@ -67,6 +68,7 @@ def _require_attention(run_plan: RunPlan) -> None:
 
 def _require_data(run_plan: RunPlan) -> None:
     from launcher.data.named import data_path
+    from launcher.data.rendered import require_rendered
     from launcher.data.rows import held_out_data, read_data
     from launcher.data.suitable import require_suitable
 
@@ -74,6 +76,8 @@ def _require_data(run_plan: RunPlan) -> None:
     data = read_data(data_path(section.train), labels_aside=task == "causal-lm")
     require_suitable(data, task, run_plan.model.name)
     held_out_data(data, None if section.held_out is None else data_path(section.held_out))
+    if task == "causal-lm" and run_plan.model.folder is not None:
+        require_rendered(data, Path(run_plan.model.folder), run_plan.model.name)
 
 
 def _require_device(run_plan: RunPlan) -> Budget | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from launcher.data.dataset import DataSet, Row
 from launcher.data.generic_template import generic_template
+from launcher.data.rendered import refused_row, without_template
 from launcher.errors import DataError
 from launcher.training.answer_marks import Marking, answer_marking
 from planner.run_plan import LossOn
@@ -82,11 +83,7 @@ class RowTokenizer:
 
     def _take_generic_template(self, data: DataSet) -> None:
         if self.tokenizer.eos_token is None:
-            raise DataError(
-                f"{data.path}: its rows are chats, but {self.model_name} has neither a chat "
-                "template nor an end token",
-                "use an instruct model, or rows of prompt and completion",
-            )
+            raise without_template(data.path, self.model_name)
         self.tokenizer.chat_template = generic_template()
         self.notes.append(
             f"{self.model_name} has no chat template: a generic one is used, with the roles as "
@@ -104,9 +101,7 @@ class RowTokenizer:
                 return encoded["input_ids"], [True] * len(encoded["input_ids"])
             tokens, learned = marking(messages)
         except Exception as error:  # a template is somebody's program: it can raise anything
-            raise DataError(
-                f"{place}: the chat template of {self.model_name} refuses this row: {error}"
-            ) from error
+            raise refused_row(place, self.model_name, error) from error
         if all(learned) or not any(learned):
             share = "every token" if any(learned) else "no token"
             raise DataError(

@@ -61,6 +61,8 @@ class RunProgress:
     last_evaluation: Event | None = None
     recovery_messages: deque[str] = field(default_factory=lambda: deque(maxlen=RECOVERIES_KEPT))
     """What the supervisor did about a worker that could not go on."""
+    rehearsal: str | None = None
+    """What the rehearsal found, in a sentence."""
     prompt: str | None = None
     expected_answer: str | None = None
     """What the held-out row itself answers."""
@@ -238,6 +240,10 @@ def _apply_finished(progress: RunProgress, event: Event) -> None:
     progress.result = _text(event.get("result"))
 
 
+def _apply_rehearsal(progress: RunProgress, event: Event) -> None:
+    progress.rehearsal = _text(event.get("message"))
+
+
 def _apply_failed(progress: RunProgress, event: Event) -> None:
     progress.failure = Failure(
         code=event.get("code") or ExitCode.BUG,
@@ -258,6 +264,7 @@ _HANDLERS = {
     "answer": _apply_answer,
     "comparison": _apply_comparison,
     "recovery": _apply_recovery,
+    "rehearsal": _apply_rehearsal,
     "finished": _apply_finished,
     "failed": _apply_failed,
 }

@@ -42,8 +42,11 @@ def result_lines(progress: RunProgress, folder: RunFolder) -> list[str]:
 
 
 def stopped_lines(progress: RunProgress, folder: RunFolder) -> list[str]:
-    """A run that was stopped on request: how far it came and how it goes on."""
+    """A run that was only rehearsed, or stopped on request: how far it came, how it goes on."""
     numbers = progress.numbers
+    if progress.rehearsal is not None and not numbers.step:
+        told = f"{progress.rehearsal[:1].upper()}{progress.rehearsal[1:]}."
+        return [*textwrap.wrap(told, COLUMNS - 1), f"  tlplan resume {folder.name}   trains it"]
     total = f" of {numbers.total_steps}" if numbers.total_steps else ""
     return [
         f"Stopped at step {numbers.step}{total} after {duration(progress.seconds)}.",

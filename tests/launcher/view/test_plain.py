@@ -154,3 +154,14 @@ def test_a_stopped_run_says_how_it_goes_on(tmp_path: Path) -> None:
         "Stopped at step 2 of 60 after 0:04.",
         "  tlplan resume a-lora-01",
     ]
+
+
+def test_a_run_that_was_only_rehearsed_says_what_was_found(tmp_path: Path) -> None:
+    """The verdict, and the command that trains."""
+    found = "rehearsed: it fits: peak 0.4 GiB of 20.1 free, 0.4 were predicted; about 5 s"
+    progress = progress_of(plan_event(), {"type": "rehearsal", "message": found})
+
+    lines = stopped_lines(progress, RunFolder(tmp_path / "a-lora-01"))
+
+    assert " ".join(lines[:-1]) == f"R{found[1:]}."
+    assert lines[-1] == "  tlplan resume a-lora-01   trains it"
