@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from launcher.errors import DataError, MissingHere, NoAccess, OutOfMemory, TlplanError, UsageError
-from launcher.runs.worker_environment import CPU_THREAD_ENVIRONMENT
+from launcher.runs.worker_environment import CPU_THREAD_ENVIRONMENT, python_path
 
 _ERRORS: dict[str, type[TlplanError]] = {
     "USAGE": UsageError,
@@ -27,12 +27,12 @@ class EvaluationProcess:
 
     def __init__(self, command: str, run: Path, options: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "launcher.evaluation.worker", command, str(run), *options],
+            [sys.executable, "-P", "-m", "launcher.evaluation.worker", command, str(run), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=CPU_THREAD_ENVIRONMENT | os.environ,
+            env=CPU_THREAD_ENVIRONMENT | os.environ | {"PYTHONPATH": python_path()},
         )
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ from launcher.evaluation.generating import answers_to
 from launcher.evaluation.outcomes import Condition
 from launcher.runs.folder import RunFolder
 from launcher.runs.stored_plan import plan_in_force
-from launcher.training.loading import load_classifier, load_config, load_model
+from launcher.training.loading import code_of_result, load_classifier, load_config, load_model
 from planner.run_plan import RunPlan
 
 _NEVER = float("inf")
@@ -96,7 +96,8 @@ class RunModels:
             "image-classification": transformers.AutoModelForImageClassification,
         }
         loader = loaders[self.plan.training.task]
-        tuned = loader.from_pretrained(str(self._model), use_safetensors=True).eval()
+        options = {"use_safetensors": True, **code_of_result(self.plan)}
+        tuned = loader.from_pretrained(str(self._model), **options).eval()
         if self.plan.hardware.device == "cuda":
             tuned = tuned.to("cuda")
         base_model: Any = None if self.is_classifier else load_model(self.plan)
@@ -110,7 +111,7 @@ class RunModels:
             return picture_preparation(load_config(self.plan), result)[0]
         from transformers import AutoTokenizer
 
-        tokenizer = AutoTokenizer.from_pretrained(str(result))
+        tokenizer = AutoTokenizer.from_pretrained(str(result), **code_of_result(self.plan))
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         return tokenizer

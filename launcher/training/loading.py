@@ -243,6 +243,16 @@ def _revision(plan: RunPlan) -> dict[str, Any]:
     return {"revision": plan.model.revision}
 
 
+def code_of_result(plan: RunPlan) -> dict[str, Any]:
+    """How the result of a run is loaded that was trained with code of the model's own.
+
+    A saved model names the repository that its code is in, but not the commit that was trusted.
+    """
+    if not plan.model.trust_remote_code:
+        return {}
+    return {"trust_remote_code": True, "code_revision": plan.model.revision}
+
+
 def _load_dtype(plan: RunPlan) -> torch.dtype:
     """Of the weights, and of what stays unquantized around 4-bit and 8-bit layers."""
     import torch

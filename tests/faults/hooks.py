@@ -10,7 +10,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -244,15 +243,15 @@ def _memory(fault: Fault, run: Path) -> None:
 
 def use_up_memory(run: Path) -> None:
     """From the moment the fault has happened, the supervisor reads little memory as left."""
-    from launcher.runs import pressure
+    from launcher.runs import memory_watch
 
-    real = pressure.read_host
+    real = memory_watch.read_host_memory
 
     def read() -> Any:
         host = real()
-        return replace(host, available_bytes=100 << 20) if _marker(run).exists() else host
+        return host._replace(available_bytes=100 << 20) if _marker(run).exists() else host
 
-    pressure.read_host = read
+    memory_watch.read_host_memory = read
 
 
 def _in_step(fault: Fault, run: Path, act: Callable[..., Any]) -> None:

@@ -101,11 +101,14 @@ class OwnModel(LlamaForCausalLM):
 """
 
 
-@pytest.mark.parametrize("trusted", [False, True])
+@pytest.mark.parametrize(("name", "trusted"), [("lora", False), ("lora", True), ("full", True)])
 def test_a_models_own_code_runs_only_where_a_plan_names_its_commit(
-    laboratory: Laboratory, trusted: bool, tmp_path: Path
+    laboratory: Laboratory, name: str, trusted: bool, tmp_path: Path
 ) -> None:
-    """Without it the launch is refused and nothing fetched; with it the model is trained."""
+    """Without it the launch is refused and nothing fetched; with it a model is trained and asked.
+
+    The Hub's branch has moved on by then; what was trusted is the commit.
+    """
     shutil.copytree(laboratory.model, tmp_path / "model")
     (tmp_path / "model" / "own.py").write_text(_OWN_CODE)
     config = json.loads((tmp_path / "model" / "config.json").read_text())
@@ -113,7 +116,7 @@ def test_a_models_own_code_runs_only_where_a_plan_names_its_commit(
     config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     with ModelHub.serving(tmp_path / "model") as hub:
-        run = laboratory.run("lora", loss="torch", max_steps=2, evaluate_every_steps=0)
+        run = laboratory.run(name, loss="torch", max_steps=2, evaluate_every_steps=0)
         model = replace(
             run.plan.model, hub_id=NAME, folder=None, revision=COMMIT, trust_remote_code=trusted
         )
@@ -123,6 +126,11 @@ def test_a_models_own_code_runs_only_where_a_plan_names_its_commit(
 
         launch = hub_command(run, hub, "launch", str(path), "--yes")
         said = launch.communicate(timeout=250)[0]
+        if trusted:
+            hub.commit = "f" * len(COMMIT)
+            chat = hub_command(run, hub, "chat", str(run.folder.path))
+            said += chat.communicate(timeout=250)[0]
+            assert chat.returncode == 0, said
 
     fetched = any(each.endswith("own.py") for each in hub.requests)
     assert (launch.returncode, fetched) == ((0, True) if trusted else (2, False)), said
