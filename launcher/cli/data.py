@@ -163,7 +163,9 @@ def _distance(checkup: Checkup, model: PlannedModel | None) -> dict[str, Any]:
         return process.answer()
 
 
-def _following(arguments: argparse.Namespace, checkup: Checkup) -> str:
+def _following(arguments: argparse.Namespace, checkup: Checkup) -> str | None:
+    if not checkup.rows:
+        return None
     if checkup.bad_rows and checkup.rows and not arguments.fix:
         return f"tlplan data {arguments.file} --fix clean.jsonl"
     file = arguments.fix or arguments.file

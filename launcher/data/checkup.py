@@ -14,6 +14,7 @@ from launcher.data.findings import Finding, Lookout, findings_of
 from launcher.data.lengths import Lengths
 from launcher.data.near_duplicates import HeldOutIndex
 from launcher.data.problems import Problem, bad_rows, unusable_file
+from launcher.data.records import numbers_rows
 from launcher.data.row_lengths import lengths_of_source
 from launcher.data.sources import Source, source_of
 from launcher.data.split import is_held_out
@@ -57,6 +58,8 @@ class Checkup:
     """A sample of what rows say, by chance."""
     unused_fields: tuple[tuple[str, int], ...]
     """Fields nothing is learned from, with the line of the first."""
+    numbers_rows: bool
+    """Whether places are numbers of rows: a Parquet file has no lines, some JSON files one."""
 
     @property
     def verdict(self) -> Verdict:
@@ -123,6 +126,7 @@ def check_up(
             for each in heapq.nlargest(_TEXTS_KEPT, survey.sample)
         ),
         unused_fields=tuple(survey.unused.items()),
+        numbers_rows=not source.classes and numbers_rows(surveyed.files[0]),
     )
 
 
@@ -144,7 +148,7 @@ def _held_out(survey: Survey, measured_on: Source | None) -> tuple[float, int, s
     if measured_on is not None:
         return 0.0, _rows_apart(measured_on), f"the rows of {measured_on.path}"
     if survey.rows < FEWEST_ROWS_TO_HOLD_OUT:
-        return 0.0, 0, f"none: {survey.rows} rows are fewer than {FEWEST_ROWS_TO_HOLD_OUT}"
+        return 0.0, 0, f"none: at least {FEWEST_ROWS_TO_HOLD_OUT} good rows are needed"
     fraction = held_out_share(survey.rows)
     rows = sum(is_held_out(key, fraction) for key in survey.keys)
     return fraction, max(rows, 1), f"about {100 * fraction:.3g} %, by hash: fixed as rows are added"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +49,11 @@ _FOREIGN_SUFFIXES = {
     ".xlsx": "an Excel sheet",
     ".zip": "a zip archive",
 }
+_WRAPPED_ROWS = re.compile(
+    rb'\{\s*"[^"\\]*"\s*:\s*\[\s*\{\s*"(?!role"|from"|content"|value")[^\n]*\n?\Z'
+)
+"""One object on one line whose first field is a list of rows, not of a row's own messages:
+{"data": [{"text": ...}]}."""
 _MENDS = {
     "UTF-16": "save it as UTF-8",
     "a zip": "unpack it and name the folder",
@@ -98,7 +104,7 @@ def kind_of(path: Path, head: bytes) -> Kind:
         return "json" if _is_one_document(start) else "jsonl"
     if named is not None:
         return named
-    return "jsonl"
+    return "json" if _WRAPPED_ROWS.match(start) else "jsonl"
 
 
 def is_parquet(path: Path) -> bool:
@@ -120,6 +126,11 @@ def mend(kind: str) -> tuple[str, ...]:
 def is_named_as_rows(path: Path) -> bool:
     """Whether a file of this name can be expected to hold rows."""
     return _row_suffix(path) in ROW_SUFFIXES
+
+
+def is_text(path: Path) -> bool:
+    """Whether a file of this name holds running text."""
+    return _KINDS.get(_row_suffix(path)) == "text"
 
 
 def _row_suffix(path: Path) -> str:

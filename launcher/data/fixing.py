@@ -36,7 +36,7 @@ def write_good_rows(source: Source, target: Path, repeats: Collection[int]) -> F
     rest = target.with_name(target.name + REST_SUFFIX)
     pictures = target.with_name(target.name + PICTURES_SUFFIX)
     written = left_out = good = 0
-    stream = RowStream(source)
+    stream = RowStream(source, decode=True)
     try:
         with target.open("x", encoding="utf-8") as rows, rest.open("x", encoding="utf-8") as list_:
             for checked in stream:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from launcher.data.file_kind import IMAGE_SUFFIXES
 
@@ -45,11 +49,58 @@ def problem_with_head(path: Path) -> str | None:
     return problem_with_bytes(head) if head else "is an empty file"
 
 
+def problem_with_picture(path: Path) -> str | None:
+    """Why a file cannot be decoded as a picture; by its first bytes where Pillow is not here."""
+    problem = problem_with_head(path)
+    if problem is not None:
+        return problem
+    return _problem_in(path.read_bytes)
+
+
 def problem_with_bytes(head: bytes) -> str | None:
     """Why what starts so is no picture, None when it seems to be one."""
     if not head:
         return "is empty"
     return None if is_picture(head) else "is no picture"
+
+
+def problem_with_embedded(data: bytes) -> str | None:
+    """The same as of a file, of a picture that stands in a row."""
+    return problem_with_bytes(data) or _problem_in(lambda: data)
+
+
+def decoding_problem(error: Exception) -> str:
+    """What a decoder's complaint means; decoders raise whatever their format makes them."""
+    if type(error).__name__ == "UnidentifiedImageError":
+        return "is no picture"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"cannot be decoded: {error}"
+
+
+def _problem_in(read: Callable[[], bytes]) -> str | None:
+    open_picture = _opener()
+    if open_picture is None:
+        return None
+    try:
+        with open_picture(BytesIO(read())) as picture:
+            # A JPEG at an eighth of its size takes a third of the time, and every byte of it.
+            picture.draft("RGB", (1, 1))
+            picture.load()
+    except Exception as error:  # noqa: BLE001  (see decoding_problem)
+        return decoding_problem(error)
+    return None
+
+
+@cache
+def _opener() -> Callable[[BytesIO], Any] | None:
+    """Pillow's way to open a picture; None without Pillow."""
+    try:
+        from PIL import Image  # about 40 ms
+    except ImportError:
+        return None
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    return Image.open
 
 
 def class_folders(folder: Path) -> dict[str, list[Path]]:

@@ -20,6 +20,8 @@ _LIST_START = re.compile(r'"[^"\\]*"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*(?=\{)')
 def document_records(path: Path, file: IO[bytes]) -> Iterator[tuple[int, Row | RowProblemError]]:
     """Each object of the list with the line it starts on; the first mistake ends the list.
 
+    Where all of the document is one line, rows are numbered instead, as in a Parquet file.
+
     Raises DataError when there is no list of objects in it.
     """
     try:
@@ -43,7 +45,8 @@ def _start_of_list(path: Path, text: str) -> int:
 
 def _records(text: str, position: int) -> Iterator[tuple[int, Row | RowProblemError]]:
     decoder = json.JSONDecoder()
-    line, counted_to = 1, 0
+    on_one_line = is_one_line(text)
+    line, counted_to, row = 1, 0, 0
     position = _after_space(text, position)
     while position < len(text) and text[position] != "]":
         line += text.count("\n", counted_to, position)
@@ -59,7 +62,9 @@ def _records(text: str, position: int) -> Iterator[tuple[int, Row | RowProblemEr
                 RowProblemError(None, "is nested too deeply", "flatten or remove the row"),
             )
             return
-        yield line, value if isinstance(value, dict) else _no_object(value)
+        row += 1
+        fields = value if isinstance(value, dict) else _no_object(value)
+        yield row if on_one_line else line, fields
         position = _after_space(text, end)
         if text[position : position + 1] == ",":
             position = _after_space(text, position + 1)
@@ -74,6 +79,12 @@ def _records(text: str, position: int) -> Iterator[tuple[int, Row | RowProblemEr
     if position >= len(text):
         last = text.count("\n", 0, len(text.rstrip())) + 1
         yield last, RowProblemError(None, "ends before its list does", "add the missing ]")
+
+
+def is_one_line(text: str) -> bool:
+    """Whether nothing but blanks follows the first line that says anything."""
+    end = text.find("\n", _after_space(text, 0))
+    return end < 0 or _after_space(text, end) == len(text)
 
 
 def _after_space(text: str, position: int) -> int:

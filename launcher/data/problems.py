@@ -16,7 +16,7 @@ class Problem:
 
     file: Path
     line: int
-    """Counted from 1; 0 where the file is one row."""
+    """Counted from 1; the row's number in a file without lines; 0 where the file is one row."""
     field: str | None
     """Where in the row, such as `messages[2].content`; None for the row as a whole."""
     reason: str

@@ -11,7 +11,7 @@ from typing import IO, NamedTuple
 from launcher.data.dataset import Row
 from launcher.data.digest import FileDigest
 from launcher.data.file_kind import Kind, foreign_kind, is_parquet, kind_of, mend
-from launcher.data.json_document import document_records
+from launcher.data.json_document import document_records, is_one_line
 from launcher.data.json_line import parsed_line
 from launcher.data.opening import opened
 from launcher.data.plain_text import paragraph_records
@@ -27,7 +27,7 @@ class Record(NamedTuple):
     """One object of a file before its layout is looked at."""
 
     line: int
-    """Counted from 1; the row's number in a Parquet file."""
+    """Counted from 1; the row's number where `numbers_rows` says so."""
     fields: Row | RowProblemError
     has_escapes: bool = True
     """Whether a lone surrogate or NUL may have got past the decoder."""
@@ -47,6 +47,16 @@ def records_of(path: Path, digest: FileDigest | None = None) -> Iterator[Record]
         if foreign is not None:
             raise unusable_file(path, f"is {foreign}", *mend(foreign))
         yield from _records(path, file, kind_of(path, head))
+
+
+def numbers_rows(path: Path) -> bool:
+    """Whether a Record's number is that of its row, since the file has no lines to name."""
+    if is_parquet(path):
+        return True
+    with opened(path) as (file, head):
+        if kind_of(path, head) != "json":
+            return False
+        return is_one_line(file.read().decode("utf-8-sig", "replace"))
 
 
 def line_records(lines: Iterator[tuple[int, bytes]]) -> Iterator[Record]:

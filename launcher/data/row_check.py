@@ -16,11 +16,14 @@ __all__ = ["RowProblemError", "checked_row", "json_type"]
 _ANSWERLESS = "write what should be learned or remove the row"
 
 
-def checked_row(candidate: Row, shape: Shape, *, has_escapes: bool, folder: Path) -> Row:
+def checked_row(
+    candidate: Row, shape: Shape, *, has_escapes: bool, folder: Path, decode: bool = False
+) -> Row:
     """The row in the words of its layout, nothing else kept.
 
     `has_escapes` says that a lone surrogate or NUL may have got past the decoder; paths of
-    images are relative to `folder`. Raises RowProblemError.
+    images are relative to `folder`; `decode` looks at all of each, not at its first bytes alone.
+    Raises RowProblemError.
     """
     for field in shape.fields:
         if field not in candidate:
@@ -43,7 +46,7 @@ def checked_row(candidate: Row, shape: Shape, *, has_escapes: bool, folder: Path
         text = _filled(candidate, content, has_escapes=has_escapes)
         return {"text": text, "label": _label(candidate[label], label)}
     return {
-        **_image(candidate[content], content, folder),
+        **_image(candidate[content], content, folder, decode=decode),
         "label": _label(candidate[label], label),
     }
 
@@ -140,14 +143,15 @@ def _label(value: Any, field: str) -> str:
     raise RowProblemError(field, f"must be a word or a whole number, not {kind}", "name the class")
 
 
-def _image(value: Any, field: str, folder: Path) -> Row:
+def _image(value: Any, field: str, folder: Path, *, decode: bool) -> Row:
     """The path of a picture, or its bytes where they stand in the row."""
+    from launcher.data import images
     from launcher.data.embedded import FIELD, embedded_bytes
-    from launcher.data.images import problem_with_bytes, problem_with_head
 
     data = embedded_bytes(value)
     if data is not None:
-        problem = problem_with_bytes(data)
+        look = images.problem_with_embedded if decode else images.problem_with_bytes
+        problem = look(data)
         if problem is not None:
             raise RowProblemError(field, problem, "replace the picture or remove the row")
         named = value.get("path") if isinstance(value, dict) else None
@@ -155,11 +159,14 @@ def _image(value: Any, field: str, folder: Path) -> Row:
     if isinstance(value, dict) and isinstance(value.get("path"), str):
         value = value["path"]
     if not isinstance(value, str) or not value.strip():
+        found = "empty text" if isinstance(value, str) else json_type(value)
         raise RowProblemError(
-            field, f"must be the path of a picture, not {json_type(value)}", "write its path"
+            field, f"must be the path of a picture, not {found}", "write its path"
         )
     path = Path(value) if Path(value).is_absolute() else folder / value
-    problem = problem_with_head(path)
+    problem = images.problem_with_picture(path) if decode else images.problem_with_head(path)
     if problem is not None:
-        raise RowProblemError(field, problem, "correct the path or remove the row")
+        torn = problem.startswith("cannot be decoded")
+        fix = "replace the picture" if torn else "correct the path"
+        raise RowProblemError(field, problem, f"{fix} or remove the row")
     return {"image": str(path)}

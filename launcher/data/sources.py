@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from launcher.data.file_kind import is_named_as_rows
+from launcher.data.file_kind import is_named_as_rows, is_text
 from launcher.data.images import class_folders
 from launcher.data.problems import unusable_file
 from launcher.errors import DataError
@@ -53,7 +53,7 @@ def _found(path: Path) -> Source:
 
 def _folder(folder: Path) -> Source:
     files = tuple(path for path in sorted(folder.rglob("*")) if _holds_rows(path, folder))
-    if files:
+    if files and not _are_notes(files, folder):
         return _split(folder, files)
     splits = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
     train = next((splits[word] for word in TRAIN_WORDS if word in splits), None)
@@ -72,6 +72,15 @@ def _folder(folder: Path) -> Source:
             folder, "is a folder without data files or folders of pictures", "name a file in it"
         )
     return Source(path=folder, classes=classes)
+
+
+def _are_notes(files: Sequence[Path], folder: Path) -> bool:
+    """Whether files beside folders of pictures tell of them, rather than being the rows.
+
+    Text is a note there, and so is whatever lies among the pictures of a class.
+    """
+    beside = {path.parent for paths in class_folders(folder).values() for path in paths}
+    return bool(beside) and all(is_text(file) or file.parent in beside for file in files)
 
 
 def _split(path: Path, files: Sequence[Path]) -> Source:

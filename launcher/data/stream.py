@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from launcher.data.dataset import Row
 from launcher.data.digest import FileDigest
-from launcher.data.images import pictures_of, problem_with_head
+from launcher.data.images import pictures_of, problem_with_head, problem_with_picture
 from launcher.data.recognise import SHAPES, Shape, meant_shape, shape_of_rows, shown_fields
 from launcher.data.records import Record, records_of
 from launcher.data.row_check import checked_row
@@ -37,8 +39,11 @@ class Checked(NamedTuple):
 class RowCheck:
     """The check that every record of a file goes through, once the layout is known."""
 
-    def __init__(self, shape: Shape | None, first_place: str, folder: Path) -> None:
+    def __init__(
+        self, shape: Shape | None, first_place: str, folder: Path, *, decode: bool = False
+    ) -> None:
         self.shape = shape
+        self._decode = decode
         self._first_place = first_place
         self._folder = folder
 
@@ -54,7 +59,11 @@ class RowCheck:
             if not any(name in candidate for name in shape.fields):
                 return self._other_layout(candidate, shape)
             return checked_row(
-                candidate, shape, has_escapes=record.has_escapes, folder=self._folder
+                candidate,
+                shape,
+                has_escapes=record.has_escapes,
+                folder=self._folder,
+                decode=self._decode,
             )
         except RowProblemError as problem:
             return problem
@@ -63,7 +72,7 @@ class RowCheck:
         """No record has every field of any layout; say of each what it lacks."""
         meant = meant_shape(candidate)
         if meant is None:
-            return RowProblemError(None, _no_layout_reason(candidate), None)
+            return RowProblemError(None, *_no_layout(candidate))
         return checked_row(candidate, meant, has_escapes=record.has_escapes, folder=self._folder)
 
     def _other_layout(self, candidate: Row, shape: Shape) -> RowProblemError:
@@ -96,12 +105,22 @@ class RowStream:
     """Iterates over the checked records of a source; `shape` is known from the first one on."""
 
     def __init__(
-        self, source: Source, digest: FileDigest | None = None, *, labels_aside: bool = False
+        self,
+        source: Source,
+        digest: FileDigest | None = None,
+        *,
+        labels_aside: bool = False,
+        decode: bool = False,
     ) -> None:
-        """`labels_aside` reads rows of text and label as text alone."""
+        """Nothing is read yet.
+
+        `labels_aside` reads rows of text and label as text alone; `decode` looks at all of each
+        picture, not at its first bytes alone.
+        """
         self._source = source
         self._digest = digest
         self._labels_aside = labels_aside
+        self._decode = decode
         self.shape: Shape | None = IMAGE_SHAPE if source.classes else None
         self.files: tuple[Path, ...] = source.files
 
@@ -128,13 +147,14 @@ class RowStream:
             shape = TEXT_SHAPE
         self.shape = shape
         place = f"line {line}" if len(self._source.files) == 1 else f"{path}:{line}"
-        return RowCheck(shape, place, path.parent)
+        return RowCheck(shape, place, path.parent, decode=self._decode)
 
     def _pictures(self) -> Iterator[Checked]:
         pictures = list(pictures_of(self._source.classes))
         self.files = tuple(path for path, _ in pictures)
-        for index, (path, label) in enumerate(pictures):
-            problem = problem_with_head(path)
+        for index, ((path, label), problem) in enumerate(
+            zip(pictures, self._problems(self.files), strict=True)
+        ):
             if self._digest is not None and problem is None:
                 self._digest.whole_file(path)
             yield Checked(
@@ -146,8 +166,18 @@ class RowStream:
                 else RowProblemError("image", problem, "replace or remove the file"),
             )
 
+    def _problems(self, pictures: Sequence[Path]) -> Iterator[str | None]:
+        """What is wrong with each picture, in their order."""
+        if not self._decode:
+            yield from map(problem_with_head, pictures)
+            return
+        # Pillow decodes without Python's lock.
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            yield from pool.map(problem_with_picture, pictures)
 
-def _no_layout_reason(candidate: Row) -> str:
+
+def _no_layout(candidate: Row) -> tuple[str, str]:
+    """What the row lacks, and what to do about it."""
     wanted = ", or ".join(
         f'"{first}" and "{second}"' if second else f'"{first}"'
         for first, second in (
@@ -156,4 +186,18 @@ def _no_layout_reason(candidate: Row) -> str:
         )
     )
     found = ", ".join(ascii(field[:20]) for field in list(candidate)[:5]) or "nothing"
-    return f"has none of the fields {wanted}; found {found}"
+    return f"has none of the fields {wanted}; found {found}", _way_to_a_layout(candidate)
+
+
+def _way_to_a_layout(candidate: Row) -> str:
+    inner = next((name for name, value in candidate.items() if isinstance(value, dict)), None)
+    if inner is not None and meant_shape(candidate[inner]) is not None:
+        return f"write what is in {inner[:20]!a} as the row itself"
+    listed = next((name for name, value in candidate.items() if _is_list_of_rows(value)), None)
+    if listed is not None:
+        return f"write the rows in {listed[:20]!a} as lines of their own"
+    return "rename its fields to these; in a table the first line names them"
+
+
+def _is_list_of_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)

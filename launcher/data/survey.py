@@ -52,7 +52,7 @@ class Survey:
     bytes_of_text: int = 0
     keys: array[int] = field(default_factory=lambda: array("Q"))
     lines: array[int] = field(default_factory=lambda: array("L"))
-    files: array[int] = field(default_factory=lambda: array("H"))
+    files: array[int] = field(default_factory=lambda: array("L"))
     lengths: array[int] = field(default_factory=lambda: array("L"))
     """UTF-8 bytes of each good row's text."""
     labels: Counter[str] = field(default_factory=Counter)

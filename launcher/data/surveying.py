@@ -59,7 +59,7 @@ def survey_source(source: Source) -> Surveyed:
             total.add(survey, line_shift=lines)
             lines += count
         return Surveyed(survey=total, shape=parts[0].shape, files=source.files)
-    survey, stream = Survey(), RowStream(source)
+    survey, stream = Survey(), RowStream(source, decode=True)
     for checked in stream:
         survey.take(checked, stream.shape, has_escapes=True)
     return Surveyed(survey=survey, shape=stream.shape, files=stream.files)
@@ -92,7 +92,7 @@ def _near(
 
 def _survey_part(part: _Part) -> tuple[Survey, int]:
     survey, lines = Survey(), _Lines(part)
-    check = RowCheck(part.shape, part.first_place, part.path.parent)
+    check = RowCheck(part.shape, part.first_place, part.path.parent, decode=True)
     for record in line_records(iter(lines)):
         survey.take(_checked(record, check), part.shape, has_escapes=record.has_escapes)
     return survey, lines.count

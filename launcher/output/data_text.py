@@ -28,12 +28,12 @@ def data_text(
     checkup: Checkup,
     advice: Sequence[AdviceItem],
     style: Style,
-    following: str,
+    following: str | None,
     *,
     ways: Sequence[str] = (),
     distance: Mapping[str, Any] | None = None,
 ) -> str:
-    """The whole answer; `following` is the command to go on with.
+    """The whole answer; `following` is the command to go on with, None where no row is usable.
 
     `ways` are lines on what each way would take, `distance` is what `--distance` measured.
     """
@@ -43,7 +43,7 @@ def data_text(
         _findings(checkup, style),
         _advice(advice, style),
         ways,
-        [f"Next  {following}"],
+        [] if following is None else [f"Next  {following}"],
     ]
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
 
@@ -60,9 +60,9 @@ def _about(checkup: Checkup) -> Iterator[str]:
     lengths = checkup.lengths
     if lengths is not None:
         yield (
-            f"{'Tokens':<10}{min(lengths.per_row)} to {lengths.longest} a row, mean "
-            f"{lengths.mean:.0f}, 95 % up to {lengths.percentile(95)}, "
-            f"{count_text(sum(lengths.per_row))} in all"
+            f"{'Tokens':<10}{count_text(min(lengths.per_row))} to {count_text(lengths.longest)} "
+            f"a row, mean {count_text(round(lengths.mean))}, 95 % up to "
+            f"{count_text(lengths.percentile(95))}, {count_text(sum(lengths.per_row))} in all"
         )
         yield f"{'':<10}{lengths.how}"
     yield f"{'Held out':<10}{count_text(checkup.held_out_rows)}, {checkup.held_out_how}"
@@ -103,7 +103,8 @@ def _labels(checkup: Checkup) -> str:
 def _problems(checkup: Checkup) -> Iterator[str]:
     if not checkup.bad_rows:
         return
-    yield f"Bad rows  {count_text(checkup.bad_rows)}; a launch refuses them"
+    by_row = "; rows are named by number" if checkup.numbers_rows else ""
+    yield f"Bad rows  {count_text(checkup.bad_rows)}; a launch refuses them{by_row}"
     for problem in checkup.problems[:PROBLEMS_SHOWN]:
         yield f"  {problem.describe()}"
     left = checkup.bad_rows - min(len(checkup.problems), PROBLEMS_SHOWN)

@@ -18,10 +18,12 @@ from launcher.training.classifier_measuring import ClassifierMeasurements
 from launcher.training.context import Context
 from launcher.training.freezing import head_parameters, train_last
 from launcher.training.labelled_rows import (
+    ROOM_FOR_PIXELS,
     LabelledRow,
     LabelledRows,
     PicturePreparation,
     TextPreparation,
+    examples_of,
     prepare_labelled_rows,
 )
 from launcher.training.loading import (
@@ -79,9 +81,9 @@ def _prepared(plan: RunPlan, events: EventLog) -> tuple[Any, LabelledRows]:
 
     folder = Path(plan.model.folder) if plan.model.folder else None
     prepare, settings = picture_preparation(load_config(plan), folder)
-    rows = prepare_labelled_rows(
-        plan, PicturePreparation(prepare, plan.training.sequence_tokens), events
-    )
+    room_bytes = ROOM_FOR_PIXELS[plan.hardware.device]
+    pictures = PicturePreparation(prepare, plan.training.sequence_tokens, room_bytes)
+    rows = prepare_labelled_rows(plan, pictures, events)
     return PictureSettings(settings), rows
 
 
@@ -170,8 +172,11 @@ class _Examples(torch.utils.data.Dataset[dict[str, Any]]):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        row = self._rows[index]
-        return {**row.inputs, "labels": row.label, "tokens": row.tokens}
+        return self._rows[index].example()
+
+    def __getitems__(self, indices: list[int]) -> list[dict[str, Any]]:
+        """What torch asks for where a dataset has it: a whole batch at once."""
+        return examples_of([self._rows[index] for index in indices])
 
 
 def collator_for(saved_beside: Any) -> Any:

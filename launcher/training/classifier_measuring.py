@@ -12,7 +12,7 @@ from launcher.errors import Diverged
 from launcher.evaluation.scores import accuracy, macro_f1
 from launcher.training.context import Context
 from launcher.training.evaluating import autocast, evaluation_mode
-from launcher.training.labelled_rows import LabelledRow, LabelledRows
+from launcher.training.labelled_rows import LabelledRow, LabelledRows, examples_of
 
 When = Literal["before", "during", "after"]
 _SHOWN_CLASSES = 3
@@ -100,11 +100,7 @@ class ClassifierMeasurements:
         """What the model takes of these rows, batch by batch, without labels."""
         size = self._context.plan.training.micro_batch_rows
         for start in range(0, len(rows), size):
-            examples = [
-                {**row.inputs, "labels": row.label, "tokens": row.tokens}
-                for row in rows[start : start + size]
-            ]
-            batch = self._trainer.data_collator(examples)
+            batch = self._trainer.data_collator(examples_of(rows[start : start + size]))
             yield {
                 name: tensor.to(self._trainer.args.device)
                 for name, tensor in batch.items()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher.data.dataset import DataSet
+from launcher.data.images import problem_with_picture
 from launcher.data.named import data_path
 from launcher.data.rows import held_out_data, read_data
 from launcher.data.split import hold_out
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
     from launcher.training.pictures import Prepare
 
 _LINES_NAMED = 5
+ROOM_FOR_PIXELS = {"cuda": 512 << 20, "cpu": 32 << 20}
+"""Bytes of host memory: 900 pictures of 224 x 224, and few where a plan promises host memory."""
+_SIDE_BY_SIDE = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "pictures")
+"""Pillow decodes and resizes without Python's lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +39,15 @@ class LabelledRow:
     place: str
     content: str
     """The text, or the path of the picture."""
-    inputs: dict[str, Any]
-    """input_ids, or pixel_values."""
+    inputs: Callable[[], dict[str, Any]]
+    """Makes input_ids, or pixel_values."""
     label: int
     tokens: int
     uncut_tokens: int
+
+    def example(self) -> dict[str, Any]:
+        """The row as the collator takes it."""
+        return {**self.inputs(), "labels": self.label, "tokens": self.tokens}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +68,14 @@ def prepare_labelled_rows(plan: RunPlan, prepare: Preparation, events: EventLog)
     require_suitable(data, plan.training.task, plan.model.name)
     other = held_out_data(data, data_path(plan.data.held_out) if plan.data.held_out else None)
     numbers = {label: index for index, label in enumerate(data.classes)}
-    rows = [prepare(data, index, numbers) for index in range(len(data.rows))]
+    rows = prepare.all_rows(data, numbers)
     if other is None:
         split = hold_out(data.row_keys, plan.data.held_out_fraction)
         train = tuple(rows[index] for index in split.train_indices)
         held_out = tuple(rows[index] for index in split.held_out_indices)
     else:
         train = tuple(rows)
-        held_out = tuple(prepare(other, index, numbers) for index in range(len(other.rows)))
+        held_out = tuple(prepare.all_rows(other, numbers))
     _report(events, train, held_out, data.classes)
     return LabelledRows(classes=data.classes, train=train, held_out=held_out)
 
@@ -73,6 +85,10 @@ class Preparation:
 
     def __call__(self, data: DataSet, index: int, numbers: dict[str, int]) -> LabelledRow:
         raise NotImplementedError
+
+    def all_rows(self, data: DataSet, numbers: dict[str, int]) -> list[LabelledRow]:
+        """Every row of the data."""
+        return [self(data, index, numbers) for index in range(len(data.rows))]
 
 
 class TextPreparation(Preparation):
@@ -89,7 +105,7 @@ class TextPreparation(Preparation):
         return LabelledRow(
             place=data.place(index),
             content=text,
-            inputs={"input_ids": ids},
+            inputs=lambda: {"input_ids": ids},
             label=numbers[label],
             tokens=len(ids),
             uncut_tokens=whole,
@@ -97,30 +113,62 @@ class TextPreparation(Preparation):
 
 
 class PicturePreparation(Preparation):
-    """Pictures as pixels; `tokens` is what the model makes of each."""
+    """Pictures as pixels; `tokens` is what the model makes of each.
 
-    def __init__(self, prepare: Prepare, tokens: int) -> None:
+    Each is decoded here, so that one that breaks off is named before weights load; what finds no
+    room in memory is prepared whenever its batch comes.
+    """
+
+    def __init__(self, prepare: Prepare, tokens: int, room_bytes: int) -> None:
         self._prepare = prepare
         self._tokens = tokens
+        self._room_bytes = room_bytes
+        self._kept: dict[str, Any] = {}
+        self._kept_bytes = 0
 
     def __call__(self, data: DataSet, index: int, numbers: dict[str, int]) -> LabelledRow:
         row, place = data.rows[index], data.place(index)
+        path = row["image"]
         try:
-            pixels = self._prepare(row["image"])
+            self._keep(path)
         except DataError as error:
             # The row of a table says more than the file that its picture was put into.
-            reason = error.message.removeprefix(f"{row['image']}: ")
+            reason = error.message.removeprefix(f"{path}: ")
             raise DataError(
-                f"{place}: {reason}", "replace the picture or remove the row"
+                f"{place}: {reason}",
+                "replace the picture or remove the row",
+                f"tlplan data {data.path} names them all, and --fix OUT leaves them out",
             ) from error
         return LabelledRow(
             place=place,
-            content=row["image"],
-            inputs={"pixel_values": pixels},
+            content=path,
+            inputs=lambda: {"pixel_values": self._pixels(path)},
             label=numbers[row["label"]],
             tokens=self._tokens,
             uncut_tokens=self._tokens,
         )
+
+    def all_rows(self, data: DataSet, numbers: dict[str, int]) -> list[LabelledRow]:
+        """Every row of the data, decoded side by side."""
+        return list(_SIDE_BY_SIDE.map(lambda i: self(data, i, numbers), range(len(data.rows))))
+
+    def _keep(self, path: str) -> None:
+        if self._kept_bytes < self._room_bytes:
+            self._kept[path] = pixels = self._prepare(path)
+            self._kept_bytes += pixels.nbytes
+            return
+        problem = problem_with_picture(Path(path))  # quicker, since nothing is resized
+        if problem is not None:
+            raise DataError(f"{path}: image: {problem}")
+
+    def _pixels(self, path: str) -> Any:
+        kept = self._kept.get(path)
+        return self._prepare(path) if kept is None else kept
+
+
+def examples_of(rows: Sequence[LabelledRow]) -> list[dict[str, Any]]:
+    """Rows as the collator takes them; pictures are decoded side by side."""
+    return list(_SIDE_BY_SIDE.map(LabelledRow.example, rows))
 
 
 def _report(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from launcher.data.images import decoding_problem
 from launcher.errors import DataError
 
 if TYPE_CHECKING:
@@ -98,16 +99,21 @@ def _opened(path: str) -> Any:
         picture = Image.open(BytesIO(Path(path).read_bytes()))
         picture.load()
     except Exception as error:  # decoders raise whatever their format makes them
-        raise DataError(f"{path}: image: {_reason(error)}", "replace or remove the file") from error
-    return picture
+        reason = decoding_problem(error)
+        raise DataError(f"{path}: image: {reason}", "replace or remove the file") from error
+    return _in_eight_bits(picture)
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "is no picture"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return f"cannot be decoded: {error}"
+def _in_eight_bits(picture: Any) -> Any:
+    """A picture of one deep channel as grey of 0 to 255; Pillow would cut it off at 255."""
+    if picture.mode not in ("I", "F") and not picture.mode.startswith("I;16"):
+        return picture
+    values: Any = np.asarray(picture, dtype=np.float32)
+    if picture.mode == "F" and values.max(initial=0) <= 1:
+        values = values * 255
+    elif values.max(initial=0) > 255:
+        values = values / 257
+    return Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
 
 
 class PictureSettings:

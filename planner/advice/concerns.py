@@ -78,8 +78,12 @@ def _amount(facts: Situation, advised: Approach) -> AdviceItem:
             "the layers below it can learn too."
         )
         return AdviceItem("HEAD_ONLY_FIRST", "advice", text, data)
+    if facts.examples < FEW_EXAMPLES:
+        text = f"{_examples(facts)} of plain text: little to learn from; more text teaches more."
+        return AdviceItem("FEW_TEXTS", "warning", text, data)
     if facts.examples <= MANY_EXAMPLES:
-        text = f"{facts.examples} examples suit adapters ({FEW_EXAMPLES} to {MANY_EXAMPLES})."
+        most = f"{MANY_EXAMPLES:,}".replace(",", " ")
+        text = f"{facts.examples} examples suit adapters ({FEW_EXAMPLES} to {most})."
         return AdviceItem("ADAPTERS_SUIT", "advice", text, data)
     if advised == "full":
         text = f"{facts.examples} examples can feed a full fine-tune, and the memory is there."

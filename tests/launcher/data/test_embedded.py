@@ -15,7 +15,7 @@ from launcher.data.fixing import write_good_rows
 from launcher.data.rows import read_data
 from launcher.data.sources import source_of
 from launcher.errors import DataError
-from launcher.training.labelled_rows import PicturePreparation
+from launcher.training.labelled_rows import PicturePreparation, examples_of
 from launcher.training.pictures import picture_preparation
 
 
@@ -90,7 +90,9 @@ def test_a_picture_that_breaks_off_is_named_by_its_row(tmp_path: Path) -> None:
     """Only decoding shows it, and then the row says more than the file it was put into."""
     path = table(tmp_path / "pets.parquet", [inside(png(1)), inside(png(2)[:45])], [0, 1])
     data = read_data(path)
-    prepare = PicturePreparation(picture_preparation(_Config(), None)[0], tokens=17)
+    prepare = PicturePreparation(
+        picture_preparation(_Config(), None)[0], tokens=17, room_bytes=1 << 20
+    )
 
     prepare(data, 0, {"cat": 0, "dog": 1})
     with pytest.raises(DataError) as caught:
@@ -117,3 +119,40 @@ def test_a_table_of_paths_is_checked_like_a_folder(tmp_path: Path) -> None:
     assert [each.describe() for each in found.problems] == [
         f"{table_file}:4: path: names a file that is not there (correct the path or remove the row)"
     ]
+
+
+def test_pixels_beyond_the_room_are_made_when_they_are_wanted(tmp_path: Path) -> None:
+    """Thousands of pictures take no more memory than the room; each batch is the same."""
+    path = table(tmp_path / "pets.parquet", [inside(png(n)) for n in (1, 2, 3)], [0, 1, 0])
+    data, made = read_data(path), list[str]()
+    prepare, _ = picture_preparation(_Config(), None)
+
+    def counting(name: str) -> Any:
+        made.append(name)
+        return prepare(name)
+
+    rows = PicturePreparation(counting, tokens=17, room_bytes=1).all_rows(
+        data, {"cat": 0, "dog": 1}
+    )
+    first, again = (examples_of(rows) for _ in range(2))
+
+    assert made.count(rows[0].content) == 1, "kept"
+    assert made.count(rows[2].content) == 2, "made for each batch"
+    assert [each["labels"] for each in first] == [0, 1, 0]
+    assert all(
+        (a["pixel_values"] == b["pixel_values"]).all() for a, b in zip(first, again, strict=True)
+    )
+
+
+def test_deep_greys_keep_their_order(tmp_path: Path) -> None:
+    """A picture of 16 bits is scaled, where Pillow would make all of it white."""
+    import numpy as np
+
+    shades = np.array([[0, 20_000], [40_000, 65_535]], dtype=np.uint16).repeat(4, 0).repeat(4, 1)
+    Image.fromarray(shades).save(tmp_path / "deep.png")
+
+    pixels = picture_preparation(_Config(), None)[0](str(tmp_path / "deep.png"))[0]
+
+    assert pixels[0, 0] == -1
+    assert pixels[-1, -1] == 1
+    assert -0.5 < pixels[0, -1] < 0 < pixels[-1, 0] < 0.5

@@ -58,7 +58,7 @@ FORMATS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], bytes], tuple[int
     "JSON Lines": ("a.jsonl", _jsonl, (1, 2, 3)),
     "JSON Lines under another name": ("a.data", _jsonl, (1, 2, 3)),
     "JSON list": ("a.json", lambda rows: json.dumps(rows, indent=1).encode(), (2, 6, 10)),
-    "JSON list on one line": ("a.json", lambda rows: json.dumps(rows).encode(), (1, 1, 1)),
+    "JSON list on one line": ("a.json", lambda rows: json.dumps(rows).encode(), (1, 2, 3)),
     "JSON object with a list": (
         "a.json",
         lambda rows: json.dumps({"version": 1, "data": rows}, indent=1).encode(),
@@ -85,7 +85,7 @@ def test_every_format_gives_the_same_rows(
     write: Callable[[list[dict[str, Any]]], bytes],
     lines: tuple[int, ...],
 ) -> None:
-    """Rows come back as they were written, each with the line an editor shows."""
+    """Rows come back as written, each with the line an editor shows, or its number without any."""
     path = tmp_path / name
     path.write_bytes(write(ROWS))
 

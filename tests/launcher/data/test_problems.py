@@ -252,7 +252,8 @@ def test_without_a_good_row_the_layouts_are_shown() -> None:
     assert failure.message == (
         'train.jsonl:1: has none of the fields "messages", or "prompt" and "completion", '
         'or "instruction" and "output", or "text" and "label", or "image" and "label", '
-        "or \"text\"; found 'lorem', 'ipsum'"
+        "or \"text\"; found 'lorem', 'ipsum' "
+        "(rename its fields to these; in a table the first line names them)"
     )
     assert failure.hints == accepted_layouts()
     assert failure.hints[1].startswith('or {"messages": [')

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from launcher.data.checkup import check_up
 from launcher.data.rows import read_data
 from launcher.data.sources import source_of
 from launcher.errors import DataError
@@ -100,3 +101,42 @@ def test_a_table_of_paths_is_the_same(tmp_path: Path) -> None:
     data = read_data(tmp_path / "labels.csv")
 
     assert data.rows == ({"image": str(tmp_path / "pictures" / "1.png"), "label": "7"},)
+
+
+def test_notes_beside_folders_of_pictures_are_no_rows(tmp_path: Path) -> None:
+    """Neither running text, nor what lies among the pictures of a class."""
+    for name in ("cat/1.png", "dog/1.png"):
+        _picture(tmp_path / name, 0)
+    (tmp_path / "about.txt").write_text("Taken in May.")
+    (tmp_path / "cat" / "notes.json").write_text('[{"text": "grey"}]')
+
+    assert read_data(tmp_path).layout == "image_label"
+
+
+def test_a_picture_that_breaks_off_is_named_by_its_path(tmp_path: Path) -> None:
+    """The check decodes each one; its first bytes look well."""
+    _picture(tmp_path / "cat" / "1.png", 0)
+    _picture(tmp_path / "dog" / "1.png", 1)
+    torn = tmp_path / "dog" / "1.png"
+    torn.write_bytes(torn.read_bytes()[:50])
+
+    (problem,) = check_up(tmp_path).problems
+
+    assert problem.describe().startswith(f"{torn}: image: cannot be decoded: ")
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_rows_of_a_document_on_one_line_are_numbered(tmp_path: Path, wrapped: bool) -> None:
+    """A list, or an object that holds one: line 1 would name all of its rows."""
+    path = tmp_path / "train.json"
+    rows = [{"text": "a"}, {"text": "b"}, {"text": 3}]
+    path.write_text(json.dumps({"data": rows} if wrapped else rows))
+
+    found = check_up(path)
+
+    assert found.rows == 2
+    assert found.numbers_rows
+    assert (
+        found.problems[0].describe()
+        == f"{path}:3: text: must be text, not a number (write it as a string)"
+    )
