@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.case_versions import rows_varied, transformers_version, version_of
-from planner.request import AdapterDtype, AdapterSettings, Allocator, RequestError, TrainingRequest
+from planner.request import (
+    AdapterDtype,
+    AdapterSettings,
+    Allocator,
+    RequestError,
+    TrainingRequest,
+    Weights,
+)
 
 _REQUIRED = ("method", "micro_batch", "sequence_tokens")
 
@@ -45,10 +52,11 @@ _PASSED_ON = (
 )
 
 
-def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
+def request_of_case(case: Mapping[str, Any], *, without_bf16: bool = False) -> TrainingRequest:
     """The request a case describes; what it leaves out has the launcher's own default.
 
-    Raises RequestError naming the field that is missing, unknown or impossible.
+    `without_bf16` says that this is the default of a card that has none. Raises RequestError
+    naming the field that is missing, unknown or impossible.
     """
     for name in case:
         if name not in _KEYS:
@@ -70,9 +78,9 @@ def request_of_case(case: Mapping[str, Any]) -> TrainingRequest:
         method=method,
         micro_batch=case["micro_batch"],
         sequence_tokens=sequence,
-        adapter=None if method == "full" else _adapter(case.get("adapter"), case),
-        weights=case.get("weights") or ("nf4-dq" if method == "qlora" else "bf16"),
-        autocast=case.get("autocast", "bf16"),
+        adapter=None if method == "full" else _adapter(case.get("adapter"), case, without_bf16),
+        weights=case.get("weights") or _usual_weights(method, without_bf16),
+        autocast=case.get("autocast", "fp16" if without_bf16 else "bf16"),
         lengths=lengths,
         lengths_vary=lengths is None and rows_varied(version, case),
         transformers_version=version,
@@ -136,7 +144,15 @@ _ADAPTER_KINDS: dict[str, tuple[type, str]] = {
 }
 
 
-def _adapter(given: Any, case: Mapping[str, Any]) -> AdapterSettings:
+def _usual_weights(method: str, without_bf16: bool) -> Weights:
+    if method == "qlora":
+        return "nf4-dq"
+    if without_bf16:
+        return "fp32" if method == "full" else "fp16"
+    return "bf16"
+
+
+def _adapter(given: Any, case: Mapping[str, Any], without_bf16: bool) -> AdapterSettings:
     given = {} if given is None else given
     for name in given:
         if name not in _ADAPTER_KEYS:
@@ -150,7 +166,7 @@ def _adapter(given: Any, case: Mapping[str, Any]) -> AdapterSettings:
         rank=16 if given.get("rank") is None else given["rank"],
         targets=_targets(given.get("targets", "all-linear")),
         dropout=float(dropout or 0.0),
-        dtype=given.get("dtype") or _usual_adapter_dtype(case),
+        dtype=given.get("dtype") or ("fp32" if without_bf16 else _usual_adapter_dtype(case)),
     )
 
 

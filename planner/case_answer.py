@@ -52,9 +52,9 @@ def answer_case(
     `measure` makes the estimate in place of the formula, None where it cannot, and only what it
     measured may have no shape. Raises RequestError, or what the three raise.
     """
-    request = request_of_case(case)
+    request, card = _read_case(case, find_card)
     memory = None if measure is None else measure(request)
-    known = _known(case, request, find_shape, find_card)
+    known = Known(request, find_shape(case), case.get("gpu"), card)
     return _answer(case.get("id"), known, request, memory)
 
 
@@ -77,8 +77,8 @@ class CaseAnswers:
         if known is not None:
             request = known.request.with_batch(micro_batch=rows, sequence_tokens=length)
             return _answer(case.get("id"), known, request, None)
-        request = request_of_case(case)
-        known = _known(case, request, self._find_shape, self._find_card)
+        request, card = _read_case(case, self._find_card)
+        known = Known(request, self._find_shape(case), case.get("gpu"), card)
         if plain:
             if len(self._read) >= _MOST:
                 self._read.clear()
@@ -92,12 +92,13 @@ _FORMAT = 2
 _MOST = 8192
 
 
-def _known(
-    case: Mapping[str, Any], request: TrainingRequest, find_shape: FindShape, find_card: FindCard
-) -> Known:
-    shape, gpu = find_shape(case), case.get("gpu")
+def _read_case(case: Mapping[str, Any], find_card: FindCard) -> tuple[TrainingRequest, Card | None]:
+    request = request_of_case(case)
+    gpu = case.get("gpu")
     card = None if gpu is None else find_card(gpu)
-    return Known(on_card(request, card), shape, gpu, card)
+    if card is not None and not card.supports_bf16:
+        request = request_of_case(case, without_bf16=True)
+    return on_card(request, card), card
 
 
 def on_card(request: TrainingRequest, card: Card | None) -> TrainingRequest:
