@@ -66,8 +66,10 @@ def user_rows(kind: UserKind) -> list[Row]:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UserRowError(f"{file}: cannot be read: {problem}") from None
+    except OSError as problem:
+        raise UserRowError(f"{file}: cannot be read: {problem.strerror}") from None
+    except UnicodeDecodeError as problem:
+        raise UserRowError(f"{file}: is not UTF-8 at byte {problem.start}") from None
     try:
         content = json.loads(text)
     except ValueError as problem:
@@ -76,12 +78,20 @@ def user_rows(kind: UserKind) -> list[Row]:
     rows = content.get("rows") if isinstance(content, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UserRowError(f'{file}:1: expected {{"rows": [{{"id": ...}}, ...]}}')
-    return [_complete(kind, row, f"{file}:{_line_of(text, row)}") for row in rows]
+    complete: list[Row] = []
+    for row in rows:
+        twice = any(known["id"] == row.get("id") for known in complete)
+        place = f"{file}:{_line_of(text, row, last=twice)}"
+        if twice:
+            raise UserRowError(f"{place}: {row['id']}: a row above has this id already")
+        complete.append(_complete(kind, row, place))
+    return complete
 
 
-def _line_of(text: str, row: Row) -> int:
-    """The line on which a row's id stands, 1 where it has none."""
-    at = text.find(json.dumps(row.get("id")))
+def _line_of(text: str, row: Row, *, last: bool) -> int:
+    """The line on which a row's id stands for the first or last time, 1 where it has none."""
+    find = text.rfind if last else text.find
+    at = find(json.dumps(row.get("id")))
     return text.count("\n", 0, at) + 1 if at >= 0 else 1
 
 
@@ -98,8 +108,21 @@ def _complete(kind: UserKind, given: Row, place: str) -> Row:
             raise UserRowError(f"{place}: {name} is missing")
     row = dict.fromkeys(fields)
     row |= (_card_defaults(given) if kind == "cards" else _MODEL_DEFAULTS) | given
+    if kind == "models" and row["parameters"] is None:
+        row["parameters"] = _counted(row)
     _refuse_bad(kind, row, place)
     return row
+
+
+def _counted(row: Row) -> int | None:
+    """Parameters by the sizes of the row; None where they do not determine them."""
+    from hwdb.load import model_from
+    from hwdb.rules import recomputed_parameters
+
+    try:
+        return recomputed_parameters(model_from(row))
+    except (TypeError, ValueError, KeyError):
+        return None
 
 
 def _card_defaults(given: Row) -> Row:
@@ -131,6 +154,8 @@ def _refuse_bad(kind: UserKind, row: Row, place: str) -> None:
         always = [name for name in row if all(known.get(name) is not None for known in shipped)]
         missing = [name for name in always if row[name] is None]
         problems = [f"{', '.join(missing)} missing" if missing else f"cannot be read: {unreadable}"]
+    if not problems and kind == "models" and row["parameters"] is None:
+        problems.append("parameters missing: its architecture does not say how to count them")
     taken = [known for known in shipped if known["id"] == row["id"]]
     if taken:
         problems.append("hwdb has a row with this id already")

@@ -60,8 +60,12 @@ def _offers_in(file: str) -> tuple[hwdb.Offer, ...]:
     try:
         with Path(file).open(encoding="utf-8-sig", newline="") as lines:
             offers = tuple(_offers(file, csv.reader(lines)))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{file}: cannot be read: {problem}") from None
+    except OSError as problem:
+        raise UsageError(f"{file}: {problem.strerror or problem}", "check --prices") from None
+    except UnicodeDecodeError as problem:
+        raise UsageError(f"{file}: is not UTF-8 at byte {problem.start}", _shape_hint()) from None
+    except csv.Error as problem:
+        raise UsageError(f"{file}: is no CSV: {problem}", _shape_hint()) from None
     if not offers:
         raise UsageError(f"{file}:1: no price in it", _shape_hint())
     return offers
@@ -84,9 +88,14 @@ def _offer(place: str, head: list[str], row: list[str]) -> hwdb.Offer:
     if len(row) != len(head):
         raise UsageError(f"{place}: {len(row)} values for {len(head)} columns")
     values = dict(zip(head, (value.strip() for value in row), strict=True))
+    for name in ("provider", "card_id", "as_of"):
+        if not values[name]:
+            raise UsageError(f"{place}: {name} is empty")
     rate = _usd_per_unit(place, values)
     card = _card_id(place, values["card_id"])
-    gpus = _number(place, "gpus", values.get("gpus") or "1") or 1
+    gpus = values.get("gpus") or "1"
+    if not gpus.isdecimal() or not int(gpus):
+        raise UsageError(f'{place}: gpus must be a whole number above 0, not "{gpus}"')
     whole = _price(place, "on_demand_usd_per_hour", values, rate)
     offer = hwdb.Offer(
         provider=values["provider"],

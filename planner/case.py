@@ -132,9 +132,14 @@ def _usual_allocator(case: Mapping[str, Any]) -> Allocator:
     own = (
         not case.get("versions")
         and case.get("stack", "transformers") == "transformers"
-        and case.get("loss", "chunked") == "chunked"
+        and (case.get("loss", "chunked") == "chunked" or _of_few_classes(case))
     )
     return "expandable" if own else "classic"
+
+
+def _of_few_classes(case: Mapping[str, Any]) -> bool:
+    """Whether the launcher takes torch's loss too, since there are no logits to tile."""
+    return case.get("task") in ("text-classification", "image-classification")
 
 
 _ADAPTER_KINDS: dict[str, tuple[type, str]] = {

@@ -139,7 +139,9 @@ def _own_lines(mine: Owned | None, per_kwh: float) -> list[str]:
         return [f"Own card: {answer.card.id}: its speed or its power limit is unknown"]
     run = answer.time.on_card
     time = f"{duration_text(run.expected)} ({duration_text(run.low)} to {duration_text(run.high)})"
-    kwh = f"{energy.expected_kwh:.2f} kWh ({energy.low_kwh:.2f} to {energy.high_kwh:.2f})"
+    digits = 2 if energy.low_kwh >= 0.1 else 3
+    low, high = f"{energy.low_kwh:.{digits}f}", f"{energy.high_kwh:.{digits}f}"
+    kwh = f"{energy.expected_kwh:.{digits}f} kWh ({low} to {high})"
     lines = [
         f"Own card: {answer.card.id}",
         f"  time      {time}, {answer.time_evidence}",

@@ -25,6 +25,8 @@ def money(usd: float | None) -> str:
     """Dollars with the digits that matter."""
     if usd is None:
         return UNKNOWN
+    if 0 < usd < 0.005:
+        return "<$0.01"
     return f"${usd:.2f}" if usd < 100 else f"${count_text(round(usd))}"
 
 

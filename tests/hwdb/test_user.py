@@ -82,3 +82,30 @@ def test_a_model_without_its_sizes_names_them(tmp_path: Path) -> None:
     told = _look_up(tmp_path, "models", json.dumps({"rows": [row]}), "hwdb.all_models()")
 
     assert "mine: hidden_size, parameters missing" in told
+
+
+def test_parameters_of_a_model_are_counted_where_they_are_not_said(tmp_path: Path) -> None:
+    """Its sizes determine them; an architecture that hwdb does not know has to say them."""
+    sizes = {"hidden_size": 576, "layers": 30, "heads": 9, "kv_heads": 3, "intermediate_size": 1536}
+    more = {"vocabulary_size": 49152, "tied_embeddings": True}
+    row = {"id": "mine", "hub_id": "me/mine", **sizes, **more}
+    known = json.dumps({"rows": [{**row, "architecture": "LlamaForCausalLM"}]})
+    unknown = json.dumps({"rows": [{**row, "architecture": "LoremForCausalLM"}]})
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+
+    told = _look_up(tmp_path / "a", "models", known, "print(hwdb.find_model('mine').parameters)")
+
+    assert told == "134515008\n"
+    assert "mine: parameters missing" in _look_up(
+        tmp_path / "b", "models", unknown, "hwdb.all_models()"
+    )
+
+
+def test_an_id_that_stands_twice_is_named_where_it_stands_again(tmp_path: Path) -> None:
+    """Neither row would be meant for sure."""
+    text = '{"rows": [\n' + ",\n".join([json.dumps(_CARD)] * 2) + "\n]}"
+
+    told = _look_up(tmp_path, "cards", text, "hwdb.find_card('no-such-card')")
+
+    assert "cards.json:3: my-card: a row above has this id already" in told
