@@ -54,8 +54,8 @@ def answer_case(
     """
     request, card = _read_case(case, find_card)
     memory = None if measure is None else measure(request)
-    known = Known(request, find_shape(case), case.get("gpu"), card)
-    return _answer(case.get("id"), known, request, memory)
+    known = _known(case, request, find_shape(case), card)
+    return _answer(case.get("id"), known, known.request, memory)
 
 
 class CaseAnswers:
@@ -78,18 +78,26 @@ class CaseAnswers:
             request = known.request.with_batch(micro_batch=rows, sequence_tokens=length)
             return _answer(case.get("id"), known, request, None)
         request, card = _read_case(case, self._find_card)
-        known = Known(request, self._find_shape(case), case.get("gpu"), card)
+        known = _known(case, request, self._find_shape(case), card)
         if plain:
             if len(self._read) >= _MOST:
                 self._read.clear()
             self._read[key] = known
-        return _answer(case.get("id"), known, request, None)
+        return _answer(case.get("id"), known, known.request, None)
 
 
 _BATCH = frozenset(("id", "micro_batch", "sequence_tokens", "lengths"))
 _FORMAT = 2
 """Of marshal: the last in which bytes depend on values alone."""
 _MOST = 8192
+
+
+def _known(
+    case: Mapping[str, Any], request: TrainingRequest, shape: ModelShape | None, card: Card | None
+) -> Known:
+    if shape is not None and case.get("attention") is None and request.stack == "transformers":
+        request = replace(request, attention=shape.usual_attention)
+    return Known(request, shape, case.get("gpu"), card)
 
 
 def _read_case(case: Mapping[str, Any], find_card: FindCard) -> tuple[TrainingRequest, Card | None]:

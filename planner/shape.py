@@ -18,8 +18,11 @@ from planner.block_counts import (
     vector_lengths,
 )
 from planner.relative_attention import RelativeAttention, relative_attention
-from planner.request import Task
+from planner.request import Attention, Task
 from planner.task_head import TaskHead, task_heads
+
+_WITHOUT_SDPA = frozenset(("gemma2", "gpt_oss"))
+"""Families whose attention Transformers cannot run through torch's kernel."""
 
 
 class ShapeError(ValueError):
@@ -97,6 +100,11 @@ class ModelShape:
     def has_sinks(self) -> bool:
         """Whether attention has one learned score a head beside those of the keys."""
         return any(item.name == "sinks" for item in self.family.block_tensors)
+
+    @property
+    def usual_attention(self) -> Attention:
+        """The kernel that Transformers takes where none is named."""
+        return "eager" if self.family.model_type in _WITHOUT_SDPA else "sdpa"
 
     @property
     def usual_task(self) -> Task:

@@ -26,7 +26,7 @@ def add_arguments(parser: Parser) -> None:
         "--memory",
         "--fits",
         metavar="GiB",
-        type=_gib("--memory"),
+        type=_gib("--fits"),
         help="only models that can be fine-tuned on a card with that much memory, and how",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")

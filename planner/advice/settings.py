@@ -129,15 +129,11 @@ def adapter_of(
     )
 
 
-_WITHOUT_SDPA = frozenset(("gemma2", "gpt_oss"))
-"""Families whose attention Transformers cannot run through torch's kernel."""
-
-
 def attention_choice(asked: Asked, shape: ModelShape) -> Choice:
     """The attention kernel."""
     if asked.attention is not None:
         return Choice(value=asked.attention, reason=ASKED)
-    if shape.family.model_type in _WITHOUT_SDPA:
+    if shape.usual_attention == "eager":
         return Choice(value="eager", reason="Transformers has no other kernel for this family")
     return Choice(value="sdpa", reason="torch's own kernel")
 

@@ -8,7 +8,7 @@ import pytest
 
 import hwdb
 from planner.case import request_of_case
-from planner.case_answer import CaseAnswers, answer_case
+from planner.case_answer import answer_case
 from planner.request import AdapterSettings, RequestError
 from planner.units import GIB
 from tests.planner.samples import tiny_llama
@@ -48,35 +48,6 @@ def test_qlora_has_defaults_of_its_own() -> None:
     assert request.weights == "nf4-dq"
     assert request.adapter is not None
     assert request.adapter.dtype == "bf16"
-
-
-def test_a_case_on_a_card_is_answered_alike_each_time() -> None:
-    """Hopper's larger workspaces count in the first answer as in later ones, with lengths too."""
-    answers = CaseAnswers(lambda _case: tiny_llama(), hwdb.find_card)
-    case = {**_LEAST, "gpu": "h100-sxm5-80gb", "micro_batch": 1}
-
-    first, second = answers.answer(case), answers.answer(case)
-    with_lengths = answers.answer({**case, "lengths": [1024]})
-    elsewhere = answers.answer({**case, "gpu": "a100-sxm4-80gb"})
-
-    def allocated(answer: dict[str, Any]) -> int:
-        return int(answer["memory"]["allocated_bytes"]["expected"])
-
-    assert first == second
-    assert allocated(with_lengths) == allocated(first) > allocated(elsewhere)
-
-
-def test_a_card_without_bf16_has_defaults_of_its_own() -> None:
-    """Those of a launch there: what TRL would make bf16 over 4 bits stays fp32."""
-    case = {**_LEAST, "method": "qlora"}
-    said = {"autocast": "fp16", "adapter": {"dtype": "fp32"}}
-
-    def answer(gpu: str, **more: Any) -> dict[str, Any]:
-        shape = tiny_llama()
-        return answer_case({**case, **more, "gpu": gpu}, lambda _case: shape, hwdb.find_card)
-
-    assert answer("t4")["memory"] == answer("t4", **said)["memory"]
-    assert answer("t4")["memory"] != answer("l4")["memory"]
 
 
 def test_an_adapter_of_a_full_case_is_left_alone() -> None:

@@ -1,0 +1,52 @@
+"""What a case leaves out has the default of its card and its family, in every answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hwdb
+from launcher.models import resolve_model
+from planner.case_answer import CaseAnswers, answer_case
+from tests.planner.samples import tiny_llama
+
+_LEAST = {"method": "lora", "micro_batch": 4, "sequence_tokens": 1024}
+
+
+def test_a_case_on_a_card_is_answered_alike_each_time() -> None:
+    """Hopper's larger workspaces count in the first answer as in later ones, with lengths too."""
+    answers = CaseAnswers(lambda _case: tiny_llama(), hwdb.find_card)
+    case = {**_LEAST, "gpu": "h100-sxm5-80gb", "micro_batch": 1}
+
+    first, second = answers.answer(case), answers.answer(case)
+    with_lengths = answers.answer({**case, "lengths": [1024]})
+    elsewhere = answers.answer({**case, "gpu": "a100-sxm4-80gb"})
+
+    def allocated(answer: dict[str, Any]) -> int:
+        return int(answer["memory"]["allocated_bytes"]["expected"])
+
+    assert first == second
+    assert allocated(with_lengths) == allocated(first) > allocated(elsewhere)
+
+
+def test_a_card_without_bf16_has_defaults_of_its_own() -> None:
+    """Those of a launch there: what TRL would make bf16 over 4 bits stays fp32."""
+    case = {**_LEAST, "method": "qlora"}
+    said = {"autocast": "fp16", "adapter": {"dtype": "fp32"}}
+
+    def answer(gpu: str, **more: Any) -> dict[str, Any]:
+        shape = tiny_llama()
+        return answer_case({**case, **more, "gpu": gpu}, lambda _case: shape, hwdb.find_card)
+
+    assert answer("t4")["memory"] == answer("t4", **said)["memory"]
+    assert answer("t4")["memory"] != answer("l4")["memory"]
+
+
+def test_a_family_without_torchs_kernel_has_another_by_default() -> None:
+    """As a plan has it; a case that names a kernel is believed."""
+    case = {**_LEAST, "model": "gemma-2-2b"}
+
+    def answer(**more: Any) -> dict[str, Any]:
+        shape = resolve_model("gemma-2-2b").shape
+        return answer_case({**case, **more}, lambda _case: shape, hwdb.find_card)["memory"]
+
+    assert answer() == answer(attention="eager") != answer(attention="sdpa")
