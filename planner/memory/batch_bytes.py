@@ -7,10 +7,10 @@ four numbers of each are left, and the next batch or length costs a few multipli
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import cached_property
 
 from planner.memory.replay import Moment, Pass
-from planner.memory.size import Dimensions, Size
+from planner.memory.size import Dimensions, Size, without_covered
 
 
 class BatchBytes:
@@ -70,25 +70,63 @@ class BatchBytes:
 NO_BYTES = BatchBytes()
 
 
-class MomentBytes(NamedTuple):
-    """A moment of a block's pass in numbers; see `planner.memory.replay.Moment`."""
+class MomentBytes:
+    """A moment of a block's pass in numbers; see `planner.memory.replay.Moment`.
 
-    name: str
-    total: BatchBytes
-    saved: BatchBytes
-    weight_gradients_bytes: int
+    Its shares are asked for only where it is the largest.
+    """
+
+    __slots__ = ("_moment", "_widths", "total")
+
+    def __init__(self, moment: Moment, widths: Dimensions, total: BatchBytes) -> None:
+        self._moment = moment
+        self._widths = widths
+        self.total = total
+
+    @property
+    def name(self) -> str:
+        """What runs at that moment."""
+        return self._moment.name
+
+    @property
+    def saved(self) -> BatchBytes:
+        """The share of the total kept for backward."""
+        return batch_bytes(self._moment.saved, self._widths)
+
+    @property
+    def weight_gradients_bytes(self) -> int:
+        """The share of the total that stays after the pass."""
+        return _packed(self._moment.weight_gradients, self._widths)
 
 
-class PassBytes(NamedTuple):
-    """A block's pass in numbers; see `planner.memory.replay.Pass`."""
+class PassBytes:
+    """A block's pass in numbers; see `planner.memory.replay.Pass`.
 
-    forward: list[MomentBytes]
-    recomputed: list[MomentBytes]
-    backward: list[MomentBytes]
-    saved: BatchBytes
-    saves_input: bool
-    waiting_gradients: BatchBytes
-    held: BatchBytes
+    Lists of moments are made when they are first asked for: no step needs all three.
+    """
+
+    def __init__(self, block: Pass, widths: Dimensions) -> None:
+        self._block = block
+        self._widths = widths
+        self.saved = batch_bytes(block.saved, widths)
+        self.saves_input = block.saves_input
+        self.waiting_gradients = batch_bytes(block.waiting_gradients, widths)
+        self.held = batch_bytes(block.held, widths)
+
+    @cached_property
+    def forward(self) -> list[MomentBytes]:
+        """Those of forward that none exceeds for every batch."""
+        return _moments(self._block.forward, self._widths)
+
+    @cached_property
+    def recomputed(self) -> list[MomentBytes]:
+        """The same up to where a checkpoint stops computing again."""
+        return _moments(self._block.recomputed, self._widths)
+
+    @cached_property
+    def backward(self) -> list[MomentBytes]:
+        """The same of backward."""
+        return _moments(self._block.backward, self._widths)
 
 
 _FIELD = 80
@@ -101,42 +139,16 @@ _GUARDS = sum(1 << _FIELD * place - 1 for place in (1, 2, 3, 4))
 
 
 def widths_of(shape_sizes: Mapping[str, int], **others: int) -> Dimensions:
-    """The widths at which `batch_bytes` and `pass_bytes` look at sizes."""
+    """The widths at which sizes are looked at here."""
     return Dimensions(shape_sizes, N=_N, S=_S, **others)
-
-
-def pass_bytes(block: Pass, widths: Dimensions) -> PassBytes:
-    """The pass at these widths, without the moments that another one exceeds for any batch."""
-    return PassBytes(
-        forward=_moments(block.forward, widths),
-        recomputed=_moments(block.recomputed, widths),
-        backward=_moments(block.backward, widths),
-        saved=batch_bytes(block.saved, widths),
-        saves_input=block.saves_input,
-        waiting_gradients=batch_bytes(block.waiting_gradients, widths),
-        held=batch_bytes(block.held, widths),
-    )
 
 
 def _moments(moments: list[Moment], widths: Dimensions) -> list[MomentBytes]:
     totals = [_packed(moment.total, widths) for moment in moments]
-    kept: list[int] = []
-    for number, total in enumerate(totals):
-        if any(_covers(totals[other], total) for other in kept):
-            continue
-        kept = [other for other in kept if not _covers(total, totals[other])]
-        kept.append(number)
-    return [_moment(moments[number], totals[number], widths) for number in kept]
-
-
-def _covers(one: int, other: int) -> bool:
-    """Whether no field of `one` is smaller: no guard lends a bit to its field."""
-    return (one | _GUARDS) - other & _GUARDS == _GUARDS
-
-
-def _moment(moment: Moment, total: int, widths: Dimensions) -> MomentBytes:
-    gradients = _packed(moment.weight_gradients, widths)
-    return MomentBytes(moment.name, _fields(total), batch_bytes(moment.saved, widths), gradients)
+    return [
+        MomentBytes(moments[number], widths, _fields(totals[number]))
+        for number in without_covered(totals, _GUARDS)
+    ]
 
 
 def batch_bytes(size: Size, widths: Dimensions) -> BatchBytes:

@@ -86,10 +86,15 @@ class InPass(NamedTuple):
     """Temporaries that are there beside those of the pass."""
     added_gradients_bytes: int | None = None
     """Of the largest gradient, where one is added to an older one and freed; None: they stay."""
+    differentiated: bool = True
+    """Whether backward follows, for which operations keep what they save."""
 
     def at(self, tokens: int, length: int) -> Candidate:
         """The candidate of a batch of so many tokens in rows of `length`."""
         moment, total = _largest(self.moments, tokens, length)
+        if not self.differentiated:
+            total += self.beyond.at(tokens, length)
+            return Candidate(self.phase, "block", temporaries_bytes=total)
         saved = moment.saved.at(tokens, length)
         stay = own = moment.weight_gradients_bytes
         if self.added_gradients_bytes is not None:

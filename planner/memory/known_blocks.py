@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from hwdb.family import Family
-from planner.memory.batch_bytes import PassBytes, pass_bytes, widths_of
+from planner.memory.batch_bytes import PassBytes, widths_of
 from planner.memory.block import settled_block, written_block
 from planner.memory.block_settings import BlockSettings, settings_of
 from planner.memory.disentangled import batch_of_scores
@@ -99,7 +99,7 @@ def _in_numbers(block: _Known, shape: ModelShape, request: TrainingRequest) -> P
             _at_widths.clear()
         widths = widths_of(shape.sizes, r=rank, X=shape.experts_per_token)
         widths.update(zip("BR", batch, strict=False))
-        known = _at_widths[key] = (shape.sizes, pass_bytes(block.moments, widths))
+        known = _at_widths[key] = (shape.sizes, PassBytes(block.moments, widths))
     return known[1]
 
 

@@ -6,7 +6,7 @@ loaded there is neither adapter nor optimizer state yet, so their bytes are take
 
 from __future__ import annotations
 
-from planner.memory.batch_bytes import NO_BYTES, MomentBytes, PassBytes
+from planner.memory.batch_bytes import NO_BYTES, PassBytes
 from planner.memory.candidate import Growing, InPass
 from planner.memory.numerics import Numerics
 from planner.memory.states import States
@@ -40,11 +40,7 @@ def load(shape: ModelShape, request: TrainingRequest, states: States) -> list[Gr
 
 def evaluate(block: PassBytes) -> InPass:
     """A held-out batch as large as one that is trained on; nothing is kept for backward."""
-    moments = [
-        MomentBytes("block", moment.total, NO_BYTES, weight_gradients_bytes=0)
-        for moment in block.forward
-    ]
-    return InPass("evaluate", moments, 0, NO_BYTES, NO_BYTES)
+    return InPass("evaluate", block.forward, 0, NO_BYTES, NO_BYTES, differentiated=False)
 
 
 def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> Growing:

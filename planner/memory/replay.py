@@ -11,9 +11,11 @@ are known.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from planner.memory.size import Size, covers
+from planner.memory.size import Size, covers, uncovered
 
 if TYPE_CHECKING:
     from planner.memory.tape import Operation, Storage, Tape, Tensor
@@ -30,13 +32,18 @@ class Moment(NamedTuple):
     """The share of `total` that stays after the pass."""
 
 
-class Pass(NamedTuple):
-    """The moments of one pass that no other moment always exceeds."""
+_Marked = tuple[str, int, int, int]
+"""A moment whose sizes are packed."""
 
-    forward: list[Moment]
-    recomputed: list[Moment]
-    """Forward up to the last operation that saves: there a checkpoint stops computing again."""
-    backward: list[Moment]
+
+@dataclass
+class Pass:
+    """One pass, with the moments that no other moment always exceeds."""
+
+    forward_marks: Sequence[_Marked]
+    backward_marks: Sequence[_Marked]
+    stop: int
+    """Operations of forward before the last one that saves."""
     saved: Size
     """Bytes kept for backward at the end of forward, the pass's own input left out."""
     weight_gradients: Size
@@ -47,6 +54,21 @@ class Pass(NamedTuple):
     is computed again at that moment."""
     held: Size
     """The share of `saved` that outlives backward, until the graph itself is let go."""
+
+    @cached_property
+    def forward(self) -> list[Moment]:
+        """The largest moments of forward."""
+        return largest(self.forward_marks)
+
+    @cached_property
+    def recomputed(self) -> list[Moment]:
+        """The same up to the last operation that saves: there a checkpoint stops."""
+        return largest(self.forward_marks[: self.stop])
+
+    @cached_property
+    def backward(self) -> list[Moment]:
+        """The largest moments of backward."""
+        return largest(self.backward_marks)
 
 
 def replay(tape: Tape, *, keeps_weight_gradients: bool) -> Pass:
@@ -63,9 +85,9 @@ def replay(tape: Tape, *, keeps_weight_gradients: bool) -> Pass:
     for position in reversed(range(len(operations))):
         backward.step(operations[position], saved[position])
     return Pass(
-        forward=largest(forward.moments),
-        recomputed=largest(forward.moments[: _stop(operations)]),
-        backward=largest(backward.moments),
+        forward_marks=forward.moments,
+        backward_marks=backward.moments,
+        stop=_stop(operations),
         saved=Size(forward.saved),
         weight_gradients=Size(backward.weight_gradients),
         saves_input=savers.input_saved,
@@ -115,10 +137,6 @@ def saved_storages(operation: Operation) -> set[Storage]:
     if operation.saves_output:
         storages.add(operation.outputs[0].storage)
     return storages
-
-
-_Marked = tuple[str, int, int, int]
-"""A moment whose sizes are packed."""
 
 
 class _Forward:
@@ -255,16 +273,9 @@ class _Backward:
 
 def largest(moments: Sequence[_Marked]) -> list[Moment]:
     """Without the moments that another one exceeds whatever the dimensions are."""
-    # A size covers none that is larger as an integer, so from the largest on nothing that was
-    # kept has to go again.
     moments = _turns(moments)
-    totals = [total for _, total, _, _ in moments]
-    kept: list[int] = []
-    for number in sorted(range(len(moments)), key=lambda number: -totals[number]):
-        total = totals[number]
-        if not any(covers(totals[other], total) for other in kept):
-            kept.append(number)
-    return [_moment(*moments[number]) for number in sorted(kept)]
+    kept = uncovered([total for _, total, _, _ in moments])
+    return [_moment(*moments[number]) for number in kept]
 
 
 def _turns(moments: Sequence[_Marked]) -> list[_Marked]:

@@ -14,7 +14,7 @@ half a tensor's elements may be half of a product.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import compress
 from operator import mul
@@ -121,6 +121,28 @@ def covers(one: int, other: int) -> bool:
     """Whether no count of a packed size is smaller: no guard lends a bit to its field."""
     guards = _Fields.highest_bits
     return (one | guards) - other & guards == guards
+
+
+def uncovered(sizes: Sequence[int]) -> list[int]:
+    """Numbers of the packed sizes that no other one covers; the first of equal ones."""
+    return without_covered(sizes, _Fields.highest_bits)
+
+
+def without_covered(packed: Sequence[int], guards: int) -> list[int]:
+    """Numbers of the integers that no other one covers field by field.
+
+    `guards` are the highest bits of their fields, which none of them reaches.
+    """
+    kept: list[int] = []
+    # None covers a larger integer, so from the largest on nothing that was kept has to go again.
+    for number in sorted(range(len(packed)), key=lambda number: -packed[number]):
+        less = packed[number]
+        for other in kept:
+            if (packed[other] | guards) - less & guards == guards:
+                break
+        else:
+            kept.append(number)
+    return sorted(kept)
 
 
 def _shift(product: Monomial) -> int:
