@@ -36,7 +36,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "optimizer": ("adamw", "adamw-fused", "adamw-8bit", "paged-adamw-8bit", "sgd"),
     "attention": ("sdpa", "flash2", "eager"),
     "autocast": ("bf16", None),
-    "gpu": ("rtx-4090", "rtx-3060-12gb", "a100-sxm4-80gb", "h100-sxm", None),
+    "gpu": ("rtx-4090", "rtx-3060-12gb", "a100-sxm4-80gb", "h100-sxm5-80gb", None),
 }
 _RANKS = (4, 8, 16, 32, 64)
 

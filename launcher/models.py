@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,11 @@ def shape_of_row(row: hwdb.Model) -> ModelShape:
     config = config_of_row(row)
     try:
         if family is not None:
-            return shape_of(config, family, _llama())
+            shape = shape_of(config, family, _llama())
+            if row.architecture not in family.wrappers.values():
+                return shape
+            # The row counts the whole checkpoint, its config here is that of the text part.
+            return replace(shape, idle_parameters=max(row.parameters - shape.parameters, 0))
         if row.task == "causal-lm":
             config["model_type"] = row.architecture
             return stand_in_shape(config, hwdb.families(), parameters=row.parameters)
@@ -159,7 +164,8 @@ def shape_of_config(text: str, where: str) -> ModelShape:
     try:
         if family is None:
             return _stand_in(config)
-        return shape_of(config, family, _llama())
+        shape = shape_of(config, family, _llama())
+        return shape if _names_family(config) else replace(shape, described=False)
     except ShapeError as problem:
         raise BadConfig(f"{where}: {problem}", problem.key) from None
 
@@ -174,7 +180,16 @@ def _stand_in(config: Mapping[str, Any]) -> ModelShape:
 def _family_of(config: Mapping[str, Any]) -> hwdb.Family | None:
     text = config.get("text_config")
     inner = text.get("model_type") if isinstance(text, dict) else None
-    for name in (config.get("model_type"), *_architectures(config), inner):
+    return _first_family((config.get("model_type"), *_architectures(config), inner))
+
+
+def _names_family(config: Mapping[str, Any]) -> bool:
+    """Whether the whole model is of a known family, and not only its text part."""
+    return _first_family((config.get("model_type"), *_architectures(config))) is not None
+
+
+def _first_family(names: Iterable[Any]) -> hwdb.Family | None:
+    for name in names:
         family = hwdb.find_family(name) if isinstance(name, str) else None
         if family is not None:
             return family

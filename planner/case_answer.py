@@ -53,8 +53,10 @@ def answer_case(
     measured may have no shape. Raises RequestError, or what the three raise.
     """
     request, card = _read_case(case, find_card)
-    memory = None if measure is None else measure(request)
     known = _known(case, request, find_shape(case), card)
+    memory = None if measure is None else measure(known.request)
+    if memory is None and known.shape is None:
+        known = known._replace(shape=find_shape(case))
     return _answer(case.get("id"), known, known.request, memory)
 
 
@@ -97,6 +99,8 @@ def _known(
 ) -> Known:
     if shape is not None and case.get("attention") is None and request.stack == "transformers":
         request = replace(request, attention=shape.usual_attention)
+    if shape is not None and case.get("task") is None and shape.usual_task != request.task:
+        request = replace(request, task=shape.usual_task)
     return Known(request, shape, case.get("gpu"), card)
 
 
@@ -120,9 +124,12 @@ def _answer(
     case_id: Any, known: Known, request: TrainingRequest, memory: MemoryEstimate | None
 ) -> dict[str, Any]:
     shape, card = known.shape, known.card
+    warnings = {}
     if memory is None:
         assert shape is not None
         memory = estimate_memory(shape, request)
+        if shape.doubt is not None:
+            warnings["warnings"] = [f"{shape.doubt}; --trace knows every model of Transformers"]
     capacity = _capacity_bytes(card)
     memory = within_card(memory, request, card)
     verdict = verdict_of(memory.needed, capacity)
@@ -134,6 +141,7 @@ def _answer(
         "time": None if shape is None else time_numbers(estimate_time(shape, request, card)),
         "verdict": verdict_numbers(verdict),
         "basis": memory.basis._asdict(),
+        **warnings,
     }
 
 

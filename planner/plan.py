@@ -164,12 +164,8 @@ def _warnings(
     model: PlannedModel, answers: tuple[MethodAnswer, ...], budget: Budget | None
 ) -> list[PlanWarning]:
     found = []
-    if not model.shape.recognized:
-        text = (
-            f'model type "{model.shape.model_type}" is not known; '
-            "a Llama-like block stands in, and the interval is wide"
-        )
-        found.append(PlanWarning(code="FAMILY_UNKNOWN", text=text))
+    if model.shape.doubt is not None:
+        found.append(PlanWarning(code="FAMILY_UNKNOWN", text=model.shape.doubt))
     quantized = [answer for answer in answers if answer.method == "qlora"]
     if quantized and model.shape.expert_parameters:
         text = "bitsandbytes leaves this model's experts in 16 bit, so qlora saves little"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hwdb.family import Family, Linear, Norm
@@ -20,6 +20,7 @@ from planner.block_counts import (
 from planner.relative_attention import RelativeAttention, relative_attention
 from planner.request import Attention, Task
 from planner.task_head import TaskHead, task_heads
+from planner.vision_tower import tower_parameters
 
 _WITHOUT_SDPA = frozenset(("gemma2", "gpt_oss"))
 """Families whose attention Transformers cannot run through torch's kernel."""
@@ -79,6 +80,10 @@ class ModelShape:
     """How distances of tokens enter scores, where they are learned."""
     described: bool = True
     """Whether the family knows every part of this model."""
+    attends: bool = True
+    """False where a config tells of states that are carried on, and of no attention."""
+    idle_parameters: int = 0
+    """Of a vision tower that is loaded beside these, trained on nothing and never run."""
     biased: frozenset[str] = frozenset()
     """Names of linears that add a bias."""
     trained_with_adapters: int = 0
@@ -110,6 +115,18 @@ class ModelShape:
     def usual_task(self) -> Task:
         """What such a model is fine-tuned for when nobody says."""
         return _USUAL_TASK[self.family.kind]
+
+    @property
+    def doubt(self) -> str | None:
+        """What hwdb does not know of this model, and what stands in for it; None: nothing."""
+        if self.recognized and self.described:
+            return None
+        if self.recognized:
+            return f'hwdb does not know all of a "{self.model_type}" model: the interval is wide'
+        text = "a Llama-like block stands in, and the interval is wide"
+        if not self.attends:
+            text = "a Llama-like block stands in for one without attention: nearly a guess"
+        return f'model type "{self.model_type}" is not known; {text}'
 
     @property
     def image_tokens(self) -> int | None:
@@ -165,7 +182,9 @@ def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family)
         layers = _layers(source, known)
         architecture = next(iter(config.get("architectures") or ()), None)
         parameters = count_from_config(source, known, architecture=architecture)
-        return _built(source, known, sizes, layers, parameters, recognized=family is not None)
+        shape = _built(source, known, sizes, layers, parameters, recognized=family is not None)
+        idle = tower_parameters(config, sizes["h"])
+        return replace(shape, idle_parameters=idle) if idle else shape
     except UnknownSize as unknown:
         raise ShapeError(unknown.key, f'config has no "{unknown.key}"') from None
     except ShapeError:

@@ -22,7 +22,9 @@ _NAMES = {
         *("moe_intermediate_size", "expert_dim"),
     ),
     "num_experts": ("n_routed_experts", "num_local_experts", "moe_num_experts"),
-    "moe_intermediate_size": ("expert_intermediate_size", "intermediate_size"),
+    "moe_intermediate_size": (
+        *("expert_intermediate_size", "expert_ffn_hidden_size", "intermediate_size"),
+    ),
 }
 """Llama's name of a number, and what else it is called in Transformers' configs."""
 
@@ -43,6 +45,7 @@ def stand_in_shape(
     text_part = config.get("text_config")
     source = {**config, **text_part} if isinstance(text_part, dict) else dict(config)
     source.pop("text_config", None)
+    carries_states = _carries_states(source)
     for name, others in _NAMES.items():
         if not _is_number(source.get(name)):
             found = [source[other] for other in others if _is_number(source.get(other))]
@@ -54,17 +57,33 @@ def stand_in_shape(
         source["num_attention_heads"] = heads
         if not _is_number(source.get("head_dim")):
             source["head_dim"] = max(hidden // heads, 1)
+        # A config that says nothing of shared keys has none, whatever the stand-in's default is.
+        source["num_key_value_heads"] = source.get("num_key_value_heads") or heads
     given = {name: value for name, value in source.items() if value is not None}
     shape = shape_of(given, None, families["llama" if _is_gated(source) else "starcoder2"])
-    shape = replace(shape, model_type=str(config.get("model_type") or shape.model_type))
+    shape = replace(
+        shape,
+        model_type=str(config.get("model_type") or shape.model_type),
+        attends=not carries_states,
+    )
     experts = _experts(source)
     if parameters is None:
-        return _with_experts(shape, shape.layers * experts)
+        experts *= _layers_with_experts(source, shape.layers)
+        return _with_experts(shape, experts + _tables_of_layers(source, shape.layers))
     missing = max(parameters - shape.parameters, 0)
     # No dense block has twice the parameters of Llama's at the same widths: what is missing then
     # are experts nobody listed, or more tables, which stay in 16 bit as well.
     mixture = experts or missing > shape.parameters
     return _with_experts(shape, missing) if mixture else _with_rest(shape, missing)
+
+
+def _carries_states(source: Mapping[str, Any]) -> bool:
+    """Whether it names what state-space and recurrent blocks have, and no attention."""
+    attention = any(source.get(name) for name in ("num_attention_heads", "n_head", "n_heads"))
+    return not attention and any(source.get(name) is not None for name in _STATES)
+
+
+_STATES = ("state_size", "time_step_rank", "rescale_every", "qk_dim_factor")
 
 
 def _is_gated(source: Mapping[str, Any]) -> bool:
@@ -95,6 +114,25 @@ def _experts(source: Mapping[str, Any]) -> int:
         return 0
     experts: int = count * 3 * source["hidden_size"] * width
     return experts
+
+
+def _tables_of_layers(source: Mapping[str, Any], layers: int) -> int:
+    """A table of words for each layer, as Gemma has them since 3n."""
+    rows = source.get("vocab_size_per_layer_input")
+    width = source.get("hidden_size_per_layer_input")
+    return rows * width * layers if _is_number(rows) and _is_number(width) else 0  # type: ignore[operator]
+
+
+_EVERY = ("expert_layer_period", "decoder_sparse_step", "moe_layer_freq", "moe_every_n_layers")
+"""What configs call the distance from one layer with experts to the next."""
+
+
+def _layers_with_experts(source: Mapping[str, Any], layers: int) -> int:
+    """The others have an MLP, which is the stand-in's own."""
+    every = next((source[name] for name in _EVERY if _is_number(source.get(name))), 1)
+    first = source.get("first_k_dense_replace")
+    dense = first if isinstance(first, int) and 0 <= first < layers else 0
+    return max((layers - dense) // every, 1)
 
 
 def _with_experts(shape: ModelShape, more: int) -> ModelShape:

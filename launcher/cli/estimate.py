@@ -97,7 +97,8 @@ def _answer_by_trace(case: Mapping[str, Any], number: int, tracer: Tracer) -> di
     answer = answer_case(case, find_shape, card_of_case, measure)
     for text in warnings:
         stderr.warning(f"line {number}: estimated by formula: {text}")
-    return {**answer, "warnings": [f"estimated by formula: {text}" for text in warnings]}
+    told = [f"estimated by formula: {text}" for text in warnings]
+    return {**answer, "warnings": [*told, *answer.get("warnings", ())]}
 
 
 def _config_of_model(case: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -69,7 +69,14 @@ _TRACED_FAMILIES = frozenset(
 measured ones (bench/formula_against_trace.py); no run of a card is known of them."""
 
 Checked = Literal[
-    "close", "traced", "own stack", "known", "sharded", "sharded adapters", "stand-in"
+    "close",
+    "traced",
+    "own stack",
+    "known",
+    "sharded",
+    "sharded adapters",
+    "stand-in",
+    "no attention",
 ]
 
 # Shares of the expected value: of residuals on third-party runs (bench/residuals.py: the 5th and
@@ -120,6 +127,12 @@ _SPREADS: dict[Checked, dict[str, _Spread]] = {
     },
 }
 
+_SPREADS["no attention"] = dict.fromkeys(
+    ("allocated", "expandable", "classic", "host"), _Spread(below=0.7, above=0.8)
+)
+"""Llama's block says next to nothing of a state-space model: of six in Transformers that are told
+by their config alone, a third to nine tenths of the parameters it stands for."""
+
 _UNEQUAL = _Spread(below=0.29, above=0.38)
 """Of what classic segments keep when lengths are unequal: replays of the same lengths in another
 order differ as much."""
@@ -131,7 +144,7 @@ _UNDATED = _Spread(below=0.06, above=0.25)
 def checked(shape: ModelShape, request: TrainingRequest) -> Checked:
     """What the estimate of this model and these settings was held against."""
     if not shape.recognized or not shape.described:
-        return "stand-in"
+        return "stand-in" if shape.attends else "no attention"
     if request.gpus > 1 or request.sharding != "none":
         return "sharded" if request.method == "full" else "sharded adapters"
     dora = request.adapter is not None and request.adapter.kind == "dora"

@@ -257,6 +257,7 @@ def _weights_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numeri
     tables = outside * numerics.head_weights
     # Embeddings whose name is not among those that are cast back after k-bit preparation.
     tables += shape.embedding_parameters * (numerics.embeddings - numerics.head_weights)
+    tables += _idle_bytes(shape, request, numerics)
     if not numerics.quantized:
         blocks = layers * (shape.block_parameters - shape.other_block_parameters)
         return blocks * numerics.weights + vectors + tables
@@ -266,6 +267,18 @@ def _weights_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numeri
         tables -= head * numerics.head_weights
         tables += nf4_bytes(head, double_quantized=request.weights == "nf4-dq")
     return layers * _packed_block(shape, request) + experts + vectors + tables
+
+
+def _idle_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> int:
+    """A vision tower that is loaded and not used; a quantizer packs its linears, nearly all."""
+    idle = shape.idle_parameters
+    if not numerics.quantized or not idle:
+        return idle * numerics.weights
+    return (
+        int8_bytes(idle, 0)
+        if request.weights == "int8"
+        else nf4_bytes(idle, double_quantized=request.weights == "nf4-dq")
+    )
 
 
 def _packed_block(shape: ModelShape, request: TrainingRequest) -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
+import pytest
 
 from launcher.case_lines import answer_line, answer_lines, card_of_case, shape_of_case
 from planner.case_answer import answer_case
@@ -44,3 +47,44 @@ def test_a_case_with_lengths_is_not_taken_for_the_one_without() -> None:
     plain, unequal = (json.loads(text)["memory"] for text in answer_lines(lines))
 
     assert plain["allocated_bytes"] != unequal["allocated_bytes"]
+
+
+def test_an_answer_is_the_same_the_first_time_and_the_second() -> None:
+    """What cuBLAS keeps on a Hopper card is counted from the first line on."""
+    line = json.dumps({**_CASE, "micro_batch": 3, "gpu": "h100-sxm5-80gb"})
+
+    first, second = (json.loads(text)["memory"] for text in answer_lines([(1, line), (2, line)]))
+
+    assert first == second
+
+
+@pytest.mark.parametrize("model", ["bert-base-uncased", "vit-base-patch16-224"])
+def test_a_case_without_a_task_has_the_models_own(model: str) -> None:
+    """A task may be left out, and no encoder predicts tokens."""
+    case = {**_CASE, "micro_batch": 2, "model": model}
+
+    (answer,) = (json.loads(text) for text in answer_lines([(1, json.dumps(case))]))
+
+    assert "memory" in answer
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model_type": "mamba", "state_size": 16}, "without attention"),
+        ({"model_type": "new", "num_attention_heads": 4}, "Llama-like"),
+        ({"model_type": "llama", "num_attention_heads": 4}, None),
+    ],
+)
+def test_an_answer_says_that_the_family_is_not_known(
+    config: dict[str, Any], said: str | None
+) -> None:
+    """And names the option that knows it."""
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 128}
+    case = {**_CASE, "config": {**sizes, "vocab_size": 100, **config}, "micro_batch": 2}
+    del case["model"]
+
+    (answer,) = (json.loads(text) for text in answer_lines([(1, json.dumps(case))]))
+
+    told = " ".join(answer.get("warnings", ()))
+    assert (said in told and "--trace" in told) if said else told == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -93,4 +94,67 @@ def test_every_decoder_of_hwdb_is_answered(row: hwdb.Model) -> None:
 
     assert shape.parameters >= 0.99 * row.parameters
     assert band.low_bytes < 0.85 * band.expected_bytes
+    assert band.high_bytes > 1.3 * band.expected_bytes
+
+
+def test_keys_nobody_shares_are_one_a_head() -> None:
+    """GPT-J's config does not say how many heads keys have: as many as queries."""
+    shape = stand_in_shape(_GPTJ, _FAMILIES)
+
+    assert shape.sizes["k"] == shape.sizes["q"]
+
+
+def test_layers_without_experts_have_none() -> None:
+    """DeepSeek's first layers and every second one of Jamba have an MLP."""
+    every, first = ({"expert_layer_period": 2}, {"first_k_dense_replace": 1})
+    whole = stand_in_shape(_EXPERTS, _FAMILIES).expert_parameters
+
+    assert stand_in_shape({**_EXPERTS, **every}, _FAMILIES).expert_parameters == whole // 2
+    assert stand_in_shape({**_EXPERTS, **first}, _FAMILIES).expert_parameters == whole * 3 // 4
+
+
+def test_what_knows_no_attention_says_little() -> None:
+    """Mamba's config names states and no heads; the interval reaches from a third to nearly two."""
+    mamba = {"model_type": "mamba", "state_size": 16, "hidden_size": 64, "num_hidden_layers": 2}
+    shape = stand_in_shape({**mamba, "vocab_size": 100}, _FAMILIES)
+    band = estimate_memory(shape, request_of("full")).allocated
+
+    assert not shape.attends
+    assert band.low_bytes < band.expected_bytes / 3
+    assert band.high_bytes > 1.7 * band.expected_bytes
+
+
+_VISION = {
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_hidden_layers": 27,
+    "image_size": 896,
+    "patch_size": 14,
+}
+
+
+def test_a_vision_tower_lies_beside_the_text_part() -> None:
+    """Gemma 3's class loads it: hwdb counts it for the 4B, which its config describes."""
+    gemma = shape_of_row(hwdb.find_model("gemma-3-4b"))
+    text = {"model_type": "gemma3", "text_config": _gemma_text(), "vision_config": _VISION}
+    shape = shape_of_config(json.dumps(text), "config.json")
+
+    assert shape.idle_parameters == pytest.approx(gemma.idle_parameters, rel=0.001)
+    weights = estimate_memory(gemma, request_of("lora")).parts.weights_bytes
+    assert weights == pytest.approx(2 * hwdb.find_model("gemma-3-4b").parameters, rel=0.001)
+
+
+def _gemma_text() -> dict[str, Any]:
+    """A text part as small as a text part may be, of Gemma 3 4B's width."""
+    sizes = {"hidden_size": 2560, "num_hidden_layers": 1, "num_attention_heads": 8}
+    return {"model_type": "gemma3_text", **sizes, "intermediate_size": 64, "vocab_size": 100}
+
+
+def test_a_model_around_a_known_text_part_is_not_known() -> None:
+    """What else there is beside Qwen2's blocks, nobody says."""
+    text = {**_gemma_text(), "model_type": "qwen2", "num_key_value_heads": 2}
+    shape = shape_of_config(json.dumps({"model_type": "new", "text_config": text}), "config.json")
+    band = estimate_memory(shape, request_of("lora")).allocated
+
+    assert shape.doubt is not None
     assert band.high_bytes > 1.3 * band.expected_bytes
