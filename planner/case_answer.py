@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from planner.budget import usable_bytes
 from planner.case import is_count, request_of_case
+from planner.doubt import doubt_of
 from planner.memory.estimate import (
     MemoryEstimate,
     Verdict,
@@ -128,8 +129,9 @@ def _answer(
     if memory is None:
         assert shape is not None
         memory = estimate_memory(shape, request)
-        if shape.doubt is not None:
-            warnings["warnings"] = [f"{shape.doubt}; --trace knows every model of Transformers"]
+        doubt = doubt_of(shape)
+        if doubt is not None:
+            warnings["warnings"] = [f"{doubt}; --trace knows every model of Transformers"]
     capacity = _capacity_bytes(card)
     memory = within_card(memory, request, card)
     verdict = verdict_of(memory.needed, capacity)

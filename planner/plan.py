@@ -16,6 +16,7 @@ from planner.advice.settings import (
 )
 from planner.advice.train_last import with_layers_chosen
 from planner.budget import Budget
+from planner.doubt import doubt_of
 from planner.memory.estimate import estimate_memory
 
 # Also found here, beside what is made of them.
@@ -164,8 +165,9 @@ def _warnings(
     model: PlannedModel, answers: tuple[MethodAnswer, ...], budget: Budget | None
 ) -> list[PlanWarning]:
     found = []
-    if model.shape.doubt is not None:
-        found.append(PlanWarning(code="FAMILY_UNKNOWN", text=model.shape.doubt))
+    doubt = doubt_of(model.shape)
+    if doubt is not None:
+        found.append(PlanWarning(code="FAMILY_UNKNOWN", text=doubt))
     quantized = [answer for answer in answers if answer.method == "qlora"]
     if quantized and model.shape.expert_parameters:
         text = "bitsandbytes leaves this model's experts in 16 bit, so qlora saves little"

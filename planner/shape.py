@@ -117,18 +117,6 @@ class ModelShape:
         return _USUAL_TASK[self.family.kind]
 
     @property
-    def doubt(self) -> str | None:
-        """What hwdb does not know of this model, and what stands in for it; None: nothing."""
-        if self.recognized and self.described:
-            return None
-        if self.recognized:
-            return f'hwdb does not know all of a "{self.model_type}" model: the interval is wide'
-        text = "a Llama-like block stands in, and the interval is wide"
-        if not self.attends:
-            text = "a Llama-like block stands in for one without attention: nearly a guess"
-        return f'model type "{self.model_type}" is not known; {text}'
-
-    @property
     def image_tokens(self) -> int | None:
         """Tokens an image becomes, the class token included; None for models of text."""
         patches = self.sizes.get("t")
