@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import events, messages, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -124,6 +124,8 @@ class StepScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """The draft may have changed meanwhile."""
+        # The first painting must be of all, not of what changed under the screen that is gone.
+        self.post_message(messages.Update(self))
         self._fit(*self.size)
         self.tell(None)
         self.show_draft()

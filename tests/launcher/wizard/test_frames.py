@@ -10,6 +10,7 @@ from tests.fake_nvml import no_driver_environment
 from tests.frames import Frames
 
 REPOSITORY = Path(__file__).parents[3]
+TITLES = {"● Model": "Which model?", "● Data": "learn from?", "● Method": "it train?"}
 ESC, F1, PALETTE = "\x1b", "\x1bOP", "\x10"
 
 
@@ -46,6 +47,9 @@ def test_no_empty_frame_between_the_steps(tmp_path: Path) -> None:
 
     assert len(terminal.frames) >= 10
     assert nearly_empty(terminal.frames) == []
+    for frame in terminal.frames:
+        title = next((title for step, title in TITLES.items() if step in frame), "")
+        assert title in frame or "Search for commands" in frame, frame
 
 
 def test_no_empty_frame_around_a_run(tmp_path: Path) -> None:
