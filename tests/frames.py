@@ -44,8 +44,8 @@ class Frames:
         self._columns, self._rows = size
         inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TMUX")}
         told = inherited | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"} | dict(environment or {})
-        self._pid, self._terminal = pty.fork()
-        if self._pid == 0:
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
             size_of_it = struct.pack("HHHH", self._rows, self._columns, 0, 0)
             fcntl.ioctl(0, termios.TIOCSWINSZ, size_of_it)
             os.chdir(folder)
@@ -65,8 +65,8 @@ class Frames:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        os.kill(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
         os.close(self._terminal)
 
     def press(self, key: str, *then: str, gone: str | None = None) -> None:
@@ -83,14 +83,22 @@ class Frames:
             )
             self._look()
 
+    def seconds_of(self, key: str, *, quiet_seconds: float) -> float:
+        """From writing a key to the last byte of what it redrew, after which nothing came."""
+        began = ended = time.perf_counter()
+        os.write(self._terminal, key.encode())
+        while self._look(quiet_seconds):
+            ended = time.perf_counter()
+        return ended - began
+
     @property
     def text(self) -> str:
         """What is on the screen."""
         return "\n".join("".join(cells).rstrip() for cells in self._cells)
 
-    def _look(self) -> None:
-        if not select.select([self._terminal], [], [], 0.1)[0]:
-            return
+    def _look(self, seconds: float = 0.1) -> bool:
+        if not select.select([self._terminal], [], [], seconds)[0]:
+            return False
         came = os.read(self._terminal, 65536)
         if _ASKED_FOR_FRAMES in came:
             os.write(self._terminal, _YES)
@@ -102,6 +110,7 @@ class Frames:
                 self._row = self._column = 0
             if (self.frames or self.text.strip()) and self.text not in self.frames[-1:]:
                 self.frames.append(self.text)
+        return True
 
     def _draw(self, written: str) -> None:
         at = 0

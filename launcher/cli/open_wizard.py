@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ def open_wizard() -> ExitCode:
 
     app = WizardApp(theme=kept_theme())
     app.keep_theme_choices()
+    gc.freeze()  # what was imported is no garbage: looking through it would hold up a key
     outcome = app.run_and_tell()
     in_browser = bool(os.environ.get("TEXTUAL_DRIVER"))  # where nobody reads a terminal
     return ExitCode.DONE if outcome is None or in_browser else conclude(outcome)

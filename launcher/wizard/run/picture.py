@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from textual import events
-from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -17,7 +16,7 @@ from textual.widget import Widget
 from launcher.view.looking import Size
 from launcher.view.spans import EMPTY, Line
 from launcher.wizard.look import ROLE_CLASSES, role_css
-from launcher.wizard.widgets.lines_view import strip_of
+from launcher.wizard.widgets.lines_view import changed_rows, strip_of
 
 
 class Picture(Widget):
@@ -56,12 +55,7 @@ class Picture(Widget):
         """Make the lines anew; those that are as before are not painted again."""
         before = self._lines
         self._remake()
-        changed = [
-            Region(0, row, self.size.width, 1)
-            for row in range(max(len(before), len(self._lines)))
-            if _at(before, row) != _at(self._lines, row)
-        ]
-        if changed:
+        if changed := changed_rows(before, self._lines, self.size.width):
             self.refresh(*changed)
 
     def _remake(self) -> None:
@@ -72,7 +66,7 @@ class Picture(Widget):
         """One line, as wide as the widget."""
         if self._made_for != self.shown_size:
             self._remake()
-        return strip_of(self, _at(self._lines, y), self.size.width)
+        return strip_of(self, self._lines[y] if y < len(self._lines) else EMPTY, self.size.width)
 
     def on_click(self, event: events.Click) -> None:
         """Say which line."""
@@ -85,7 +79,3 @@ class Picture(Widget):
     def on_mouse_scroll_up(self) -> None:
         """Back in time."""
         self.post_message(self.Scrolled(-1))
-
-
-def _at(lines: Sequence[Line], row: int) -> Line:
-    return lines[row] if 0 <= row < len(lines) else EMPTY

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -37,15 +38,21 @@ class LinesView(Widget):
         self._made: dict[int, Lines] = {}
 
     def show(self, lines: Lines | Callable[[int], Lines]) -> None:
-        """Show other lines; a function is asked for those of a width."""
+        """Show other lines; a function is asked for those of a width.
+
+        Lines that are as before are not painted again.
+        """
         width = self.size.width
-        before = len(self._made.get(width, ()))
+        before = self._made.get(width, ())
         self._source, self._made = lines, {}
         # What is not in sight is not worked out.
-        if self.is_attached and width:
-            self.refresh(layout=len(self.lines(width)) != before)
-        elif self.is_attached:
+        if not self.is_attached:
+            return
+        now = self.lines(width) if width else ()
+        if not width or len(now) != len(before):
             self.refresh(layout=True)
+        elif changed := changed_rows(before, now, width):
+            self.refresh(*changed)
 
     def lines(self, width: int) -> Lines:
         """The lines at a width."""
@@ -69,6 +76,12 @@ class LinesView(Widget):
         width = self.size.width
         lines = self.lines(width)
         return strip_of(self, lines[y] if y < len(lines) else EMPTY, width)
+
+
+def changed_rows(before: Lines, now: Lines, width: int) -> list[Region]:
+    """Where two pictures of that width differ, row by row."""
+    rows = zip_longest(before, now, fillvalue=EMPTY)
+    return [Region(0, row, width, 1) for row, (old, new) in enumerate(rows) if old != new]
 
 
 def strip_of(widget: Widget, spans: Line, width: int, extra: Style | None = None) -> Strip:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -73,7 +73,9 @@ class RowList(Widget, can_focus=True):
             self._row, self.count = listed.__getitem__, len(listed)
         self.cursor = max(0, min(self.cursor if cursor is None else cursor, self.count - 1))
         self._follow_cursor()
-        self.refresh(layout=self.fixed_rows is None and before != self.count)
+        height = self.styles.height
+        grows = self.fixed_rows is None and height is not None and height.is_auto
+        self.refresh(layout=grows and before != self.count)
 
     def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
         """The head and the rows."""
@@ -89,12 +91,18 @@ class RowList(Widget, can_focus=True):
         """Make a row the current one, in the middle of what is in sight if asked."""
         row = max(0, min(row, self.count - 1))
         if row != self.cursor:
-            self.cursor = row
+            left, first, self.cursor = self.cursor, self._first, row
             if middle:
                 self._first = row - self._room // 2
             self._follow_cursor()
-            self.refresh()
+            if self._first == first:
+                self.refresh(self._region_of(left), self._region_of(row))
+            else:
+                self.refresh()
             self.post_message(self.Moved())
+
+    def _region_of(self, row: int) -> Region:
+        return Region(0, 1 + row - self._first, self.size.width, 1)
 
     def action_move(self, by: int) -> None:
         """Move by rows."""
