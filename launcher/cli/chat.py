@@ -22,6 +22,7 @@ from launcher.runs.folder import find_run
 HELP = "ask base and tuned the same question, answers side by side"
 
 _LEAST_COLUMNS = 60
+_CLASSES = 10
 
 
 def add_arguments(parser: Parser) -> None:
@@ -88,11 +89,23 @@ def _shown(question: str, found: dict[str, Any], *, as_json: bool) -> str:
         return json.dumps({"question": question, **found}, ensure_ascii=False) + "\n"
     asked = "" if sys.stdin.isatty() else f"> {question}\n"
     if "chances" in found:
-        return asked + "".join(
-            f"  {100 * chance:5.1f} %  {label}\n" for label, chance in found["chances"][:10]
-        )
+        return asked + _classes(found)
     width = style_for(sys.stdout, os.environ).width
     return asked + side_by_side(found["base"], found["tuned"], width)
+
+
+def _classes(found: dict[str, Any]) -> str:
+    """Chances of the tuned model, beside them how near the base model finds each class."""
+    tuned = [f"{100 * chance:5.1f} %  {label}" for label, chance in found["chances"][:_CLASSES]]
+    near = found["base"]
+    if near is None:
+        return "".join(f"  {line}\n" for line in tuned)
+    base = [f"{cosine:6.2f}  {label}" for label, cosine in near[:_CLASSES]]
+    head = "base, nearest examples"
+    column = max(len(head), *map(len, base)) + 2
+    lines = [f"{head:<{column}}| tuned"]
+    lines += [f"{a:<{column}}|{b}".rstrip() for a, b in zip_longest(base, tuned, fillvalue="")]
+    return "\n".join(lines) + "\n\n"
 
 
 def side_by_side(base: str, tuned: str, width: int) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from launcher.data.dataset import DataSet
 from launcher.data.named import data_path
 from launcher.data.rows import held_out_data, read_data
@@ -16,6 +18,7 @@ from launcher.data.suitable import require_suitable
 from launcher.errors import DataError
 from launcher.evaluation.comparison import compare
 from launcher.evaluation.generating import answers_to
+from launcher.evaluation.nearest import Nearest, few_of_each, nearest_classes
 from launcher.evaluation.outcomes import Condition, Outcome
 from launcher.evaluation.questions import Question, questions_of, with_examples
 from launcher.evaluation.run_models import RunModels
@@ -23,6 +26,8 @@ from launcher.evaluation.scores import exact_match, rouge_l
 from planner.run_plan import RunPlan
 
 _LONGEST_PROMPT = 2048
+_FEW = 5
+"""Examples, of each class or in a prompt, where the plan asked for none."""
 
 
 def evaluate_again(run: Path, *, data: Path | None, rows: int, seconds: int) -> dict[str, Any]:
@@ -48,7 +53,10 @@ def _rows(plan: RunPlan, other: Path | None) -> tuple[DataSet, list[int], list[A
     apart = held_out_data(train, named)
     split = hold_out(train.row_keys, plan.data.held_out_fraction)
     learned = split.train_indices if apart is None else range(len(train.rows))
-    shown = sorted(learned, key=train.row_keys.__getitem__)
+    # As the run took them: a classifier in the order of the file.
+    shown = list(learned)
+    if plan.training.task == "causal-lm":
+        shown.sort(key=train.row_keys.__getitem__)
     if apart is not None:
         return apart, list(range(len(apart.rows))), [train.rows[index] for index in shown]
     if not split.held_out_indices:
@@ -71,9 +79,13 @@ def _answered(
     questions = questions_of(data, indices, tokenizer, limit=len(indices))
     longest = max(len(tokenizer(each.expected)["input_ids"]) for each in questions)
     limit = min(max(settings.answer_tokens, 64), 2 * longest + 8)
+    room = models.context_tokens - limit
+    questions = [each for each in questions if len(each.prompt) <= room]
+    if not questions:
+        raise DataError(f"{data.path}: no question fits into the model's context")
     shown, _ = with_examples(
-        questions, examples[: settings.few_shot_examples or 5], tokenizer,
-        room_tokens=_LONGEST_PROMPT,
+        questions, examples[: settings.few_shot_examples or _FEW], tokenizer,
+        room_tokens=min(room, _LONGEST_PROMPT),
     )  # fmt: skip
     asked: list[tuple[Condition, list[Question]]] = [
         ("base", questions), ("few-shot", shown), ("tuned", questions),
@@ -107,15 +119,20 @@ def _answered(
 def _classified(
     models: RunModels, data: DataSet, indices: Sequence[int], examples: Sequence[Any]
 ) -> dict[Condition, list[Outcome]]:
-    """Against the largest class of training; features were compared when the run ended."""
+    """Against the largest class of training, and the nearest by untrained features."""
     largest = Counter(row["label"] for row in examples).most_common(1)[0][0]
-    found: dict[Condition, list[Outcome]] = {"base": [], "tuned": []}
+    found: dict[Condition, list[Outcome]] = {"base": [], "few-shot": [], "tuned": []}
     field = "text" if data.layout == "text_label" else "image"
+    nearest = _nearest(models, examples, field)
     for index in indices:
         row = data.rows[index]
-        guessed = models.chances(row[field])[0][0]
-        for condition, guess in (("base", largest), ("tuned", guessed)):
-            found[condition].append(  # type: ignore[index]
+        guesses: dict[Condition, str] = {
+            "base": largest,
+            "few-shot": models.classes[nearest.guesses(models.features(row[field]))[0]],
+            "tuned": models.chances(row[field])[0][0],
+        }
+        for condition, guess in guesses.items():
+            found[condition].append(
                 Outcome(
                     key=index,
                     expected=row["label"],
@@ -124,3 +141,18 @@ def _classified(
                 )
             )
     return found
+
+
+def nearest_of_run(models: RunModels) -> Nearest:
+    """The classes of a finished run by untrained features. Raises DataError without its data."""
+    train = read_data(data_path(models.plan.data.train))
+    split = hold_out(train.row_keys, models.plan.data.held_out_fraction)
+    field = "text" if train.layout == "text_label" else "image"
+    return _nearest(models, [train.rows[index] for index in split.train_indices], field)
+
+
+def _nearest(models: RunModels, rows: Sequence[Any], field: str) -> Nearest:
+    most = models.plan.evaluation.few_shot_examples or _FEW
+    examples = [rows[index] for index in few_of_each([row["label"] for row in rows], most)]
+    features = torch.cat([models.features(row[field]) for row in examples])
+    return nearest_classes(features, [models.classes.index(row["label"]) for row in examples])

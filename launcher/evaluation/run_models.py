@@ -11,6 +11,7 @@ import torch
 
 from launcher.errors import UsageError
 from launcher.evaluation.generating import answers_to
+from launcher.evaluation.nearest import features_of
 from launcher.evaluation.outcomes import Condition
 from launcher.runs.folder import RunFolder
 from launcher.runs.stored_plan import plan_in_force
@@ -49,6 +50,11 @@ class RunModels:
                 with self._tuned.disable_adapter():
                     yield self._tuned
 
+    @property
+    def context_tokens(self) -> int:
+        """The longest prompt and answer together."""
+        return int(getattr(self._tuned.config, "max_position_embeddings", None) or 2048)
+
     def answer(self, question: str, condition: Condition, *, longest_tokens: int) -> str:
         """What a condition's language model says to a question."""
         tokenizer = self.preparation
@@ -62,19 +68,27 @@ class RunModels:
     def chances(self, content: str) -> list[tuple[str, float]]:
         """Classes of a text, or of a picture by its path, the most likely first."""
         with self.model("tuned") as model:
-            if self.plan.training.task == "text-classification":
-                inputs = self.preparation(
-                    content,
-                    truncation=True,
-                    max_length=self.plan.training.sequence_tokens,
-                    return_tensors="pt",
-                )
-            else:
-                inputs = {"pixel_values": torch.from_numpy(self.preparation(content))[None]}
-            device = next(model.parameters()).device
-            logits = model(**{name: value.to(device) for name, value in inputs.items()}).logits
+            logits = model(**self._inputs(content, model)).logits
         shares = torch.softmax(logits[0].float(), dim=-1).tolist()
         return sorted(zip(self.classes, shares, strict=True), key=lambda item: -item[1])
+
+    def features(self, content: str) -> torch.Tensor:
+        """What the untrained model makes of a text or picture: 1 x width, of length 1."""
+        with self.model("base") as model:
+            return features_of(model, self._inputs(content, model))
+
+    def _inputs(self, content: str, model: Any) -> dict[str, torch.Tensor]:
+        if self.plan.training.task == "text-classification":
+            inputs = self.preparation(
+                content,
+                truncation=True,
+                max_length=self.plan.training.sequence_tokens,
+                return_tensors="pt",
+            )
+        else:
+            inputs = {"pixel_values": torch.from_numpy(self.preparation(content))[None]}
+        device = next(model.parameters()).device
+        return {name: value.to(device) for name, value in inputs.items()}
 
     def _loaded(self) -> tuple[Any, Any]:
         if self._adapter.is_dir():
@@ -100,8 +114,12 @@ class RunModels:
         tuned = loader.from_pretrained(str(self._model), **options).eval()
         if self.plan.hardware.device == "cuda":
             tuned = tuned.to("cuda")
-        base_model: Any = None if self.is_classifier else load_model(self.plan)
-        return tuned, None if base_model is None else base_model.eval()
+        base_model: Any = (
+            load_classifier(self.plan, self.classes)
+            if self.is_classifier
+            else load_model(self.plan)
+        )
+        return tuned, base_model.eval()
 
     def _preparation(self, result: Path) -> Any:
         """The tokenizer, or the function that makes a tensor of a picture."""

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +69,38 @@ def _chat(run: Path, answer: Any) -> None:
     from launcher.evaluation.run_models import RunModels  # torch: some ten seconds
 
     models = RunModels(run)
+    untrained = _untrained(models) if models.is_classifier else None
     _say(answer, {"ready": True, "task": models.plan.training.task, "classes": models.classes})
     for line in sys.stdin:
         question = json.loads(line)
         if models.is_classifier:
             try:
-                _say(answer, {"chances": models.chances(question)})
+                chances = models.chances(question)
+                base = None if untrained is None else untrained(question)
+                _say(answer, {"chances": chances, "base": base})
             except DataError as failure:  # a path that was mistyped; the models stay loaded
                 _say(answer, {"problem": failure.message})
             continue
         for condition in ("base", "tuned"):
             text = models.answer(question, condition, longest_tokens=_LONGEST_ANSWER)
             _say(answer, {"condition": condition, "answer": text})
+
+
+def _untrained(models: Any) -> Callable[[str], list[tuple[str, float]]] | None:
+    """Cosines of each class by the untrained model and few examples; None without the data."""
+    from launcher.evaluation.again import nearest_of_run
+
+    try:
+        nearest = nearest_of_run(models)
+    except TlplanError:
+        return None
+
+    def similarities(content: str) -> list[tuple[str, float]]:
+        found = nearest.similarities(models.features(content))[0].tolist()
+        named = zip((models.classes[number] for number in nearest.classes), found, strict=True)
+        return sorted(named, key=lambda item: -item[1])
+
+    return similarities
 
 
 def _error(code: str, message: str, hints: tuple[str, ...]) -> dict[str, Any]:

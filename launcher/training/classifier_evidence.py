@@ -1,8 +1,4 @@
-"""Whether a classifier is worth its training: the largest class, the base's features, tuned.
-
-What few examples alone would give is measured without training: each class is the mean of the
-untrained model's features of a few rows, and a row belongs to the nearest mean.
-"""
+"""Whether a classifier is worth its training: the largest class, the base's features, tuned."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ from typing import Any
 import torch
 
 from launcher.evaluation.comparison import compare
+from launcher.evaluation.nearest import features_of, few_of_each, nearest_classes
 from launcher.evaluation.outcomes import (
     CONDITIONS,
     REPORT_NAME,
@@ -72,7 +69,9 @@ class ClassifierEvidence:
         return report
 
     def _asked(self) -> Sequence[LabelledRow]:
-        return self._rows.held_out[: self._plan.evaluation.answer_rows]
+        # A folder of pictures stands class by class: the first rows would be of a few of them.
+        by_chance = sorted(self._rows.held_out, key=lambda row: row.key)
+        return by_chance[: self._plan.evaluation.answer_rows]
 
     def _outcomes(self, guessed: Sequence[int]) -> list[Outcome]:
         classes = self._rows.classes
@@ -87,39 +86,21 @@ class ClassifierEvidence:
         ]
 
     def _nearest(self) -> list[int] | None:
-        examples: list[LabelledRow] = []
-        taken: Counter[int] = Counter()
-        for row in self._rows.train:
-            if taken[row.label] < self._plan.evaluation.few_shot_examples:
-                taken[row.label] += 1
-                examples.append(row)
+        rows = self._rows.train
+        chosen = few_of_each([row.label for row in rows], self._plan.evaluation.few_shot_examples)
+        examples = [rows[index] for index in chosen]
         shown, asked = self._features(examples), self._features(self._asked())
         if shown is None or asked is None:
             return None
-        labels = torch.tensor([row.label for row in examples])
-        present = sorted(taken)
-        means = torch.stack([shown[labels == label].mean(dim=0) for label in present])
-        means = torch.nn.functional.normalize(means, dim=-1)
-        best = (asked @ means.T).argmax(dim=-1).tolist()
-        return [present[index] for index in best]
+        return nearest_classes(shown, [row.label for row in examples]).guesses(asked)
 
     def _features(self, rows: Sequence[LabelledRow]) -> torch.Tensor | None:
-        """Rows x width, of length 1: the mean of what the last layer makes of a row's tokens."""
         model = self._trainer.model
-        base = getattr(model, "get_base_model", lambda: model)().base_model
         found = []
         with evaluation_mode(model), torch.no_grad(), autocast(self._plan):
             for batch in self._measurements.batches(rows):
                 if self._context.stop.requested:
                     return None
                 self._context.pulse.beat()
-                hidden = base(**batch).last_hidden_state.float()
-                if hidden.dim() == 4:
-                    hidden = hidden.flatten(2).transpose(1, 2)
-                mask = batch.get("attention_mask")
-                weights = (
-                    torch.ones(hidden.shape[:2], device=hidden.device) if mask is None else mask
-                )
-                weighted = (hidden * weights[..., None]).sum(dim=1) / weights.sum(dim=1)[:, None]
-                found.append(torch.nn.functional.normalize(weighted, dim=-1).cpu())
+                found.append(features_of(model, batch))
         return torch.cat(found)

@@ -123,6 +123,13 @@ class LanguageEvidence:
         # What a prompt keeps must not need more memory than the training was planned with.
         room = min(room, max(TOKENS_AT_ONCE, self._tokens_of_a_step()))
         shown, _ = with_examples(questions, self._rows.examples, tokenizer, room_tokens=room)
+        if questions and not shown:
+            self._context.events.append(
+                "warning",
+                code="NO_EXAMPLE_FITS",
+                message=f"no example fits beside a question into {room} tokens, so the base model "
+                "is asked without any",
+            )
         return shown
 
     def _room_tokens(self) -> int:

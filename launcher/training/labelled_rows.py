@@ -36,6 +36,8 @@ _SIDE_BY_SIDE = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "pictures")
 class LabelledRow:
     """One row as the model takes it, without its label's word."""
 
+    key: int
+    """A hash of what the row holds, an order that has nothing to do with its class."""
     place: str
     content: str
     """The text, or the path of the picture."""
@@ -103,6 +105,7 @@ class TextPreparation(Preparation):
         whole = len(self._tokenizer(text)["input_ids"])
         ids: list[int] = self._tokenizer(text, truncation=True, max_length=self._limit)["input_ids"]
         return LabelledRow(
+            key=data.row_keys[index],
             place=data.place(index),
             content=text,
             inputs=lambda: {"input_ids": ids},
@@ -140,6 +143,7 @@ class PicturePreparation(Preparation):
                 f"tlplan data {data.path} names them all, and --fix OUT leaves them out",
             ) from error
         return LabelledRow(
+            key=data.row_keys[index],
             place=place,
             content=path,
             inputs=lambda: {"pixel_values": self._pixels(path)},

@@ -232,11 +232,16 @@ def test_pictures_are_told_apart(
 
         answer = tlplan("chat", str(run), stdin=f"nowhere.png\n{shown}\n")
 
-        first = answer.out.splitlines()[1].split()
-        assert first[2] in {str(digit) for digit in range(10)}
-        assert float(first[0]) > 10
+        digits = {str(digit) for digit in range(10)}
+        base, tuned = (side.split() for side in answer.out.splitlines()[2].split("|"))
+        assert base[1] in digits, "the class whose examples are nearest"
+        assert tuned[2] in digits
+        assert float(tuned[0]) > 10
         assert "error: nowhere.png: image: No such file or directory" in answer.err
         assert answer.code == ExitCode.BAD_DATA, "a mistyped path ends nothing, and is told"
+        again = json.loads(tlplan("eval", str(run), "--again", "--rows", "20", "--json").out)
+        accuracy = {name: each["accuracy"]["value"] for name, each in again["conditions"].items()}
+        assert accuracy["base"] < accuracy["few-shot"] < accuracy["tuned"]
 
 
 def test_one_class_is_nothing_to_learn(minilm: Path, tmp_path: Path) -> None:
