@@ -9,8 +9,9 @@ from dataclasses import replace
 import hwdb
 from launcher.cli.choose import market_of
 from launcher.cli.command_line import Parser
-from launcher.cli.market_options import add_price_options, usd
+from launcher.cli.market_options import add_picture_option, add_price_options, usd
 from launcher.exit_codes import ExitCode
+from launcher.html_file import write_page
 from launcher.jobs import job_text
 from launcher.models import resolve_model
 from launcher.output.check_json import json_text
@@ -44,6 +45,7 @@ def add_arguments(parser: Parser) -> None:
         help="what the card cost; its launch or street price without it",
     )
     add_price_options(parser)
+    add_picture_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,6 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
         here = job if arguments.own else _with_step_of(run_plan, job)
         mine = owned(job_on(here, card), per_kwh, cheapest, arguments.purchase)
     found = picks(market.rentable)
+    if arguments.html is not None:
+        from launcher.output.market_html import market_page
+
+        answers = [one.answer for one in rent]
+        if mine is not None:
+            answers = [mine.answer, *(a for a in answers if a.card.id != mine.answer.card.id)]
+        note = f"Prices of {prices.origin}, each with its own date. {_own_note(mine, per_kwh)}"
+        write_page(arguments.html, market_page(job_text(job), answers, rent, note))
     if arguments.json:
         document = {
             "schema_version": 1,
@@ -127,6 +137,11 @@ def _own_card(name: str | None, run_plan: RunPlan) -> hwdb.Card | None:
         return hwdb.find_card(run_plan.hardware.gpu)
     except hwdb.NotFound:
         return None
+
+
+def _own_note(mine: Owned | None, per_kwh: float) -> str:
+    """The own card in one paragraph."""
+    return "; ".join(" ".join(line.split()) for line in _own_lines(mine, per_kwh)) + "."
 
 
 def _own_lines(mine: Owned | None, per_kwh: float) -> list[str]:

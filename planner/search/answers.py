@@ -150,6 +150,9 @@ def _reason(
     plain = [one for one in ordered if one.runnable]
     other = next((one for one in plain or ordered if explored.fits(one)), None)
     if other is None:
+        fastest = (plain or list(ordered))[0]
+        if explored.needed(fastest).expected_bytes <= explored.capacity_bytes:
+            return "tight: its upper end does not fit"
         return "does not fit, whatever the other settings"
     percent = 100 * (other.seconds_per_row / chosen.seconds_per_row - 1)
     if percent >= 0.5:

@@ -165,7 +165,9 @@ def test_cost_sets_the_own_card_against_renting(tmp_path: Path) -> None:
     assert usd == pytest.approx(0.4 * kwh, rel=1e-3)
     rent = answer["picks"]["cheapest"]["cost_usd"]["expected"]
     assert own["break_even_runs"] == pytest.approx(1000 / (rent - usd), rel=0.01)
-    assert "Own card: rtx-4090" in tlplan("cost", str(plan)).out
+    page = tmp_path / "cost.html"
+    assert "Own card: rtx-4090" in tlplan("cost", str(plan), "--html", str(page)).out
+    assert "Own card: rtx-4090; time " in page.read_text()
 
 
 def test_cost_without_a_plan_says_so(tmp_path: Path) -> None:
