@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import time
 
+from launcher import stderr
 from launcher.cli.launch import LaunchOptions, add_grace, say_detached
 from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.runs.folder import RunFolder, find_run
+from launcher.runs.lock import is_being_saved
 from launcher.runs.provenance import versions_before
 from launcher.runs.starting import start_run
 from launcher.runs.state import liveness, read_state
@@ -46,6 +49,7 @@ def resume_run(folder: RunFolder, options: LaunchOptions, *, force: bool = False
     Raises what `refuse_unless_resumable` does.
     """
     refuse_unless_resumable(folder, force=force)
+    _wait_for_save(folder, options.supervision.grace_seconds)
     before = read_state(folder)
     pid = start_run(folder, resume=True, settings=options.supervision)
     if options.detach:
@@ -54,6 +58,15 @@ def resume_run(folder: RunFolder, options: LaunchOptions, *, force: bool = False
     view = ViewOptions(json=options.json, quiet=options.quiet)
     attempt = before.attempt + 1 if before else 1
     return attend(folder, view, may_stop=True, from_attempt=attempt)
+
+
+def _wait_for_save(folder: RunFolder, seconds: float) -> None:
+    """A worker whose supervisor was killed saves first; that takes a step, as a rule."""
+    deadline = time.monotonic() + seconds
+    if is_being_saved(folder.lock):
+        stderr.note(f"waiting for the worker of {folder.name}, which saves what it has")
+        while is_being_saved(folder.lock) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 def refuse_unless_resumable(folder: RunFolder, *, force: bool = False) -> None:

@@ -8,6 +8,7 @@ import time
 
 from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
+from launcher.runs.checkpoints import list_checkpoints, step_of
 from launcher.runs.folder import RunFolder, find_run
 from launcher.runs.state import liveness, read_state
 from launcher.view.stopping import send_stop
@@ -56,4 +57,7 @@ def _outcome(folder: RunFolder) -> str:
         return f"{folder.name} is gone; tlplan resume {folder.name} goes on"
     if state.exit_code == ExitCode.DONE:
         return f"{folder.name} had finished before it could be stopped"
-    return f"stopped at step {state.step}; tlplan resume {folder.name} goes on"
+    kept = next((step_of(each) for each in list_checkpoints(folder.path)), 0)
+    # A worker that was killed may have been further than what was saved.
+    where = "" if kept == state.step else f" from step {kept}"
+    return f"stopped at step {state.step}; tlplan resume {folder.name} goes on{where}"

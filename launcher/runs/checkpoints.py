@@ -215,7 +215,7 @@ def _file_problem(path: Path, expected: dict[str, Any]) -> str | None:
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):  # the last: a name that no file can have
         return "its line in the manifest is broken"
     return None
 

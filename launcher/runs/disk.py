@@ -7,7 +7,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from launcher.errors import NoDisk
+from launcher.errors import NoDisk, TlplanError
+from launcher.exit_codes import ExitCode
 from launcher.view.words import file_size
 
 RESERVE_BYTES = 1 << 20
@@ -26,9 +27,22 @@ def require_free(folder: Path, needed_bytes: int, what: str) -> None:
     if free < needed_bytes:
         raise NoDisk(
             f"the disk of {folder} is nearly full: {what} needs {file_size(needed_bytes)}, "
-            f"{file_size(free)} are free",
-            "free some space; tlplan resume RUN goes on from the last checkpoint",
+            f"{file_size(needed_bytes - free)} more than are free",
+            _how_to_go_on(folder),
         )
+
+
+def full_disk_of(run: Path, failure: TlplanError) -> TlplanError:
+    """The same failure, naming the disk of the run where it is that one which is full."""
+    if failure.code != ExitCode.NO_DISK or str(run) in failure.message:
+        return failure
+    if free_bytes(run) >= RESERVE_BYTES:
+        return failure
+    return NoDisk(f"the disk of {run} is full", _how_to_go_on(run))
+
+
+def _how_to_go_on(run: Path) -> str:
+    return f"free some space; tlplan resume {run.name} goes on from the last checkpoint"
 
 
 def is_full(error: OSError) -> bool:

@@ -56,6 +56,19 @@ def lock_owner(path: Path) -> ProcessIdentity | None:
         return None
 
 
+def is_being_saved(path: Path) -> bool:
+    """Whether the worker of a supervisor that was killed still has the folder.
+
+    It notices that it is alone, saves and ends.
+    """
+    try:
+        RunLock(path).release()
+    except UsageError:
+        owner = lock_owner(path)
+        return owner is not None and owner.here and not owner.alive()
+    return False
+
+
 def _in_use(path: Path) -> UsageError:
     owner = lock_owner(path)
     if owner is not None and not owner.here:
@@ -64,7 +77,6 @@ def _in_use(path: Path) -> UsageError:
             f"tlplan watch {path.parent}",
         )
     if owner is not None and not owner.alive():
-        # Its worker inherited the lock, notices that it is alone, saves and ends.
         return UsageError(
             f"{path.parent} is still being saved by the worker of a supervisor that was killed",
             "try again when it is done, usually within a step",

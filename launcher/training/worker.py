@@ -18,6 +18,7 @@ from pathlib import Path
 
 from launcher.crash_report import without_secrets
 from launcher.exit_codes import ExitCode
+from launcher.runs.disk import full_disk_of
 from launcher.runs.events import EventLog
 from launcher.runs.folder import RunFolder
 from launcher.runs.provenance import record_commit
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if stop.requested:
             # A request in the middle of an import surfaces as whatever the import makes of it.
             return ExitCode.INTERRUPTED
-        return _report(error, events)
+        return _report(error, events, options.run)
     return ExitCode.DONE
 
 
@@ -97,8 +98,8 @@ def _download(plan: RunPlan, folder: RunFolder, events: EventLog, stop: StopRequ
     go_offline()
 
 
-def _report(error: Exception, events: EventLog) -> int:
-    failure = as_tlplan_error(error)
+def _report(error: Exception, events: EventLog, run: Path) -> int:
+    failure = full_disk_of(run, as_tlplan_error(error))
     with suppress(OSError):
         tell_memory(events)
         events.append(

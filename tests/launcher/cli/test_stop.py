@@ -34,7 +34,7 @@ def test_stop_waits_until_the_run_has_saved_and_ended(
     assert liveness(folder) == "interrupted"
     assert capsys.readouterr().out == (
         "stopping a-lora-01 after this step and saving\n"
-        "stopped at step 2; tlplan resume a-lora-01 goes on\n"
+        "stopped at step 2; tlplan resume a-lora-01 goes on from step 0\n"
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from launcher.errors import UsageError
-from launcher.runs.lock import RunLock, lock_owner
+from launcher.runs.lock import RunLock, is_being_saved, lock_owner
 
 
 def test_a_second_owner_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
@@ -68,3 +68,16 @@ def test_a_file_system_without_locks_is_named(
 
     with pytest.raises(UsageError, match="gives no locks"):
         RunLock(tmp_path / "lock")
+
+
+def test_a_worker_without_its_supervisor_is_waited_for(tmp_path: Path) -> None:
+    """It inherited the lock, and the owner that is named is dead."""
+    path = tmp_path / "lock"
+    lock = RunLock(path)
+    assert not is_being_saved(path)
+
+    path.write_text(json.dumps({"pid": 999_999_999, "started": "before the last boot"}))
+    assert is_being_saved(path)
+
+    lock.release()
+    assert not is_being_saved(path)
