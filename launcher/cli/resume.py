@@ -11,7 +11,7 @@ from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.runs.folder import RunFolder, find_run
 from launcher.runs.lock import is_being_saved
-from launcher.runs.provenance import versions_before
+from launcher.runs.provenance import refuse_changed_plan, versions_before
 from launcher.runs.starting import start_run
 from launcher.runs.state import liveness, read_state
 from launcher.runs.stored_plan import plan_in_force
@@ -70,9 +70,10 @@ def _wait_for_save(folder: RunFolder, seconds: float) -> None:
 
 
 def refuse_unless_resumable(folder: RunFolder, *, force: bool = False) -> None:
-    """Raise UsageError for a run that goes on or is done, MissingHere for one begun elsewhere.
+    """Raise UsageError for a run that goes on, is done or has another plan than it began with.
 
-    Elsewhere means with other versions of what trains; `force` takes those that are here.
+    MissingHere for one begun elsewhere: with other versions of what trains; `force` takes those
+    that are here.
     """
     now = liveness(folder)
     if now == "running":
@@ -82,5 +83,6 @@ def refuse_unless_resumable(folder: RunFolder, *, force: bool = False) -> None:
             f"{folder.name} is finished: nothing is left to do", f"tlplan watch {folder.name}"
         )
     plan = plan_in_force(folder)
+    refuse_changed_plan(folder)
     if not force:
         refuse_changes(versions_before(folder), installed_versions(), plan, name=folder.name)

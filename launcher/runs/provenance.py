@@ -38,18 +38,24 @@ def record_provenance(folder: RunFolder, plan: RunPlan) -> str | None:
             "put the file back as it was, then resume",
             f"a new run learns from it as it is now: tlplan launch {folder.plan} --out DIR",
         )
-    if then.get("plan_sha256") != now["plan_sha256"]:
-        raise UsageError(
-            f"{folder.plan} was changed after this run began, and the folder belongs to that plan",
-            "put it back as it was, then resume",
-            f"a new run carries out the changed one: tlplan launch {folder.plan} --out DIR",
-        )
+    refuse_changed_plan(folder)
     told = changes_text(_versions_last(then), now["versions"], plan)
     if told is None:
         return None
     added = {"since": iso_time(time.time()), "versions": now["versions"]}
     replace_json(folder.provenance, then | {"went_on_with": [*then.get("went_on_with", []), added]})
     return f"going on with other versions than before: {told}"
+
+
+def refuse_changed_plan(folder: RunFolder) -> None:
+    """Raise UsageError when plan.yaml is no longer what the run began with."""
+    then = _read(folder)
+    if then and then.get("plan_sha256") != file_sha256(folder.plan):
+        raise UsageError(
+            f"{folder.plan} was changed after this run began, and the folder belongs to that plan",
+            "put it back as it was, then resume",
+            f"a new run carries out the changed one: tlplan launch {folder.plan} --out DIR",
+        )
 
 
 def record_commit(folder: RunFolder, commit: str) -> None:

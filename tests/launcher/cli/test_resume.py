@@ -124,3 +124,12 @@ def test_a_detached_resume_returns_at_once(
 
     assert capsys.readouterr().out == "run runs/a-lora-01\ntlplan watch a-lora-01\n"
     wait_until(lambda: ended_state(interrupted_run).exit_code == 0)
+
+
+def test_a_changed_plan_is_refused_before_anything_is_started(interrupted_run: RunFolder) -> None:
+    """A command that returns at once must not say that all is well."""
+    plan = interrupted_run.plan
+    plan.write_text(plan.read_text().replace("seed: 42", "seed: 43"))
+
+    with pytest.raises(UsageError, match=r"plan.yaml was changed after this run began"):
+        resume.resume_run(interrupted_run, LaunchOptions(detach=True))
