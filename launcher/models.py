@@ -165,7 +165,9 @@ def shape_of_config(text: str, where: str) -> ModelShape:
         if family is None:
             return _stand_in(config)
         shape = shape_of(config, family, _llama())
-        return shape if _names_family(config) else replace(shape, described=False)
+        if _names_family(config):
+            return shape
+        return replace(shape, described=False, model_type=str(config.get("model_type")))
     except ShapeError as problem:
         raise BadConfig(f"{where}: {problem}", problem.key) from None
 

@@ -16,6 +16,7 @@ from planner.memory.estimate import (
     capped,
     estimate_memory,
     verdict_of,
+    without_pages_beyond,
 )
 from planner.memory.interval import Band
 from planner.request import TrainingRequest
@@ -155,11 +156,12 @@ def _capacity_bytes(card: Card | None) -> int | None:
 def within_card(
     memory: MemoryEstimate, request: TrainingRequest, card: Card | None
 ) -> MemoryEstimate:
-    """The estimate on a card: what classic segments keep ends at its memory."""
+    """The estimate on a card: what classic segments keep, and what is paged, ends at its memory."""
     capacity = _capacity_bytes(card)
-    if capacity is None or request.allocator != "classic":
+    if capacity is None or request.device == "cpu":
         return memory
-    return capped(memory, capacity)
+    memory = without_pages_beyond(memory, capacity)
+    return capped(memory, capacity) if request.allocator == "classic" else memory
 
 
 def memory_numbers(memory: MemoryEstimate) -> dict[str, Any]:

@@ -50,6 +50,8 @@ class MemoryEstimate(NamedTuple):
     trained_parameters: int
     parts: Parts
     basis: Basis
+    paged_bytes: int = 0
+    """Optimizer state in pages, counted in `device`: the driver keeps what has room on the card."""
     uncorrected_bytes: int | None = None
     """What `device` was expected to be before runs here corrected it; None: none did."""
     uncorrected_allocated_bytes: int | None = None
@@ -90,6 +92,20 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
             runtime_bytes=footprint.device_bytes - tensors - states.paged_bytes,
         ),
         basis=job.basis,
+        paged_bytes=states.paged_bytes,
+    )
+
+
+def without_pages_beyond(memory: MemoryEstimate, capacity_bytes: int) -> MemoryEstimate:
+    """The estimate on a card of that size: pages that find no room there lie in host memory."""
+    beyond = min(memory.paged_bytes, memory.device.expected_bytes - capacity_bytes)
+    if beyond <= 0:
+        return memory
+    room = memory.device.expected_bytes - beyond
+    return memory._replace(
+        device=memory.device.at_most(room, high_bytes=max(room, capacity_bytes)),
+        parts=memory.parts._replace(optimizer_bytes=memory.parts.optimizer_bytes - beyond),
+        paged_bytes=memory.paged_bytes - beyond,
     )
 
 

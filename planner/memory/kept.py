@@ -58,7 +58,7 @@ class Kept:
     @property
     def all_but_the_last(self) -> BatchBytes:
         """All blocks before the last one."""
-        return self.a_block * (self.blocks - 1) + self.once
+        return self.a_block * max(self.blocks - 1, 0) + self.once
 
     @property
     def frozen_blocks(self) -> BatchBytes:
@@ -92,7 +92,7 @@ class Kept:
 
     def _once(self, first: PassBytes | None) -> BatchBytes:
         """What the first block keeps more or less than the others."""
-        if self.checkpointing == "offloaded":
+        if self.checkpointing == "offloaded" or not self.blocks:
             return NO_BYTES
         if self.checkpointing == "none":
             # Nothing before it is trained with adapters, or where lower blocks are frozen.

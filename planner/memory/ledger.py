@@ -67,12 +67,13 @@ class Ledger:
         # A checkpointed block runs forward again within backward: the last with the head's gradient
         # there, the first trained one with those of all the others.
         frozen = kept.frozen_blocks + kept.past_checkpoints
-        again: list[Entry] = [
-            self._again(self.block, all_kept, self.states.head_gradients_bytes),
-            self._again(
-                self.block, frozen + kept.stream + kept.embedded, self._gradients_at_first()
-            ),
-        ]
+        again: list[Entry] = []
+        if kept.trained_blocks:
+            first = frozen + kept.stream + kept.embedded
+            again = [
+                self._again(self.block, all_kept, self.states.head_gradients_bytes),
+                self._again(self.block, first, self._gradients_at_first()),
+            ]
         if self.frozen is not None:
             again.append(self._again(self.frozen, frozen, self._before_embeddings()))
         if self.shape.family.holds_scores:
@@ -117,10 +118,12 @@ class Ledger:
         last = kept.all_but_the_last + kept.own_input + around
         first = kept.frozen_blocks + kept.own_input + around + kept.embedded
         at_last, at_first = self.states.head_gradients_bytes, self._gradients_at_first()
-        entries: list[Entry] = [
-            self._entry("backward", moments, kept=last, gradients=at_last, extra=output),
-            self._entry("backward", moments, kept=first, gradients=at_first, extra=output),
-        ]
+        entries: list[Entry] = []
+        if kept.trained_blocks:
+            entries = [
+                self._entry("backward", moments, kept=last, gradients=at_last, extra=output),
+                self._entry("backward", moments, kept=first, gradients=at_first, extra=output),
+            ]
         if self.frozen is not None:
             entries.append(
                 self._entry(

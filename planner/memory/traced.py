@@ -78,6 +78,7 @@ def estimate_from_trace(traced: Traced, request: TrainingRequest) -> MemoryEstim
         trained_parameters=traced.trained_parameters,
         parts=_parts(_with_paged(traced.parts, paged), device),
         basis=_BASIS_ON_CPU if on_cpu else _BASIS,
+        paged_bytes=paged,
     )
 
 

@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hwdb
-from planner.memory.estimate import MemoryEstimate, estimate_memory, verdict_of
+from planner.memory.estimate import (
+    MemoryEstimate,
+    estimate_memory,
+    verdict_of,
+    without_pages_beyond,
+)
 from planner.memory.interval import Band
 from planner.memory.step import step_of
 from planner.request import AdapterSettings, RequestError, TrainingRequest
@@ -256,3 +261,35 @@ def test_blooms_loop_holds_the_scores_of_the_block_before() -> None:
     inputs, scores = 10 * 2 * 1024 * 1024 * 2, 2 * 16 * 1024 * 1024 * 2
 
     assert max(forward) > block + inputs + scores
+
+
+@pytest.mark.parametrize("checkpointing", ["none", "full", "offloaded"])
+@pytest.mark.parametrize("model", ["llama-3.2-1b", "phi-2"])
+def test_the_head_alone_is_the_least_to_train(model: str, checkpointing: str) -> None:
+    """No block has gradients then, and none is taken off anything."""
+    shape = known_model(model)
+    head, one = (
+        estimate_memory(
+            shape, request_of("full", trainable_layers=layers, checkpointing=checkpointing)
+        )
+        for layers in (0, 1)
+    )
+
+    assert min(_numbers(head)) >= 0
+    assert head.allocated.expected_bytes <= one.allocated.expected_bytes
+
+
+@pytest.mark.parametrize("allocator", ["classic", "expandable"])
+def test_pages_without_room_on_the_card_lie_elsewhere(allocator: str) -> None:
+    """The driver moves them, so the device is full and no part is below nothing."""
+    memory = estimate_memory(
+        known_model("llama-3.2-3b"),
+        request_of("full", optimizer="paged-adamw", allocator=allocator),
+    )
+    capacity = memory.needed.high_bytes
+    on_card = without_pages_beyond(memory, capacity)
+
+    assert memory.device.expected_bytes > capacity
+    assert on_card.device.expected_bytes == capacity
+    assert on_card.parts.total_bytes == capacity
+    assert min(on_card.parts) >= 0
