@@ -39,14 +39,17 @@ def personal_data_in(text: str) -> list[str]:
     found = []
     if "@" in text and _EMAIL.search(text):
         found.append("e-mail address")
-    number = _LONG_NUMBER.search(text) if _may_hold_number(text) else None
+    if not _may_hold_number(text):
+        return found
+    number = _LONG_NUMBER.search(text)
     while number is not None:
         before = text[number.start() - 1 : number.start()]
         kind = _kind_of_number(number.group(), before)
         if kind is not None and kind not in found:
             found.append(kind)
         number = _LONG_NUMBER.search(text, number.end())
-    if "IBAN" in text.upper() and _IBAN.search(text):
+    account = _IBAN.search(text)
+    if account is not None and ("IBAN" in text.upper() or _is_account(account.group())):
         found.append("bank account")
     return found
 
@@ -71,6 +74,12 @@ def _kind_of_number(text: str, before: str) -> str | None:
     if separated and (text.startswith("0") or before == "(") and 9 <= len(digits) <= 13:
         return "phone number"
     return None
+
+
+def _is_account(text: str) -> bool:
+    """Whether the check digits of an international account number are right (ISO 13616)."""
+    signs = text.replace(" ", "")
+    return int("".join(str(int(sign, 36)) for sign in signs[4:] + signs[:4])) % 97 == 1
 
 
 def _luhn(digits: str) -> bool:
