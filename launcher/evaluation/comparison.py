@@ -49,7 +49,8 @@ class Comparison:
         if self.judgement == "worse":
             ends = (-self.gain.high, -self.gain.low)
         low, high = (_bare(each, self.metric) for each in ends)
-        spread = f"95 % interval {low} to {high}, {self.rows} rows"
+        rows = "1 row" if self.rows == 1 else f"{self.rows} rows"
+        spread = f"95 % interval {low} to {high}, {rows}"
         if self.judgement == "better":
             return f"It helped: better than {against} by {gain} ({spread})."
         if self.judgement == "worse":

@@ -44,7 +44,8 @@ def _table(conditions: Mapping[str, Any], rows: int) -> Iterator[str]:
     # Three metrics with intervals are what 80 columns hold.
     metrics = metrics[:3]
     head = "".join(f"{_HEADS.get(name, name):>18}" for name in metrics)
-    yield f"{f'{rows} held-out rows':<{_NAME_WIDTH}}{head}"
+    title = "1 held-out row" if rows == 1 else f"{rows} held-out rows"
+    yield f"{title:<{_NAME_WIDTH}}{head}"
     for condition, scores in conditions.items():
         cells = "".join(f"{_cell(scores[name], name):>18}" for name in metrics)
         yield f"  {_short(condition, scores['name']):<{_NAME_WIDTH - 2}}{cells}"

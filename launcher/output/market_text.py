@@ -111,13 +111,25 @@ def hourly(one: Rented) -> float:
 
 
 def pick_lines(found: Picks) -> list[str]:
-    """Cheapest, fastest, best value; the same option is named once for all it is."""
+    """Cheapest, fastest, best value, and what spot means for each."""
     names = (
         ("Cheapest", found.cheapest),
         ("Fastest", found.fastest),
         ("Best value", found.best_value),
     )
-    return [f"{name:12}{option_text(one)}" for name, one in names if one is not None]
+    lines = []
+    for name, one in names:
+        if one is not None:
+            lines.append(f"{name:12}{option_text(one)}")
+            if one.spot:
+                lines.append(f"{'':12}{_interruptions(one)}")
+    return lines
+
+
+def _interruptions(one: Rented) -> str:
+    """What a spot price leaves unsaid."""
+    expected = f"{one.interruptions:.2f}" if one.interruptions >= 0.005 else "under 0.01"
+    return f"{expected} interruptions expected (assumed); what they repeat is in it"
 
 
 def option_text(one: Rented) -> str:
