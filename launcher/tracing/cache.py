@@ -52,10 +52,11 @@ def _path(case: Mapping[str, Any], folder: Path) -> Path:
 
 
 def _code_hash() -> str:
-    """A hash of the tracing code and the allocator."""
-    from planner.memory import allocator
+    """A hash of the tracing code and what it takes from the planner."""
+    from planner.memory import allocator, outside
 
     hashed = hashlib.sha256()
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(allocator.__file__)):
+    used = [Path(str(module.__file__)) for module in (allocator, outside)]
+    for path in (*sorted(Path(__file__).parent.glob("*.py")), *used):
         hashed.update(path.read_bytes())
     return hashed.hexdigest()

@@ -51,6 +51,10 @@ class Recording:
     trained_parameters: int
     paged_bytes: int
     """Optimizer state in pages."""
+    loading_bytes: int = 0
+    """What loading has in flight beside the weights."""
+    saving_bytes: int = 0
+    """What saving takes beside what is there between steps."""
     gradients: frozenset[int] = frozenset()
     """Tensors that are a parameter's gradient."""
     hidden_size: int | None = None

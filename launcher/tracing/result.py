@@ -18,7 +18,7 @@ class TraceResult:
     rest_bytes: int
     """What tensors take between steps."""
     phases: Mapping[str, int]
-    """Peak of what tensors take in forward, loss, backward, optimizer and evaluate."""
+    """Peak of what tensors take in load, forward, loss, backward, optimizer, evaluate and save."""
     parts: Mapping[str, int]
     """What the bytes of the peak are for: weights, adapters, gradients, optimizer, activations,
     logits, temporaries and runtime, which are cuBLAS's workspaces."""

@@ -18,6 +18,7 @@ from launcher.tracing.depths import Share, block_kinds, config_of, depths_of, de
 from launcher.tracing.kernels import KERNEL_SCRATCH, MATRIX_PRODUCTS
 from launcher.tracing.model_on_paper import blocks_path, build_model, give_fake_tensors
 from launcher.tracing.optimizers import paged_bytes
+from launcher.tracing.outside import bytes_while_loading, bytes_while_saving
 from launcher.tracing.recording import PartName, Recording
 from launcher.tracing.step import HEAD_BLOCKS, run_steps
 from launcher.tracing.unrolling import unrolled
@@ -61,6 +62,18 @@ class FullDepth:
             if phase is not None:
                 peaks[phase] = max(most, peaks.get(phase, 0))
         return peaks
+
+    def outside(self) -> dict[str, dict[PartName, int]]:
+        """What is alive while the model is loaded, before adapters and optimizer, and saved."""
+        standing: tuple[PartName, ...] = ("weights", "runtime", "adapters", "optimizer")
+        states = {name: self.peak_parts.get(name, 0) for name in standing}
+        in_flight = max(recording.loading_bytes for recording in self.recordings)
+        looked_through = max(recording.saving_bytes for recording in self.recordings)
+        loading: dict[PartName, int] = {**states, "adapters": 0, "optimizer": 0}
+        return {
+            "load": {**loading, "temporaries": in_flight},
+            "save": {**states, "temporaries": looked_through},
+        }
 
     def events(self) -> list[Event]:
         """Every birth and death of the full model's steps, for the allocator.
@@ -200,6 +213,8 @@ def record(config: Any, request: TrainingRequest, *, workspace_bytes: int = 0) -
             parameter.numel() for parameter in model.parameters() if parameter.requires_grad
         ),
         paged_bytes=paged_bytes(model, request),
+        loading_bytes=bytes_while_loading(model, request),
+        saving_bytes=bytes_while_saving(model),
         gradients=frozenset(log.gradients),
         hidden_size=getattr(config, "hidden_size", None),
     )

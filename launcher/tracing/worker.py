@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from hwdb import find_capability
 from launcher.exit_codes import ExitCode
@@ -56,6 +56,7 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
     import torch
 
     torch.set_num_threads(1)
+    from launcher.tracing.recording import PartName
     from launcher.tracing.trace import trace_request
     from planner.memory.allocator import replay, smallest_budget
     from planner.memory.runtime import cublas_workspace_bytes
@@ -68,15 +69,19 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
     events = full.events()
     expandable = request.allocator == "expandable"
     reserved_bytes = replay(events, expandable=expandable).peak_reserved_bytes
+    outside = full.outside()
+    phases = {**full.phases(), **{name: sum(parts.values()) for name, parts in outside.items()}}
+    peak = max(phases, key=lambda name: phases[name])
+    parts = outside.get(peak, full.peak_parts)
     return TraceResult(
-        peak_bytes=full.peak_bytes,
+        peak_bytes=max(full.peak_bytes, phases[peak]),
         rest_bytes=full.rest_bytes,
-        phases=full.phases(),
-        parts={str(name): size for name, size in full.peak_parts.items()},
+        phases=phases,
+        parts={str(name): parts.get(name, 0) for name in get_args(PartName)},
         trained_parameters=full.trained_parameters,
         paged_bytes=full.paged_bytes,
-        reserved_bytes=reserved_bytes,
-        needed_bytes=smallest_budget(events, expandable=expandable),
+        reserved_bytes=max(reserved_bytes, phases[peak]),
+        needed_bytes=max(smallest_budget(events, expandable=expandable), phases[peak]),
         seconds=round(time.monotonic() - began, 3),
         versions=traced_versions(),
     )

@@ -23,19 +23,26 @@ _CHECK_BYTES = 2
 
 def load(shape: ModelShape, request: TrainingRequest, states: States) -> list[Growing]:
     """The last and largest tensor comes in: as the file has it, beside what becomes of it."""
-    if request.device == "cpu":
-        return []  # weights are mapped from the file
     largest = shape.largest_linear_parameters
-    if request.weights in QUANTIZED_WEIGHTS:
-        in_flight = largest * _FILE_BYTES + 4 * largest // _SCALE_GROUP
-    elif request.weights == "fp32":
-        in_flight = max(largest, _table(shape)) * _FILE_BYTES
-    else:
-        return []  # copied from the file to where they stay
+    in_flight = loading_bytes(request, largest_packed=largest, largest=max(largest, _table(shape)))
     beyond = in_flight - states.adapters_bytes - states.optimizer_bytes
     if beyond <= 0:
         return []
     return [Growing("load", "largest tensor", temporaries=NO_BYTES.plus(beyond))]
+
+
+def loading_bytes(request: TrainingRequest, *, largest_packed: int, largest: int) -> int:
+    """What is in flight when a weight comes in: of the largest one that is packed, or of any."""
+    if request.device == "cpu":
+        return 0  # weights are mapped from the file
+    if request.weights in QUANTIZED_WEIGHTS:
+        return largest_packed * _FILE_BYTES + 4 * largest_packed // _SCALE_GROUP
+    return largest * _FILE_BYTES if request.weights == "fp32" else 0  # else copied to its place
+
+
+def saving_bytes(elements: int, bytes_: int) -> int:
+    """What is taken while a trained tensor is looked through."""
+    return elements * (bytes_ + _CHECK_BYTES)
 
 
 def evaluate(block: PassBytes) -> InPass:
@@ -50,7 +57,7 @@ def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> Gro
     else:
         widest = max(shape.hidden_size, shape.sizes.get("i", 0))
         largest, width = request.adapter.rank * widest, numerics.adapters or 4
-    taken = largest * (width + _CHECK_BYTES)
+    taken = saving_bytes(largest, width)
     return Growing("save", "largest tensor", temporaries=NO_BYTES.plus(taken))
 
 
