@@ -13,7 +13,7 @@ from launcher import stderr
 from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.runs.folder import RUNS_ROOT, RunFolder, all_runs, last_active
-from launcher.runs.state import Liveness, liveness, read_state
+from launcher.runs.state import REHEARSED, Liveness, liveness, read_state
 from launcher.runs.stored_plan import plan_in_force
 from launcher.view.words import gib, loss
 
@@ -92,7 +92,7 @@ def table(summaries: Sequence[RunSummary], *, now: float) -> Iterator[str]:
         yield _ROW.format(
             shortened(each.name, NAME_COLUMNS),
             each.method or "-",
-            each.state,
+            _state(each),
             _steps(each),
             loss(each.loss)[:6],
             f"{gib(each.peak_bytes)}/{gib(each.predicted_peak_bytes)}",
@@ -114,6 +114,11 @@ def ago(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit} ago"
     return "now"
+
+
+def _state(each: RunSummary) -> str:
+    """One that was to be rehearsed and no more was interrupted by nobody."""
+    return REHEARSED if each.state == "interrupted" and not each.exit_code else each.state
 
 
 def _steps(each: RunSummary) -> str:

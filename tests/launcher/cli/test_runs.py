@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,18 @@ def test_runs_are_listed_in_80_columns_newest_first(
         "a-lora-01                 lora   finished          3/5  1.500 2.00/2.00   2h ago",
     ]
     assert {len(line) for line in lines} == {80}
+
+
+def test_a_run_that_was_only_rehearsed_is_called_so(
+    tmp_path: Path, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It waits for a resume, and nobody interrupted it."""
+    folder = sample_run(tmp_path / "runs" / "a-lora-01")
+    write_state(folder, replace(sample_state(exit_code=0), phase="rehearsed"))
+
+    assert command(runs) == 0
+
+    assert "a-lora-01                 lora   rehearsed " in capsys.readouterr().out
 
 
 def test_runs_as_json_hold_the_same_and_more(
