@@ -166,8 +166,9 @@ def _warnings(
 ) -> list[PlanWarning]:
     found = []
     doubt = doubt_of(model.shape)
-    if doubt is not None:
-        found.append(PlanWarning(code="FAMILY_UNKNOWN", text=doubt))
+    if doubt is not None and any(answer.memory.basis.tier != "trace" for answer in answers):
+        text = f"{doubt}; --trace asks its own classes"
+        found.append(PlanWarning(code="FAMILY_UNKNOWN", text=text))
     quantized = [answer for answer in answers if answer.method == "qlora"]
     if quantized and model.shape.expert_parameters:
         text = "bitsandbytes leaves this model's experts in 16 bit, so qlora saves little"

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 import hwdb
+from planner.advice.settings import Asked
 from planner.budget import Budget, budget_of_card, budget_of_gib
-from planner.memory.estimate import estimate_memory
+from planner.memory.estimate import MemoryEstimate, estimate_memory
 from planner.plan import MethodAnswer, Plan, make_plan
-from planner.request import METHODS, RequestError
+from planner.request import METHODS, RequestError, TrainingRequest
 from planner.settle import NothingChosen, settle
-from tests.planner.samples import plan_for, planned
+from planner.shape import ModelShape
+from tests.planner.samples import data_facts, plan_for, planned, tiny_llama
 
 
 def _needed(method: str, *, model: str = "llama-3.1-8b") -> tuple[int, int]:
@@ -161,6 +163,24 @@ def test_quantizing_experts_is_warned_about() -> None:
     plan = plan_for(80, model="qwen3-30b-a3b")
 
     assert "EXPERTS_NOT_QUANTIZED" in [warning.code for warning in plan.warnings]
+
+
+def test_a_family_nobody_described_is_warned_about_unless_it_was_traced() -> None:
+    """The interval is wide, and the option that makes it narrow is named."""
+
+    def traced(shape: ModelShape, request: TrainingRequest) -> MemoryEstimate:
+        memory = estimate_memory(shape, request)
+        return memory._replace(basis=memory.basis._replace(tier="trace"))
+
+    model = replace(planned("llama-3.2-1b"), shape=replace(tiny_llama(), recognized=False))
+    plans = [
+        make_plan(model, None, Asked(), data_facts(), estimate=estimate)
+        for estimate in (estimate_memory, traced)
+    ]
+
+    warned, silent = ([each.text for each in plan.warnings] for plan in plans)
+    assert "--trace" in warned[0]
+    assert silent == []
 
 
 def test_a_card_without_bf16_gets_numbers_it_can_compute() -> None:
