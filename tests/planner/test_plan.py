@@ -172,7 +172,7 @@ def test_a_family_nobody_described_is_warned_about_unless_it_was_traced() -> Non
         memory = estimate_memory(shape, request)
         return memory._replace(basis=memory.basis._replace(tier="trace"))
 
-    model = replace(planned("llama-3.2-1b"), shape=replace(tiny_llama(), recognized=False))
+    model = planned("llama-3.2-1b")._replace(shape=replace(tiny_llama(), recognized=False))
     plans = [
         make_plan(model, None, Asked(), data_facts(), estimate=estimate)
         for estimate in (estimate_memory, traced)
