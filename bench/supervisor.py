@@ -57,7 +57,7 @@ def main() -> None:
     """Measure and print one JSON document."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--pairs", type=int, default=60)
+    parser.add_argument("--pairs", type=int, default=60, help="an even number")
     parser.add_argument("--window", type=float, default=2.0)
     parser.add_argument("--nobody", action="store_true")
     options = parser.parse_args()
@@ -98,9 +98,10 @@ def _trained(
 ) -> list[tuple[Window, Window]]:
     """Pairs of windows of one training: looked after, and alone.
 
-    One and the same worker trains on. By turns, which of the two comes first being drawn, its
-    supervisor runs and is stopped (SIGSTOP), so nothing else differs; what it then has to catch
-    up with counts as its own. A step belongs to the window that it ends in.
+    One and the same worker trains on. By turns its supervisor runs and is stopped (SIGSTOP), so
+    nothing else differs; what it then has to catch up with counts as its own. Which of the two
+    comes first is drawn for every second pair and the other way round in the next, so that a
+    machine that gets busier or warmer favours neither. A step belongs to the window it ends in.
     """
     run = _endless_run(folder)
     supervisor = start_run(run)
@@ -108,9 +109,11 @@ def _trained(
     _window(run, tail, WARM_UP_SECONDS, at_least=20)
     order = random.Random(SEED)
     found = []
-    for _ in range(pairs):
+    first = True
+    for pair in range(pairs):
         windows = {}
-        for supervised in order.sample((True, False), 2):
+        first = not first if pair % 2 else order.random() < 0.5
+        for supervised in (first, not first):
             runs = supervised and not nobody
             os.kill(supervisor, signal.SIGCONT if runs else signal.SIGSTOP)
             windows[supervised] = _window(run, tail, window_seconds)
@@ -173,8 +176,8 @@ def overhead(pairs: list[tuple[Window, Window]]) -> dict[str, Any]:
         return window.worker_seconds / len(window.step_seconds)
 
     supervised, alone = (list(each) for each in zip(*pairs, strict=True))
-    wall = [math.log(usual(one) / usual(other)) for one, other in pairs]
-    work = [math.log(worker_seconds(one) / worker_seconds(other)) for one, other in pairs]
+    wall = _by_twos([math.log(usual(one) / usual(other)) for one, other in pairs])
+    work = _by_twos([math.log(worker_seconds(one) / worker_seconds(other)) for one, other in pairs])
     return {
         "pairs": len(pairs),
         "usual_step_seconds": round(statistics.median(every), 5),
@@ -189,6 +192,11 @@ def overhead(pairs: list[tuple[Window, Window]]) -> dict[str, Any]:
     }
 
 
+def _by_twos(values: list[float]) -> list[float]:
+    """Of every pair and the one behind it, which came the other way round, the mean."""
+    return [statistics.mean(two) for two in zip(values[::2], values[1::2], strict=False)]
+
+
 def _middle(values: list[float]) -> float:
     """The mean without the lowest and the highest fifth."""
     ordered, fifth = sorted(values), len(values) // 5
@@ -196,7 +204,7 @@ def _middle(values: list[float]) -> float:
 
 
 def _interval(logarithms: list[float]) -> list[float]:
-    """95 % of what the middle might be, by drawing the pairs again and again."""
+    """95 % of what the middle might be, by drawing again and again."""
     draws = random.Random(SEED)
     middles = sorted(
         _middle(draws.choices(logarithms, k=len(logarithms))) for _ in range(RESAMPLES)
