@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from launcher.output.numbers import gib, shares, tenths, tenths_text
+from launcher.output.numbers import filled_cells, gib, shares, tenths, tenths_text
 from launcher.output.style import Meaning, Style
 from launcher.output.words import optimizer_text
 from launcher.quick_check import QuickCheck
@@ -119,7 +119,7 @@ def _bar(answer: MethodAnswer, style: Style) -> str:
     needed = answer.memory.needed.expected_bytes
     if needed > capacity:
         return style.bar(_BAR, _BAR, beyond=True)
-    return style.bar(max(1, round(_BAR * needed / capacity)), _BAR)
+    return style.bar(filled_cells(needed, capacity, _BAR), _BAR)
 
 
 def memory_parts(answer: MethodAnswer) -> dict[str, int]:

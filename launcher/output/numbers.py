@@ -25,6 +25,15 @@ def gib(count_bytes: int) -> str:
     return tenths_text(tenths(count_bytes))
 
 
+def filled_cells(part_bytes: int, whole_bytes: int, cells: int) -> int:
+    """Cells of a bar that a part fills: all of them only for all, none only for nothing."""
+    if part_bytes <= 0:
+        return 0
+    if part_bytes >= whole_bytes:
+        return cells
+    return max(1, min(cells - 1, round(cells * part_bytes / whole_bytes)))
+
+
 def shares(parts: Mapping[str, int], total_bytes: int) -> dict[str, int]:
     """Parts in tenths of a GiB that add up to the total as it is shown.
 

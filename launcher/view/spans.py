@@ -137,8 +137,9 @@ def wrapped(spans: Line, columns: int) -> list[Line]:
             lines.append([Span(" " * indent)])
             room = columns - indent
             word = Span(word.text.lstrip(), word.role)  # noqa: PLW2901 - it begins a line
-        lines[-1].append(word)
-        room -= cells(word.text)
+        if word.text.strip() or cells(word.text) <= room:  # blanks at the end of a line are none
+            lines[-1].append(word)
+            room -= cells(word.text)
     return [cut(tuple(each), columns) for each in lines]
 
 

@@ -13,9 +13,18 @@ if TYPE_CHECKING:
 STEPS = ("GPU", "Model", "Data", "Method", "Start")
 
 
+COLUMN = 80
+"""Columns that everything is laid out for; narrower terminals get less of it."""
+
+
+def first_column(width: int) -> int:
+    """Where the names of the steps begin."""
+    return 13 if width >= COLUMN else 1
+
+
 def head_line(number: int, draft: Draft, width: int, *, wide: bool) -> Line:
     """Steps done, the current one and those to come; at the right what is planned with."""
-    spans = [Span(" tlplan      ", "strong")]
+    spans = [Span(f"{' tlplan':{first_column(width)}}" if width >= COLUMN else " ", "strong")]
     for each, name in enumerate(STEPS):
         if each:
             spans.append(Span("   "))

@@ -17,7 +17,7 @@ from launcher.errors import TlplanError
 from launcher.output.lines import filled
 from launcher.view.spans import Line, Span, between, line
 from launcher.wizard.draft import Draft
-from launcher.wizard.head import STEPS, head_line
+from launcher.wizard.head import COLUMN, STEPS, first_column, head_line
 from launcher.wizard.widgets.key_bar import COMMANDS, HELP, HELP_WHILE_TYPING, QUIT, Key, KeyBar
 from launcher.wizard.widgets.lines_view import LinesView
 from launcher.wizard.widgets.row_list import RowList
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from launcher.wizard.app import WizardApp
 
 WIDE_FROM = 110
-COLUMN = 80
+ROOMY_ROWS = 20
 LEAST_COLUMNS, LEAST_ROWS = 60, 16
 
 
@@ -39,12 +39,15 @@ class StepScreen(Screen[None]):
         Binding("enter", "next", show=False),
         Binding("escape", "back", show=False),
         Binding("question_mark,f1", "help", show=False),
+        Binding("pageup", "scroll_column(-1)", show=False),
+        Binding("pagedown", "scroll_column(1)", show=False),
     ]
 
     number: ClassVar[int]
     """Place among the steps, counted from 0."""
     app: WizardApp
     _focused_before: Widget | None = None
+    _cramped_before = False
 
     def compose(self) -> ComposeResult:
         """The frame around `body`."""
@@ -79,6 +82,16 @@ class StepScreen(Screen[None]):
     def show_draft(self) -> None:
         """Bring the body up to date with the draft."""
         raise NotImplementedError
+
+    @property
+    def narrow(self) -> bool:
+        """Whether tables have to do without their last columns."""
+        return self.size.width < COLUMN
+
+    @property
+    def cramped(self) -> bool:
+        """Whether there is room for what is most wanted only."""
+        return self.narrow or self.size.height < ROOMY_ROWS
 
     @property
     def draft(self) -> Draft:
@@ -147,8 +160,11 @@ class StepScreen(Screen[None]):
         self.set_class(columns < COLUMN, "narrow")
         if small:
             self.query_one("#small", LinesView).show(self._too_small)
-        else:
-            self.refresh_frame()
+            return
+        if self.cramped != self._cramped_before:
+            self._cramped_before = self.cramped
+            self.show_draft()
+        self.refresh_frame()
 
     def on_descendant_focus(self) -> None:
         """Other keys may work now."""
@@ -167,7 +183,7 @@ class StepScreen(Screen[None]):
         if event.screen_y == 0 and event.widget is not None and event.widget.id == "head":
             column = 0
             for number, name in enumerate(STEPS):
-                column = 13 if number == 0 else column
+                column = first_column(self.size.width) if number == 0 else column
                 end = column + len(name) + 2
                 if column <= event.screen_x < end:
                     self.app.go_to(number)
@@ -183,6 +199,11 @@ class StepScreen(Screen[None]):
         """Go to the step before; on the first one nothing happens."""
         if self.number:
             self.app.go_to(self.number - 1)
+
+    def action_scroll_column(self, direction: int) -> None:
+        """Show the rest of a small terminal's column."""
+        column = self.query_one("#column")
+        column.scroll_relative(y=direction * max(1, column.size.height - 2), animate=False)
 
     def action_help(self) -> None:
         """Explain what is focused."""

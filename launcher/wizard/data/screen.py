@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 from textual import on, work
-from textual.binding import Binding, BindingType
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
@@ -64,10 +62,6 @@ class DataStep(SettingStep):
     DataStep #file TextField { width: 1fr; }
     DataStep #settings { padding-left: 3; margin-top: 1; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("pageup", "scroll_column(-1)", show=False),
-        Binding("pagedown", "scroll_column(1)", show=False),
-    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +129,7 @@ class DataStep(SettingStep):
         width = 80
         about = self.query_one("#about", LinesView)
         if data is not None:
-            about.show(file_lines(data))
+            about.show(file_lines(data, narrow=self.narrow))
         elif self._problem is not None:
             about.show(problem_lines(self._problem, width))
         elif self._reading is not None:
@@ -160,7 +154,8 @@ class DataStep(SettingStep):
         free = at.answer.verdict.capacity_bytes
         need = f"{at.answer.method} {gib(memory)}"
         note = truncation_note(data, at.answer.request.sequence_tokens)
-        note += f", {need} of {gib(free)} GiB" if free else f", {need} GiB"
+        if not self.narrow:
+            note += f", {need} of {gib(free)} GiB" if free else f", {need} GiB"
         if data.facts.layout in TASK_OF_LAYOUT:
             # Pictures are all as long as the model makes them, and labelled rows are not packed.
             pictures = data.facts.layout == "image_label"
@@ -175,7 +170,8 @@ class DataStep(SettingStep):
         sequences = -(-sum(kept) // at.answer.request.sequence_tokens)
         saved = 1 - sequences / len(kept)
         says = "saves" if at.answer.request.batching == "packed" else "would save"
-        return f"{says} about {100 * saved:.0f} % of the rows" if saved > 0.05 else ""
+        of = "of rows" if self.narrow else "of the rows"
+        return f"{says} about {100 * saved:.0f} % {of}" if saved > 0.05 else ""
 
     def _advice(self, width: int) -> list[Line]:
         data = self.draft.data
@@ -264,11 +260,6 @@ class DataStep(SettingStep):
         if data is not None and self._go_on:
             self.action_next()
         self._go_on = False
-
-    def action_scroll_column(self, direction: int) -> None:
-        """Show the rest of a small terminal's column."""
-        column = self.query_one("#column")
-        column.scroll_relative(y=direction * max(1, column.size.height - 2), animate=False)
 
     # Going on.
 

@@ -8,7 +8,7 @@ from launcher.data.hub_name import HubName
 from launcher.download_meter import Download
 from launcher.errors import TlplanError
 from launcher.output.lines import filled
-from launcher.output.numbers import count_text, gib
+from launcher.output.numbers import count_text, filled_cells, gib
 from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.view.words import download_text, one_line
 from launcher.wizard.draft import ChosenData
@@ -84,7 +84,7 @@ def problem_lines(failure: TlplanError, width: int) -> list[Line]:
     return lines
 
 
-def file_lines(data: ChosenData) -> list[Line]:
+def file_lines(data: ChosenData, *, narrow: bool = False) -> list[Line]:
     """Layout, rows and how long they are."""
     facts, lengths = data.facts, data.lengths
     held = held_out_rows(facts)
@@ -104,16 +104,16 @@ def file_lines(data: ChosenData) -> list[Line]:
     if facts.layout == "image_label":
         text = f"each picture becomes {count_text(lengths.longest)} tokens"
         return [*about, line(Span("   Length            ", "dim"), text)]
-    picture = histogram(lengths.per_row, _HISTOGRAM_COLUMNS)
+    picture = Span(f"   {histogram(lengths.per_row, _HISTOGRAM_COLUMNS)}", "measured")
+    told = (
+        f"  median {sign}{count_text(lengths.percentile(50))}"
+        f"  95 % {count_text(lengths.percentile(95))}  max {count_text(lengths.longest)}"
+    )
     return [
         *about,
         EMPTY,
         line(Span(cut_text(f" Length of an example, tokens{counted}", 79), "dim")),
-        line(
-            Span(f"   {picture}", "measured"),
-            f"  median {sign}{count_text(lengths.percentile(50))}"
-            f"  95 % {count_text(lengths.percentile(95))}  max {count_text(lengths.longest)}",
-        ),
+        *([line(picture), line(f" {told}")] if narrow else [line(picture, told)]),
     ]
 
 
@@ -239,7 +239,7 @@ def _limit_lines(data: ChosenData, now: MethodAnswer, lengths: Sequence[int]) ->
         needed = answer.memory.needed.expected_bytes
         free = answer.verdict.capacity_bytes
         cells = 10
-        full = cells if not free else min(cells, round(cells * needed / free))
+        full = cells if not free else filled_cells(needed, free, cells)
         bar = "█" * full + "░" * (cells - full)
         if free and needed > free:
             bar = "█" * (cells - 1) + "▶"

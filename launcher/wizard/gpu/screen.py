@@ -123,9 +123,10 @@ class GpuStep(StepScreen):
         """The table and the details."""
         rows = self.query_one(RowList)
         if self._survey is not None:
-            from launcher.wizard.gpu.text import HEAD, place_row
+            from launcher.wizard.gpu.text import HEAD, NARROW_HEAD, place_row
 
-            rows.show(HEAD, [place_row(each) for each in self._found])
+            head = NARROW_HEAD if self.narrow else HEAD
+            rows.show(head, [place_row(each, narrow=self.narrow) for each in self._found])
         self.query_one("#top", LinesView).show(self._top())
         self.query_one("#details", LinesView).show(self._details())
 

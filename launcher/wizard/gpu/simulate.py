@@ -18,6 +18,7 @@ from launcher.hardware import hardware_for
 from launcher.output.numbers import gib
 from launcher.view.spans import EMPTY, Line, Span, cut_text, line
 from launcher.wizard.gpu.text import speed_text
+from launcher.wizard.head import COLUMN
 from launcher.wizard.widgets.key_bar import Key, KeyBar
 from launcher.wizard.widgets.lines_view import LinesView
 from launcher.wizard.widgets.row_list import RowList
@@ -56,10 +57,15 @@ def _searched(card: Card) -> str:
     return f"{card.id} {card.id.replace('-', ' ')} {card.name} {card.architecture}".lower()
 
 
-def card_row(card: Card) -> Line:
+_NARROW_HEAD = line(Span(f"{'Card':30}{'Memory':>10}", "dim"))
+
+
+def card_row(card: Card, *, narrow: bool = False) -> Line:
     """One row: name, memory, speed."""
     assert card.memory_bytes is not None
     memory = f"{gib(card.memory_bytes)} GiB"
+    if narrow:
+        return line(f"{cut_text(card.id, 29):30}{memory:>10}")
     return line(f"{cut_text(card.id, 21):22}{memory:>10}  ", Span(speed_text(card), "dim"))
 
 
@@ -90,7 +96,7 @@ class SimulateScreen(ModalScreen[Simulated | None]):
         """A field, the cards, and the keys."""
         with Vertical():
             title = "Which card? A name filters; a size such as 24GiB is taken as it is"
-            yield LinesView([line(Span(title, "strong")), EMPTY])
+            yield LinesView([line(Span(title, "strong")), EMPTY], wraps=True)
             yield TextField(placeholder="rtx 4090, a100, 24GiB …", classes="line")
             yield RowList(id="cards")
             yield LinesView(id="wrong", wraps=True)
@@ -113,7 +119,13 @@ class SimulateScreen(ModalScreen[Simulated | None]):
     def _show(self, text: str) -> None:
         self._cards = cards_with(text)
         rows = self.query_one(RowList)
-        rows.show(_HEAD, lambda row: card_row(self._cards[row]), count=len(self._cards), cursor=0)
+        narrow = self.app.size.width < COLUMN
+        rows.show(
+            _NARROW_HEAD if narrow else _HEAD,
+            lambda row: card_row(self._cards[row], narrow=narrow),
+            count=len(self._cards),
+            cursor=0,
+        )
         wrong: list[Line] = []
         if not self._cards:
             wrong = [line(Span("no card of hwdb has these words; Enter takes a size", "dim"))]

@@ -9,7 +9,7 @@ from hwdb.card import Card
 from hwdb.detect.machine import GpuProcess
 from hwdb.detect.nvml_survey import GpuSurvey
 from launcher.output.lines import filled
-from launcher.output.numbers import count_text, gib
+from launcher.output.numbers import count_text, filled_cells, gib
 from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.wizard.gpu.choices import Place, State
 from planner.units import MIB
@@ -26,7 +26,10 @@ _STATE_ROLE: dict[State, Role] = {
 }
 
 
-def place_row(place: Place) -> Line:
+NARROW_HEAD = line(Span(f"{'#':3}{'Name':26}{'Memory':10}{'Free':7}State", "dim"))
+
+
+def place_row(place: Place, *, narrow: bool = False) -> Line:
     """One row of the table."""
     budget = place.budget
     number = "-" if budget.index is None else str(budget.index)
@@ -35,16 +38,19 @@ def place_row(place: Place) -> Line:
     if total is None or free is None:
         bar, told = "", "unknown"
     else:
-        cells = round(_BAR * free / total) if total else 0
+        cells = filled_cells(free, total, _BAR)
         bar, told = "█" * cells + "░" * (_BAR - cells), f"{gib(free):>5}"
     capability = budget.compute_capability
     compute = "-" if capability is None else f"{capability[0]}.{capability[1]}"
     name = cut_text(f"CPU  {budget.name}" if budget.device == "cpu" else budget.name, 24)
+    state = Span(place.state, _STATE_ROLE[place.state])
+    if narrow:
+        return line(f"{number:3}{name:26}{memory:10}", f"{told.strip():7}", state)
     return line(
         f"{number:3}{name:26}{memory:10}",
         Span(f"{bar:{_BAR}}", "measured"),
         f" {told:7}{compute:9}",
-        Span(place.state, _STATE_ROLE[place.state]),
+        state,
     )
 
 

@@ -16,6 +16,7 @@ from launcher.view.spans import EMPTY, Line, Span, line
 from launcher.wizard.draft import Draft, RunForecast, final_plan, forecast, method_of
 from launcher.wizard.method.text import (
     HEAD,
+    NARROW_HEAD,
     breakdown_lines,
     difference_text,
     foot_lines,
@@ -57,6 +58,9 @@ class MethodStep(SettingStep):
     MethodStep #parts { width: 47; }
     MethodStep #settings-side { width: 1fr; height: auto; }
     MethodStep #methods { height: 4; }
+    MethodStep.narrow #middle-row { layout: vertical; }
+    MethodStep.narrow #parts { width: 100%; margin-bottom: 1; }
+    MethodStep.narrow #settings-side { width: 100%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "why", show=False)]
 
@@ -134,8 +138,12 @@ class MethodStep(SettingStep):
         self.query_one("#title", LinesView).show(
             [line(Span(f" {title_text(plan)}", "strong")), EMPTY]
         )
-        rows = [method_row(each, self._forecast(self.draft, each)) for each in plan.answers]
-        self.query_one(RowList).show(HEAD, rows, cursor=plan.answers.index(answer))
+        rows = [
+            method_row(each, self._forecast(self.draft, each), narrow=self.narrow)
+            for each in plan.answers
+        ]
+        head = NARROW_HEAD if self.narrow else HEAD
+        self.query_one(RowList).show(head, rows, cursor=plan.answers.index(answer))
         self.query_one("#recommended", LinesView).show(recommended_lines(plan, self._ways(at)))
         self.query_one("#parts", LinesView).show(breakdown_lines(answer))
         settings = self.query_one(SettingList)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import hwdb
 from launcher.output.check_table import memory_parts
 from launcher.output.lines import filled
-from launcher.output.numbers import count_text, gib, shares, tenths, tenths_text
+from launcher.output.numbers import count_text, filled_cells, gib, shares, tenths, tenths_text
 from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.wizard.draft import RunForecast
 from launcher.wizard.head import memory_text, short_place
@@ -45,7 +45,10 @@ HEAD = line(
 )
 
 
-def method_row(answer: MethodAnswer, run: RunForecast) -> Line:
+NARROW_HEAD = line(Span(f"{'Method':8}{'Needs GiB':14}{'Verdict':{_VERDICT}}Time", "dim"))
+
+
+def method_row(answer: MethodAnswer, run: RunForecast, *, narrow: bool = False) -> Line:
     """One method: what it needs of the memory, whether it fits, time and price of the run."""
     needed, verdict = answer.memory.needed, answer.verdict
     side = max(
@@ -54,9 +57,12 @@ def method_row(answer: MethodAnswer, run: RunForecast) -> Line:
     )
     need = f"{gib(needed.expected_bytes):>5} ± {tenths_text(side)}"
     sign, role = _SIGN[verdict.fits]
+    told = Span(f"{sign + verdict_text(answer):{_VERDICT}}", role)
+    if narrow:
+        return line(f"{answer.method:8}{need:14}", told, time_text(run.seconds))
     return line(
         f"{answer.method:8}{need:14}", Span(f"{_bar(answer):{_BAR}}  ", role),
-        Span(f"{sign + verdict_text(answer):{_VERDICT}}", role),
+        told,
         f"{time_text(run.seconds):{_TIME}}{short_usd(run.price.home_usd):{_PRICE}}",
         short_usd(run.price.rented_usd),
     )  # fmt: skip
@@ -90,7 +96,7 @@ def _bar(answer: MethodAnswer) -> str:
     needed = answer.memory.needed.expected_bytes
     if needed > capacity:
         return "█" * (_BAR - 1) + "▶"
-    full = max(1, round(_BAR * needed / capacity))
+    full = filled_cells(needed, capacity, _BAR)
     return "█" * full + "░" * (_BAR - full)
 
 

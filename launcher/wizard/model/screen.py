@@ -24,6 +24,7 @@ from launcher.wizard.model.listing import (
 )
 from launcher.wizard.model.text import (
     HEAD,
+    NARROW_HEAD,
     count_text_of,
     detail_lines,
     hub_name,
@@ -79,6 +80,7 @@ class ModelStep(StepScreen):
     ModelStep #title LinesView { width: 24; }
     ModelStep #title TextField { width: 1fr; }
     ModelStep #title #count { width: 30; }
+    ModelStep.narrow #title #count { width: 13; }
     """
 
     def side(self, width: int) -> Sequence[Line]:
@@ -178,14 +180,17 @@ class ModelStep(StepScreen):
         self._show_rows()
 
     def _show_rows(self, cursor: int | None = None) -> None:
+        narrow = self.narrow
         self.query_one(RowList).show(
-            HEAD,
-            lambda at: model_row(self._shown[at], self._verdict(self._shown[at])),
+            NARROW_HEAD if narrow else HEAD,
+            lambda at: model_row(self._shown[at], self._verdict(self._shown[at]), narrow=narrow),
             count=len(self._shown),
             cursor=cursor,
         )
-        count = count_text_of(len(self._shown), self.draft.budget)
-        self.query_one("#count", LinesView).show([line(Span(f"{count:>29} ", "dim"))])
+        count = count_text_of(len(self._shown), None if narrow else self.draft.budget)
+        self.query_one("#count", LinesView).show(
+            lambda width: [line(Span(f"{count:>{max(1, width - 1)}} ", "dim"))]
+        )
         self._show_details()
 
     def _show_details(self) -> None:
@@ -197,6 +202,7 @@ class ModelStep(StepScreen):
                 instruct=self._instruct,
                 shape=shape_of(row),
                 here=name is not None and is_downloaded(name),
+                brief=self.cramped,
             )
         )
         self.refresh_frame()

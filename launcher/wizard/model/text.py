@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import hwdb
 from launcher.output.lines import filled
-from launcher.output.numbers import count_text, gib, parameters_text
+from launcher.output.numbers import count_text, filled_cells, gib, parameters_text
 from launcher.view.spans import EMPTY, Line, Role, Span, cut_text, line
 from launcher.wizard.head import short_place
 from launcher.wizard.model.listing import Listed
@@ -28,13 +28,20 @@ _MADE_FOR = {
     "image-classification": "sorts pictures into classes",
 }
 _WORKING = Span("…", "dim")
+_WIDE, _NARROW = 9, 8
+"""Columns of a verdict."""
 _NAME = 31
 """The longest short name of hwdb has 29 letters; two that are cut would look the same."""
 
 
 HEAD = line(
     Span(f"{'Model':{_NAME}}{'Params':>7}{'Context':>8}   ", "dim"),
-    Span("".join(f"{method:9}" for method in METHODS), "dim"),
+    Span("".join(f"{method:{_WIDE}}" for method in METHODS), "dim"),
+)
+
+
+NARROW_HEAD = line(
+    Span(f"{'Model':{_NAME}}{''.join(f'{method:{_NARROW}}' for method in METHODS)}", "dim")
 )
 
 
@@ -44,21 +51,23 @@ def count_text_of(count: int, budget: Budget | None) -> str:
     return f"{count} model{'' if count == 1 else 's'}{where}"
 
 
-def model_row(row: Listed, verdict: Verdict | None) -> Line:
+def model_row(row: Listed, verdict: Verdict | None, *, narrow: bool = False) -> Line:
     """One row: a model with its verdicts, or a name that can be read."""
     if row.kind == "to be read":
         where = "folder" if row.name.startswith((".", "~", "/")) else "Hub"
         return line(
-            f"{cut_text(row.name, 42):43}", Span(f"Enter reads its numbers ({where})", "dim")
+            f"{cut_text(row.name, _NAME - 1 if narrow else 42):{_NAME if narrow else 43}}",
+            Span("Enter reads it" if narrow else f"Enter reads its numbers ({where})", "dim"),
         )
     name = cut_text(row.name, _NAME - 1)
-    facts = f"{name:{_NAME}}{_parameters(row):>7}{_context(row):>8}   "
+    facts = f"{name:{_NAME}}"
+    facts += "" if narrow else f"{_parameters(row):>7}{_context(row):>8}   "
     if verdict is NOT_PLANNED:
         return line(facts, Span("cannot be planned yet", "dim"))
     spans = [Span(facts)]
     for method in METHODS:
         span = _WORKING if verdict is None else _VERDICT[verdict.fits.get(method)]
-        spans += [span, Span(" " * (9 - len(span.text)))]
+        spans += [span, Span(" " * ((_NARROW if narrow else _WIDE) - len(span.text)))]
     return tuple(spans)
 
 
@@ -88,9 +97,9 @@ LEGEND = line(
 
 
 def detail_lines(
-    row: Listed | None, *, instruct: bool, shape: ModelShape | None, here: bool
+    row: Listed | None, *, instruct: bool, shape: ModelShape | None, here: bool, brief: bool = False
 ) -> list[Line]:
-    """What is known of the current model, and what the signs mean."""
+    """What is known of the current model, and what the signs mean; in `brief` its name alone."""
     if row is None:
         hint = "no model has these words; a Hub name such as org/model or a folder works too"
         return [EMPTY, line(Span(f" {hint}", "dim"))]
@@ -110,6 +119,8 @@ def detail_lines(
     if here:
         facts.append("weights are here")
     lines = [EMPTY, line(Span(f" {name}", "strong"), f"   {', '.join(facts)}")]
+    if brief:
+        return lines
     if shape is not None:
         lines.append(line(Span(f"   {_shape_text(shape)}", "dim")))
     return [*lines, LEGEND]
@@ -203,8 +214,8 @@ def _needs(verdict: Verdict, budget: Budget | None, width: int) -> Iterator[Line
         needed = verdict.needs_bytes[method]
         bar, role = "", "dim"
         if free:
-            full = round(cells * needed / free)
-            bar = "█" * (cells - 1) + "▶" if full > cells else "█" * full + "░" * (cells - full)
+            full = filled_cells(needed, free, cells)
+            bar = "█" * (cells - 1) + "▶" if needed > free else "█" * full + "░" * (cells - full)
             role = _VERDICT[verdict.fits[method]].role
         bar_span: Span = Span(bar, role)  # type: ignore[arg-type]
         sign = _VERDICT[verdict.fits[method]]

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual import events
+from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -109,7 +110,9 @@ class RowList(Widget, can_focus=True):
         self.move_to(self.cursor + by)
 
     def action_page(self, by: int) -> None:
-        """Move by what is in sight."""
+        """Move by what is in sight; where that is all, the key is for what lies around the list."""
+        if self.count <= self._room:
+            raise SkipAction
         self.move_to(self.cursor + by * max(1, self._room - 1))
 
     def render_line(self, y: int) -> Strip:

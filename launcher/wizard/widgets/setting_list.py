@@ -14,6 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from launcher.view.spans import EMPTY, Line, Span
+from launcher.wizard.head import COLUMN
 from launcher.wizard.look import ROLE_CLASSES, role_css
 from launcher.wizard.settings import Setting
 from launcher.wizard.widgets.lines_view import strip_of
@@ -82,6 +83,13 @@ class SettingList(Widget, can_focus=True):
         """The setting that keys change."""
         return self._settings[self._cursor] if self._settings else None
 
+    @property
+    def _label_columns(self) -> int:
+        """Less where every column counts."""
+        if self.app.size.width >= COLUMN:
+            return self._label_width
+        return min(self._label_width, max(len(each.label) for each in self._settings))
+
     def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
         """One row a setting."""
         return len(self._settings)
@@ -93,7 +101,7 @@ class SettingList(Widget, can_focus=True):
             return strip_of(self, EMPTY, width)
         setting = self._settings[y]
         current = y == self._cursor and self.has_focus
-        label = Span(f"{setting.label:{self._label_width}} ", "plain")
+        label = Span(f"{setting.label:{self._label_columns}} ", "plain")
         line: Line
         if current and self.typed is not None:
             line = (label, Span("> ", "chosen"), Span(f"{self.typed}█", "chosen"))
@@ -169,8 +177,8 @@ class SettingList(Widget, can_focus=True):
         self._cursor = event.y
         self.refresh()
         self.post_message(self.Moved())
-        if chosen and event.x >= self._label_width:
-            middle = self._label_width + 3 + len(self._settings[event.y].value) // 2
+        if chosen and event.x >= self._label_columns:
+            middle = self._label_columns + 3 + len(self._settings[event.y].value) // 2
             self.action_change(-1 if event.x < middle else 1)
 
     def take_typed(self) -> None:
