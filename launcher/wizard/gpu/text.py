@@ -36,10 +36,9 @@ def place_row(place: Place, *, narrow: bool = False) -> Line:
     total, free = budget.total_bytes, budget.free_bytes
     memory = "unknown" if total is None else f"{gib(total)} GiB"
     if total is None or free is None:
-        bar, told = "", "unknown"
+        cells, told = 0, "unknown"
     else:
-        cells = filled_cells(free, total, _BAR)
-        bar, told = "█" * cells + "░" * (_BAR - cells), f"{gib(free):>5}"
+        cells, told = filled_cells(free, total, _BAR), f"{gib(free):>5}"
     capability = budget.compute_capability
     compute = "-" if capability is None else f"{capability[0]}.{capability[1]}"
     name = cut_text(f"CPU  {budget.name}" if budget.device == "cpu" else budget.name, 24)
@@ -48,7 +47,7 @@ def place_row(place: Place, *, narrow: bool = False) -> Line:
         return line(f"{number:3}{name:26}{memory:10}", f"{told.strip():7}", state)
     return line(
         f"{number:3}{name:26}{memory:10}",
-        Span(f"{bar:{_BAR}}", "measured"),
+        Span(("█" * cells).ljust(_BAR, " " if told == "unknown" else "░"), "measured"),
         f" {told:7}{compute:9}",
         state,
     )

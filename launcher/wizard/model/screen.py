@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from launcher.errors import TlplanError
 from launcher.models import resolve_model
-from launcher.view.spans import Line, Span, line
+from launcher.view.spans import Line
 from launcher.wizard.draft import ChosenModel, with_model
 from launcher.wizard.model.listing import (
     Catalogue,
@@ -25,7 +25,7 @@ from launcher.wizard.model.listing import (
 from launcher.wizard.model.text import (
     HEAD,
     NARROW_HEAD,
-    count_text_of,
+    count_line,
     detail_lines,
     hub_name,
     model_row,
@@ -180,17 +180,16 @@ class ModelStep(StepScreen):
         self._show_rows()
 
     def _show_rows(self, cursor: int | None = None) -> None:
-        narrow = self.narrow
         self.query_one(RowList).show(
-            NARROW_HEAD if narrow else HEAD,
-            lambda at: model_row(self._shown[at], self._verdict(self._shown[at]), narrow=narrow),
+            NARROW_HEAD if self.narrow else HEAD,
+            lambda at: model_row(
+                self._shown[at], self._verdict(self._shown[at]), narrow=self.narrow
+            ),
             count=len(self._shown),
             cursor=cursor,
         )
-        count = count_text_of(len(self._shown), None if narrow else self.draft.budget)
-        self.query_one("#count", LinesView).show(
-            lambda width: [line(Span(f"{count:>{max(1, width - 1)}} ", "dim"))]
-        )
+        count, budget = len(self._shown), self.draft.budget
+        self.query_one("#count", LinesView).show(lambda width: [count_line(count, budget, width)])
         self._show_details()
 
     def _show_details(self) -> None:
@@ -219,8 +218,6 @@ class ModelStep(StepScreen):
         if not self._shown:
             return None
         return self._shown[min(self.query_one(RowList).cursor, len(self._shown) - 1)]
-
-    # Typing and moving.
 
     @on(Input.Changed)
     def _typed(self) -> None:

@@ -45,10 +45,11 @@ NARROW_HEAD = line(
 )
 
 
-def count_text_of(count: int, budget: Budget | None) -> str:
-    """How many rows the filter leaves, and what they are judged against."""
-    where = "" if budget is None else f" on {cut_text(short_place(budget), 16)}"
-    return f"{count} model{'' if count == 1 else 's'}{where}"
+def count_line(count: int, budget: Budget | None, width: int) -> Line:
+    """How many rows the filter leaves, and what they are judged against where there is room."""
+    where = "" if budget is None or width < 30 else f" on {cut_text(short_place(budget), 16)}"
+    text = f"{count} model{'' if count == 1 else 's'}{where}"
+    return line(Span(f"{text:>{max(1, width - 1)}} ", "dim"))
 
 
 def model_row(row: Listed, verdict: Verdict | None, *, narrow: bool = False) -> Line:
