@@ -194,7 +194,7 @@ class ModelStep(StepScreen):
 
     def _show_details(self) -> None:
         row = self._current()
-        name = None if row is None else hub_name(row, instruct=self._instruct)
+        name = row and hub_name(row, instruct=self._instruct)
         self.query_one("#details", LinesView).show(
             detail_lines(
                 row,
@@ -254,8 +254,6 @@ class ModelStep(StepScreen):
     def action_filter(self) -> None:
         """Type into the filter."""
         self.query_one(TextField).focus()
-
-    # Going on.
 
     def action_next(self) -> None:
         """Take the current model; one that cannot be planned cannot be left behind."""
