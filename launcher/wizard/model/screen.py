@@ -194,7 +194,7 @@ class ModelStep(StepScreen):
 
     def _show_details(self) -> None:
         row = self._current()
-        name = row and hub_name(row, instruct=self._instruct)
+        name = hub_name(row, instruct=self._instruct) if row else None
         self.query_one("#details", LinesView).show(
             detail_lines(
                 row,
