@@ -12,6 +12,7 @@ from planner.advice.settings import (
     TASK_OF_LAYOUT,
     Asked,
     DataFacts,
+    learning_rate_choice,
     request_for,
 )
 from planner.advice.train_last import with_layers_chosen
@@ -134,7 +135,11 @@ def make_plan(
         data=data,
         answers=answers,
         recommendation=recommend(answers),
-        warnings=(*_warnings(model, answers, budget), *_data_warnings(answers, data)),
+        warnings=(
+            *_warnings(model, answers, budget),
+            *_rate_warnings(model, answers, asked),
+            *_data_warnings(answers, data),
+        ),
     )
 
 
@@ -142,6 +147,24 @@ def _with_reason(answer: MethodAnswer, why_layers: str) -> MethodAnswer:
     if answer.request.trainable_layers is None:
         return answer
     return replace(answer, reasons={**answer.reasons, "trainable_layers": why_layers})
+
+
+_FAR_ABOVE = 10
+"""Times the usual learning rate, from which a run rarely ends well."""
+
+
+def _rate_warnings(
+    model: PlannedModel, answers: tuple[MethodAnswer, ...], asked: Asked
+) -> list[PlanWarning]:
+    rate = asked.learning_rate
+    if rate is None:
+        return []
+    free, size = replace(asked, learning_rate=None), model.shape.parameters
+    usual = max(learning_rate_choice(free, each.method, size).value for each in answers)
+    if rate <= _FAR_ABOVE * usual:
+        return []
+    text = f"a learning rate of {rate:g} is {rate / usual:.0f} times the usual {usual:g}: it may "
+    return [PlanWarning(code="RATE_FAR_ABOVE", text=f"{text}well diverge")]
 
 
 def _data_warnings(answers: tuple[MethodAnswer, ...], data: DataFacts | None) -> list[PlanWarning]:

@@ -209,3 +209,14 @@ def test_what_cannot_be_is_refused(asked: dict[str, Any]) -> None:
     """An impossible wish ends in a RequestError that names it."""
     with pytest.raises(RequestError):
         plan_for(24, method="lora", **asked)
+
+
+def test_a_learning_rate_far_above_the_usual_is_warned_of() -> None:
+    """Ten times as much as any of the methods planned takes; below that it is somebody's choice."""
+
+    def codes(rate: float) -> list[str]:
+        plan = plan_for(80, learning_rate=rate)
+        return [warning.code for warning in plan.warnings]
+
+    assert "RATE_FAR_ABOVE" in codes(0.5)
+    assert "RATE_FAR_ABOVE" not in codes(1e-3)
