@@ -44,7 +44,7 @@ class Loop:
     def __init__(self, plan: Plan, answer: MethodAnswer) -> None:
         assert plan.data is not None
         self.asked, self.answer = plan.asked, answer
-        self.data_rows = rows = plan.data.rows
+        rows = plan.data.rows
         self.lengths = plan.data.lengths
         self.sequence = sequence_choice(plan.asked, plan.data, plan.model.shape)
         self.micro, self.accumulation = _batch(plan, answer)
@@ -53,11 +53,14 @@ class Loop:
             plan.asked, answer.method, plan.model.shape.parameters
         )
         self.set_aside = plan.data.held_out_rows
-        self.held_out = _held_out(rows) if self.set_aside is None else _SET_ASIDE
+        self.measured = held_out_rows(plan.data)
+        self.held_out = (
+            _held_out(rows, plan.data.held_out_by_hash) if self.set_aside is None else _SET_ASIDE
+        )
         self.loss_on = _loss_on(plan.data.layout)
         self.steps = self._steps(rows)
         self.checkpoint_every = self._checkpoint_every()
-        self.evaluate_every = self._evaluate_every(rows)
+        self.evaluate_every = self._evaluate_every()
         self.warmup = self._warmup()
         self.stop_after = self._stop_after()
         self.head_rate = head_learning_rate(self.learning_rate.value, task=answer.request.task)
@@ -85,8 +88,12 @@ class Loop:
         return Choice(value=0.03, reason="the first steps are small")
 
     def _steps(self, rows: int) -> int:
-        trained = rows - round(rows * self.held_out.value)
-        steps: int = max(1, ceil(trained / self._rows_a_step() * self.epochs.value))
+        trained = rows - self.measured if self.set_aside is None else rows
+        request = self.answer.request
+        batches = ceil(trained / (request.micro_batch * rows_held(request, self.lengths)))
+        # As Trainer counts: what is left at the end of a pass is a step of its own.
+        a_pass = ceil(batches / request.accumulation)
+        steps: int = max(1, ceil(a_pass * self.epochs.value))
         return steps if self.asked.max_steps is None else min(steps, self.asked.max_steps)
 
     def _rows_a_step(self) -> float:
@@ -100,9 +107,9 @@ class Loop:
         every = max(1, min(_MOST_STEPS_BETWEEN_CHECKPOINTS, share))
         return Choice(value=every, reason=f"about {ceil(self.steps / every)} in {self.steps} steps")
 
-    def _evaluate_every(self, rows: int) -> Choice:
+    def _evaluate_every(self) -> Choice:
         """Only where a checkpoint is written too, so that a measured state can be returned to."""
-        held_out = self._rows_measured(rows)
+        held_out = self.measured
         if not held_out:
             return Choice(value=0, reason="no rows are held out")
         # A row measured costs a third of a row trained; about a sixth of the time goes there.
@@ -112,9 +119,6 @@ class Loop:
             value=apart * self.checkpoint_every.value,
             reason=f"{held_out} rows; 0: before and after",
         )
-
-    def _rows_measured(self, rows: int) -> int:
-        return round(rows * self.held_out.value) if self.set_aside is None else self.set_aside
 
     def _stop_after(self) -> Choice:
         every = self.evaluate_every.value
@@ -126,7 +130,7 @@ class Loop:
         """What the length of the run depends on."""
         return Pace(
             steps=self.steps,
-            held_out_rows=self._rows_measured(self.data_rows),
+            held_out_rows=self.measured,
             evaluate_every=self.evaluate_every.value,
             checkpoint_every=self.checkpoint_every.value,
             keep_best=self.evaluate_every.value > 0,
@@ -135,7 +139,7 @@ class Loop:
 
     def evidence(self) -> EvaluationSection:
         """What the run ends with; nothing where no row is held out."""
-        rows = self._rows_measured(self.data_rows)
+        rows = self.measured
         on_cpu = self.answer.request.device == "cpu"
         language = self.answer.request.task == "causal-lm"
         return EvaluationSection(
@@ -213,12 +217,13 @@ def held_out_share(rows: int) -> float:
     return float(_held_out(rows).value)
 
 
-def _held_out(rows: int) -> Choice:
+def _held_out(rows: int, counted: int | None = None) -> Choice:
     if rows < FEWEST_ROWS_TO_HOLD_OUT:
         return Choice(value=0.0, reason=f"{rows} rows are too few to hold any out")
     share = min(_HELD_OUT_SHARE, _MOST_ROWS_HELD_OUT / rows)
     share = round(share, 4)
-    return Choice(value=share, reason=f"about {max(1, round(rows * share))} rows to measure on")
+    words = f"about {max(1, round(rows * share))}" if counted is None else str(counted)
+    return Choice(value=share, reason=f"{words} row{'' if words == '1' else 's'} to measure on")
 
 
 def _loss_on(layout: str) -> Choice:
