@@ -71,12 +71,17 @@ class Catalogue:
         return [row.model for row in (*self.rows, *self.others) if row.model is not None]
 
     def matching(self, text: str) -> list[Listed]:
-        """Rows that have every word of the text; a name hwdb does not know can be read."""
+        """Rows that have every word of the text, the model of that name first.
+
+        A name hwdb does not know can be read.
+        """
         words = text.lower().split()
         if not words:
             return list(self.rows)
         rows = (*self.rows, *self.others)
         found = [row for row in rows if all(word in _searched(row) for word in words)]
+        # Who types a whole name wants that model, not those made from it.
+        found.sort(key=lambda row: words[0] not in _searched(row).split())
         if can_be_read(text) and not any(row.name == text.strip() for row in rows):
             found.insert(0, Listed(name=text.strip()))
         return found
