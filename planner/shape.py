@@ -161,8 +161,7 @@ def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family)
     known = family or stand_in
     if known.kind == "encoder_decoder":
         raise ShapeError("model_type", f"{known.model_type} is an encoder-decoder, not planned yet")
-    text_part = config.get("text_config")
-    source: Mapping[str, Any] = text_part if isinstance(text_part, dict) else config
+    source = _text_part(config)
     try:
         sizes = sizes_of(source, known)
         _check_sizes(sizes)
@@ -179,6 +178,15 @@ def shape_of(config: Mapping[str, Any], family: Family | None, stand_in: Family)
         raise
     except (TypeError, ValueError, KeyError, ZeroDivisionError, OverflowError) as problem:
         raise ShapeError("config", f"config cannot be read: {problem}") from None
+
+
+def _text_part(config: Config) -> Config:
+    """What is said of the language model; that its head is tied, the whole config says first."""
+    text = config.get("text_config")
+    if not isinstance(text, dict):
+        return config
+    tied = config.get("tie_word_embeddings")
+    return {**text, "tie_word_embeddings": tied} if isinstance(tied, bool) else text
 
 
 def _head_sizes(config: Config, family: Family, sizes: Mapping[str, int]) -> dict[str, int]:

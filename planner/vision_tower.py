@@ -5,24 +5,69 @@ A multimodal checkpoint's class brings its tower along when only its text part i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+Vision = Mapping[str, Any]
+_Count = Callable[[Vision, int], Any]
 
 
 def tower_parameters(config: Mapping[str, Any], text_width: int) -> int:
-    """Those of the `vision_config` of a config.json, a ViT of SigLIP's kind; 0 without one.
+    """Those of the `vision_config` of a config.json and of what joins it to the text; 0 without.
 
-    Source: transformers, modeling_siglip.py: biased linears, two layer norms a block, and behind
-    the last norm one matrix to the width of the text. Other towers differ by a few percent.
+    A tower of another kind is counted as SigLIP's, from which most differ by a few percent.
     """
     vision = config.get("vision_config")
     if not isinstance(vision, Mapping):
         return 0
-    names = ("hidden_size", "intermediate_size", "num_hidden_layers", "image_size", "patch_size")
-    numbers = [vision.get(name) for name in names]
-    if not all(isinstance(number, int) and number > 0 for number in numbers):
+    count: _Count = _KINDS.get(str(vision.get("model_type")), _siglip)
+    try:
+        return max(0, int(count(vision, text_width)))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return 0
-    width, inner, layers, image, patch = (int(number or 0) for number in numbers)
+
+
+def _siglip(vision: Vision, text_width: int) -> Any:
+    """Source: transformers, modeling_siglip.py: biased linears, two layer norms a block.
+
+    Behind the last norm one matrix leads to the width of the text.
+    """
+    width, inner, patch = vision["hidden_size"], vision["intermediate_size"], vision["patch_size"]
     block = 4 * width * (width + 1) + 2 * width * inner + inner + width + 4 * width
-    patches = (image // patch) ** 2 * width + (3 * patch**2 + 1) * width
-    return layers * block + patches + 2 * width + width * text_width
+    patches = (vision["image_size"] // patch) ** 2 * width + (3 * patch**2 + 1) * width
+    blocks = int(vision["num_hidden_layers"]) * block
+    return blocks + patches + 2 * width + width * text_width
+
+
+def _pixtral(vision: Vision, text_width: int) -> Any:
+    """Source: modeling_pixtral.py, modeling_mistral3.py: a Llama's blocks, no biases.
+
+    Four neighbours become one, then two matrices lead to the width of the text.
+    """
+    width, inner, patch = vision["hidden_size"], vision["intermediate_size"], vision["patch_size"]
+    block = 4 * width**2 + 3 * width * inner + 2 * width
+    joining = width + 4 * width**2 + text_width * width + text_width**2
+    return int(vision["num_hidden_layers"]) * block + (3 * patch**2 + 1) * width + joining
+
+
+def _qwen3_vl(vision: Vision, text_width: int) -> Any:
+    """Source: modeling_qwen3_vl.py: biased linears, two layer norms a block, films of two frames.
+
+    Four neighbours are merged into the width of the text, once at the end and once at each block
+    that also feeds the first blocks of the text.
+    """
+    width, inner, patch = vision["hidden_size"], vision["intermediate_size"], vision["patch_size"]
+    block = 4 * width * (width + 1) + 2 * width * inner + inner + width + 4 * width
+    patches = (6 * patch**2 + 1) * width + vision["num_position_embeddings"] * width
+    four = 4 * width
+    merger = four * (four + 1) + (four + 1) * text_width
+    feeding = len(vision["deepstack_visual_indexes"])
+    norms = 2 * width + feeding * 2 * four
+    return int(vision["depth"]) * block + patches + (1 + feeding) * merger + norms
+
+
+_KINDS: dict[str, _Count] = {
+    "pixtral": _pixtral,
+    **dict.fromkeys(("qwen3_vl", "qwen3_vl_vision"), _qwen3_vl),
+    **dict.fromkeys(("qwen3_vl_moe", "qwen3_vl_moe_vision"), _qwen3_vl),
+}

@@ -15,6 +15,7 @@ from typing import Any
 from launcher.errors import UsageError
 from launcher.evaluation.bootstrap import mean_interval
 from launcher.evaluation.likelihood import general_suite, token_losses
+from launcher.training.text_part import writing_class
 
 PASSAGE_TOKENS = 64
 _SECONDS = 45.0
@@ -86,10 +87,12 @@ def _loaded(model_folder: Path) -> tuple[Any, Any]:
     import transformers
 
     loaders: Any = transformers
+    source = str(model_folder)
     try:
-        model = loaders.AutoModelForCausalLM.from_pretrained(
-            str(model_folder), use_safetensors=True, trust_remote_code=False
+        config = loaders.AutoConfig.from_pretrained(source, trust_remote_code=False)
+        model = writing_class(config).from_pretrained(
+            source, use_safetensors=True, trust_remote_code=False
         )
     except ValueError as problem:
         raise UsageError(f"{model_folder}: {str(problem).splitlines()[0]}") from None
-    return model.float().eval(), loaders.AutoTokenizer.from_pretrained(str(model_folder))
+    return model.float().eval(), loaders.AutoTokenizer.from_pretrained(source)

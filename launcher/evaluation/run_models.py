@@ -16,6 +16,7 @@ from launcher.evaluation.outcomes import Condition
 from launcher.runs.folder import RunFolder
 from launcher.runs.stored_plan import plan_in_force
 from launcher.training.loading import code_of_result, load_classifier, load_config, load_model
+from launcher.training.text_part import writing_class
 from planner.run_plan import RunPlan
 
 _NEVER = float("inf")
@@ -105,7 +106,7 @@ class RunModels:
         import transformers
 
         loaders: Any = {
-            "causal-lm": transformers.AutoModelForCausalLM,
+            "causal-lm": writing_class(load_config(self.plan)),
             "text-classification": transformers.AutoModelForSequenceClassification,
             "image-classification": transformers.AutoModelForImageClassification,
         }

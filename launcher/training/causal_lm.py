@@ -40,7 +40,7 @@ def language_model_parts(
         args=sft_config(plan, writing_folder(context.run)),
         train_dataset=as_dataset(rows.train),
         processing_class=tokenizer,
-        peft_config=lora_config(plan),
+        peft_config=lora_config(plan, model),
     )
     if plan.training.group_by_length:
         trainer.grouped_lengths = [len(row.input_ids) for row in rows.train]

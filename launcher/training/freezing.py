@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from launcher.errors import UsageError
+from launcher.training.text_part import text_part
 from planner.request import Task
 
 
@@ -31,8 +32,8 @@ def train_last(model: Any, trained: int, task: Task) -> None:
 
 def blocks_of(model: Any) -> nn.ModuleList:
     """The list of the model's blocks."""
-    layers = getattr(model.config, "num_hidden_layers", None)
-    for module in model.modules():
+    layers = getattr(model.config.get_text_config(), "num_hidden_layers", None)
+    for module in text_part(model).modules():
         if isinstance(module, nn.ModuleList) and len(module) == layers:
             return module
     raise UsageError(

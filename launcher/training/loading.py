@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from launcher.errors import UsageError
+from launcher.training.text_part import freeze_beside_the_text, not_adapted, writing_class
 from planner.request import AdapterSettings
 from planner.run_plan import RunPlan
 
@@ -43,14 +44,13 @@ def load_tokenizer(plan: RunPlan) -> PreTrainedTokenizerBase:
 
 def load_model(plan: RunPlan) -> PreTrainedModel:
     """The weights in the plan's dtype, or quantized, on the plan's device."""
-    from transformers import AutoModelForCausalLM
-
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+    model: PreTrainedModel = writing_class(load_config(plan)).from_pretrained(
         model_source(plan),
         attn_implementation=_ATTENTION[plan.training.attention],
         **_loading_options(plan),
     )
     model.config.use_cache = False
+    freeze_beside_the_text(model)
     _keep_unpacked(model)
     return model
 
@@ -162,8 +162,8 @@ def _head_modules(model: Any) -> list[str]:
     ]
 
 
-def lora_config(plan: RunPlan) -> LoraConfig | None:
-    """The adapters PEFT adds, None for a full fine-tune."""
+def lora_config(plan: RunPlan, model: PreTrainedModel) -> LoraConfig | None:
+    """The adapters PEFT adds to what writes text, None for a full fine-tune."""
     from peft import LoraConfig
 
     adapter = plan.adapter()
@@ -174,6 +174,7 @@ def lora_config(plan: RunPlan) -> LoraConfig | None:
         target_modules=(
             "all-linear" if adapter.targets == ("all-linear",) else list(adapter.targets)
         ),
+        exclude_modules=not_adapted(model),
         **_adapter_settings(plan, adapter),
     )
 
