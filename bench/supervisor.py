@@ -1,12 +1,15 @@
 """What looking after a run costs: the supervisor's share of a core, its memory, the steps' time.
 
-    python -m bench.supervisor [--seconds 20] [--pairs 60] [--window 2] [--nobody]
+    python -m bench.supervisor [--seconds 20] [--pairs 60] [--window 2] [--threads N] [--nobody]
 
 First a worker that only tells steps, twenty a second, under the real supervisor. Then a real
 training on every core: its supervisor runs and is stopped by turns, and what is told is how much
 longer a step takes with it than without, with a 95 % interval. That asks for an otherwise idle
 machine; --nobody keeps the supervisor stopped in both halves of every pair, so that the ratio
-shows how far the machine itself is from 1. Growth over hours is the matter of `bench.soak`.
+shows how far the machine itself is from 1. What does not depend on how fast the machine just is:
+for how much of the time the kernel kept a thread of the training waiting for a core, with the
+supervisor and without. --threads 1 leaves other cores free, as a training on a card does. Growth
+over hours is the matter of `bench.soak`.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from launcher.runs.events import EventLog, EventTail
 from launcher.runs.folder import RunFolder, create
@@ -47,8 +50,11 @@ class Window:
 
     step_seconds: tuple[float, ...]
     """Of each step that ended in it."""
+    seconds: float
     worker_seconds: float
     """Processor time of the worker."""
+    worker_waiting_seconds: float
+    """For how long its threads could have run and had no core."""
     supervisor_seconds: float
     """Processor time of its supervisor."""
 
@@ -59,8 +65,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--pairs", type=int, default=60, help="an even number")
     parser.add_argument("--window", type=float, default=2.0)
+    parser.add_argument("--threads", type=int, help="of the training; one a core without it")
     parser.add_argument("--nobody", action="store_true")
     options = parser.parse_args()
+    if options.threads:
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
     with tempfile.TemporaryDirectory() as folder:
         measured: dict[str, Any] = _watched(Path(folder), options.seconds)
         if options.pairs:
@@ -76,14 +85,14 @@ def _watched(folder: Path, seconds: float) -> dict[str, float]:
     wait_until((run.path / "holding").exists)
     state = read_state(run)
     assert state is not None
-    before, started = _processor_seconds(state.supervisor_pid), time.monotonic()
+    before, started = _scheduled(state.supervisor_pid), time.monotonic()
     events = EventLog(run.events)
     step = 2
     while (passed := time.monotonic() - started) < seconds:
         step += 1
         events.append("step", step=step, loss=1.0, step_seconds=0.05, tokens_per_second=100.0)
         time.sleep(0.05)
-    used = _processor_seconds(state.supervisor_pid) - before
+    used = _scheduled(state.supervisor_pid).ran - before.ran
     status = Path(f"/proc/{state.supervisor_pid}/status").read_text()
     (run.path / "go").touch()
     wait_until(lambda: not state.supervisor().alive())
@@ -145,18 +154,22 @@ def _endless_run(folder: Path) -> RunFolder:
 def _window(run: RunFolder, tail: EventTail, seconds: float, *, at_least: int = 3) -> Window:
     state = read_state(run)
     worker, supervisor = (state.worker_pid, state.supervisor_pid) if state else (None, 0)
-    before = _processor_seconds(worker), _processor_seconds(supervisor)
+    before = _scheduled(worker), _scheduled(supervisor)
     steps: list[float] = []
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
+    deadline = began + seconds
     while time.monotonic() < deadline or len(steps) < at_least:
         time.sleep(max(0.05, deadline - time.monotonic()))
         events = tail.poll()
         assert not any(each["type"] == "finished" for each in events), "the training ended"
         steps += [each["step_seconds"] for each in events if each["type"] == "step"]
+    after = _scheduled(worker), _scheduled(supervisor)
     return Window(
         step_seconds=tuple(steps),
-        worker_seconds=_processor_seconds(worker) - before[0],
-        supervisor_seconds=_processor_seconds(supervisor) - before[1],
+        seconds=time.monotonic() - began,
+        worker_seconds=after[0].ran - before[0].ran,
+        worker_waiting_seconds=after[0].waited - before[0].waited,
+        supervisor_seconds=after[1].ran - before[1].ran,
     )
 
 
@@ -171,6 +184,10 @@ def overhead(pairs: list[tuple[Window, Window]]) -> dict[str, Any]:
     def cut_percent(windows: list[Window]) -> float:
         steps = [each for window in windows for each in window.step_seconds]
         return round(100 * sum(each > longest for each in steps) / len(steps), 2)
+
+    def waiting_percent(windows: list[Window]) -> float:
+        shares = [each.worker_waiting_seconds / each.seconds for each in windows]
+        return round(100 * statistics.mean(shares), 3)
 
     def worker_seconds(window: Window) -> float:
         return window.worker_seconds / len(window.step_seconds)
@@ -188,6 +205,10 @@ def overhead(pairs: list[tuple[Window, Window]]) -> dict[str, Any]:
         "supervisor_processor_seconds_a_window": round(
             statistics.mean(each.supervisor_seconds for each in supervised), 5
         ),
+        "worker_kept_waiting_percent": {
+            "supervised": waiting_percent(supervised),
+            "alone": waiting_percent(alone),
+        },
         "steps_cut_percent": {"supervised": cut_percent(supervised), "alone": cut_percent(alone)},
     }
 
@@ -213,10 +234,19 @@ def _interval(logarithms: list[float]) -> list[float]:
     return [round(math.exp(middles[edge]), 4), round(math.exp(middles[-1 - edge]), 4)]
 
 
-def _processor_seconds(pid: int | None) -> float:
-    """Of all threads, to the nanosecond; those that ended meanwhile are not counted."""
+class Scheduled(NamedTuple):
+    """Seconds of all threads together; those that ended meanwhile are not counted."""
+
+    ran: float
+    waited: float
+    """For a core."""
+
+
+def _scheduled(pid: int | None) -> Scheduled:
+    """To the nanosecond, as the kernel counts it."""
     threads = Path(f"/proc/{pid}/task").glob("*/schedstat") if pid else ()
-    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
+    both = [[int(word) / 1e9 for word in each.read_text().split()[:2]] for each in threads]
+    return Scheduled(ran=sum(ran for ran, _ in both), waited=sum(waited for _, waited in both))
 
 
 if __name__ == "__main__":

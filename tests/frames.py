@@ -84,11 +84,17 @@ class Frames:
             self._look()
 
     def seconds_of(self, key: str, *, quiet_seconds: float) -> float:
-        """From writing a key to the last byte of what it redrew, after which nothing came."""
+        """From writing a key to the last frame that shows another text; 0 when none does.
+
+        What changes no text is a cursor that blinks. It is over when nothing came for so long.
+        """
+        shown = self.text
         began = ended = time.perf_counter()
         os.write(self._terminal, key.encode())
         while self._look(quiet_seconds):
-            ended = time.perf_counter()
+            came = time.perf_counter()
+            if self.text != shown:
+                ended, shown = came, self.text
         return ended - began
 
     @property

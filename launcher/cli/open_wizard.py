@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from pathlib import Path
@@ -30,7 +29,7 @@ def open_wizard() -> ExitCode:
 
     app = WizardApp(theme=kept_theme())
     app.keep_theme_choices()
-    gc.freeze()  # what was imported is no garbage: looking through it would hold up a key
+    app.collect_between_keys()
     outcome = app.run_and_tell()
     in_browser = bool(os.environ.get("TEXTUAL_DRIVER"))  # where nobody reads a terminal
     return ExitCode.DONE if outcome is None or in_browser else conclude(outcome)

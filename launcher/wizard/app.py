@@ -6,9 +6,11 @@ import locale
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+from textual import events
 from textual.binding import Binding, BindingType
 
 from launcher.wizard.draft import Draft, plan_of
+from launcher.wizard.garbage import LOOK_SECONDS, Garbage
 from launcher.wizard.look import DARK
 from launcher.wizard.terminal_app import TerminalApp
 from launcher.wizard.world import World
@@ -52,6 +54,22 @@ class WizardApp(TerminalApp[Outcome]):
         self._steps: dict[int, StepScreen] = {}
         self._verdicts: Verdicts | None = None
         self._planned: tuple[Draft, Plan] | None = None
+        self._garbage: Garbage | None = None
+
+    def collect_between_keys(self) -> None:
+        """Let no look for garbage hold up a key, from now to the end of the process."""
+        self._garbage = Garbage()
+
+    def on_ready(self) -> None:
+        """The first screen is there."""
+        if self._garbage is not None:
+            self.set_interval(LOOK_SECONDS, self._garbage.look)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Every key passes here first."""
+        if self._garbage is not None and isinstance(event, events.Key):
+            self._garbage.key_came()
+        await super().on_event(event)
 
     def get_default_screen(self) -> StepScreen:
         """The first step."""

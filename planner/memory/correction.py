@@ -8,6 +8,7 @@ another program, or one whose peak was missed, must not move the next plan.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -23,7 +24,10 @@ _NORMAL = 1.4826
 _LEAST_SPREAD = 0.01
 """Share of the estimate that runs of one kind differ by at least."""
 _ENOUGH = 3
-"""From this many runs on, their own spread is the interval."""
+"""From this many runs on, their own spread makes the interval narrower, and an outlier is one."""
+_OF_THE_ESTIMATE = 3
+"""As many runs the estimate's own interval counts for: runs that were alike say little of one that
+is not, and three say little of their own spread."""
 _NINETY = 1.645
 """Standard deviations on either side of 90 % of a normal distribution."""
 
@@ -51,6 +55,14 @@ class Measured(NamedTuple):
         return self.measured_allocated_bytes - self.estimated_allocated_bytes
 
 
+class Spread(NamedTuple):
+    """How far runs lie apart."""
+
+    half_bytes: int
+    """Half of an interval that holds 90 of 100 such runs."""
+    runs: int
+
+
 def corrected(estimate: MemoryEstimate, runs: Sequence[Measured]) -> MemoryEstimate:
     """The estimate after these runs of the same machine, stack and method.
 
@@ -66,13 +78,13 @@ def corrected(estimate: MemoryEstimate, runs: Sequence[Measured]) -> MemoryEstim
     tensors = [each for run in used if (each := run.allocated_beyond_bytes) is not None]
     tensor_shift = round(weight * _median(tensors)) if tensors else 0
     spread = _spread([run.beyond_bytes for run in used], estimate.device.expected_bytes)
-    own = spread if len(used) >= _ENOUGH else None
-    allocated_own = None
-    if tensors and len(used) >= _ENOUGH:
-        allocated_own = _spread(tensors, estimate.allocated.expected_bytes)
+    own = Spread(spread, len(used)) if len(used) >= _ENOUGH else None
+    tensor_own = None
+    if len(tensors) >= _ENOUGH:
+        tensor_own = Spread(_spread(tensors, estimate.allocated.expected_bytes), len(tensors))
     errors = [abs(run.beyond_bytes) / run.estimated_bytes for run in used]
     return estimate._replace(
-        allocated=_moved(estimate.allocated, tensor_shift, allocated_own),
+        allocated=_moved(estimate.allocated, tensor_shift, tensor_own),
         reserved=_moved(estimate.reserved, shift, own),
         needed=_moved(estimate.needed, shift, own),
         device=_moved(estimate.device, shift, own),
@@ -131,13 +143,19 @@ def _spread(values: Sequence[int], expected_bytes: int) -> int:
     return round(_NINETY * max(usual, _LEAST_SPREAD * expected_bytes))
 
 
-def _moved(band: Band, shift: int, half: int | None) -> Band:
-    """A band moved; with the runs' own spread where that is the narrower one."""
+def _moved(band: Band, shift: int, own: Spread | None) -> Band:
+    """A band moved; narrower where the runs' own spread is, the more of them the nearer to it."""
     expected = max(band.expected_bytes + shift, 0)
     below = band.expected_bytes - band.low_bytes
     above = band.high_bytes - band.expected_bytes
-    if half is not None:
-        below, above = min(below, half), min(above, half)
+    if own is not None:
+        below, above = _narrowed(below, own), _narrowed(above, own)
     return Band(
         expected_bytes=expected, low_bytes=max(expected - below, 0), high_bytes=expected + above
     )
+
+
+def _narrowed(side_bytes: int, own: Spread) -> int:
+    """One side of a band after these runs, its square and theirs weighed by their number."""
+    weighed = _OF_THE_ESTIMATE * side_bytes**2 + own.runs * own.half_bytes**2
+    return min(side_bytes, round(math.sqrt(weighed / (_OF_THE_ESTIMATE + own.runs))))

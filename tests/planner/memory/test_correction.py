@@ -55,6 +55,18 @@ def test_runs_that_agree_narrow_the_interval() -> None:
     assert after.device.low_bytes < after.device.expected_bytes < after.device.high_bytes
 
 
+def test_a_few_runs_that_agree_leave_room_for_one_that_does_not() -> None:
+    """Three alike keep more than half of the band, thirty a third of it."""
+    before = _estimate()
+    few, many = (corrected(before, [_run(_BEYOND)] * count) for count in (3, 30))
+
+    def above(estimate: MemoryEstimate) -> int:
+        return estimate.device.high_bytes - estimate.device.expected_bytes
+
+    assert 0.6 < above(few) / above(before) < 0.8
+    assert 0.2 < above(many) / above(before) < 0.4
+
+
 @pytest.mark.parametrize("bad", [2 * GIB, -2 * GIB, 20 * GIB, -7 * GIB])
 def test_one_bad_run_does_not_spoil_it(bad: int) -> None:
     """A run beside another program, or one whose peak was missed, is left out."""
