@@ -61,4 +61,4 @@ def freeze_beside_the_text(model: nn.Module) -> None:
 def not_adapted(model: nn.Module) -> str | None:
     """PEFT's `exclude_modules` for what lies beside the text: a pattern of names, None for none."""
     names = beside_the_text(model)
-    return rf"(.*\.)?({'|'.join(map(re.escape, names))})\..*" if names else None
+    return rf"(.*\.)?({'|'.join(map(re.escape, names))})(\..*)?" if names else None
