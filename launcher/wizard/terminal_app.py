@@ -9,6 +9,7 @@ import os
 from typing import Generic, TypeVar
 
 from textual.app import App
+from textual.css.query import NoMatches
 
 from launcher.wizard.look import DARK, MEANINGS_ON_DARK, STYLES, THEMES, meanings
 
@@ -57,6 +58,13 @@ class TerminalApp(App[Result], Generic[Result]):
         if self._exception is not None:
             raise self._exception
         return result
+
+    def _handle_exception(self, error: Exception) -> None:
+        # A screen that is still being put up while the app ends has no parts; nobody will see it.
+        if (self._exit or not self._running) and isinstance(error, NoMatches):
+            self._fatal_error()
+        else:
+            super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """Instead of Textual's own, which prints."""

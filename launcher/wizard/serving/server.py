@@ -15,11 +15,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-from textual_serve.server import Server
+from aiohttp import WSCloseCode, web
+from textual_serve.server import Server, to_int
+
+from launcher.wizard.serving.window import Window
 
 LOOPBACK = "127.0.0.1"
 _COOKIE = "tlplan-token"
+_SIZE = (("width", 80), ("height", 24))
 _TEMPLATES = Path(__file__).with_name("templates")
 _HEADERS = {
     # Nothing is fetched from anywhere else, and nobody else may frame or link to it.
@@ -52,6 +55,7 @@ class WizardServer(Server):
         self.token = secrets.token_urlsafe(24)
         self._announce = announce
         self._telling: asyncio.Task[None] | None = None
+        self._open: dict[web.WebSocketResponse, asyncio.Task[Any]] = {}
 
     @property
     def address(self) -> str:
@@ -76,6 +80,40 @@ class WizardServer(Server):
             writer.close()
             self._announce(self.address)
             return
+
+    async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
+        """Run one wizard for one browser window until either ends."""
+        websocket = web.WebSocketResponse(heartbeat=15)
+        await websocket.prepare(request)
+
+        async def close() -> None:
+            await websocket.close()
+
+        window = Window(
+            self.command,
+            write_bytes=websocket.send_bytes,
+            write_str=websocket.send_str,
+            close=close,
+            download_manager=self.download_manager,
+        )
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[websocket] = task
+        try:
+            await window.start(*(to_int(request.query.get(side, ""), n) for side, n in _SIZE))
+            await self._process_messages(websocket, window)
+        finally:
+            await window.stop()
+            del self._open[websocket]
+        return websocket
+
+    async def on_shutdown(self, app: web.Application) -> None:
+        """Close every window and wait for its wizard, which would keep the server for a minute."""
+        del app
+        for websocket in list(self._open):
+            await websocket.close(code=WSCloseCode.GOING_AWAY)
+        if self._open:
+            await asyncio.wait(self._open.values())
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()

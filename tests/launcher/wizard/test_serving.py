@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
 from pathlib import Path
 
+import psutil
 import pytest
+from aiohttp import ClientSession, WSMsgType
+from aiohttp import CookieJar as OpenCookieJar
 
 from launcher.runs.folder import all_runs
 from launcher.runs.state import liveness
@@ -26,12 +31,11 @@ from tests.models import smollm2, tiny_model
 __all__ = ["smollm2", "tiny_model"]
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """The address of a server that runs in an empty folder."""
+def started_server(folder: Path) -> tuple[subprocess.Popen[str], str]:
+    """A server that runs in the folder, and its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", "launcher", "serve"],
-        cwd=tmp_path,
+        cwd=folder,
         env=plain_environment(no_driver_environment()) | {"PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -40,11 +44,24 @@ def address(tmp_path: Path) -> Iterator[str]:
     assert process.stdout is not None
     line = process.stdout.readline().strip()
     assert line.startswith("http://127.0.0.1:"), process.communicate(timeout=10)
-    yield line
+    return process, line
+
+
+def assert_ends_quietly(process: subprocess.Popen[str]) -> None:
+    """Ctrl-C ends the server, and it says nothing of what it left."""
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, (out, err)
+    assert out == ""
     assert "Traceback" not in err
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """The address of a server that runs in an empty folder."""
+    process, line = started_server(tmp_path)
+    yield line
+    assert_ends_quietly(process)
 
 
 def status_of(url: str, **headers: str) -> int:
@@ -68,6 +85,41 @@ def test_only_who_has_the_address_gets_in(address: str) -> None:
     assert status_of(f"{bare}static/js/textual.js") == 403
     assert status_of(address, Host="evil.example") == 403
     assert status_of(address, Origin="http://evil.example") == 403
+
+
+async def open_window(address: str, *, read: int) -> ClientSession:
+    """A window that has received so many messages of its wizard; close the session to leave."""
+    session = ClientSession(cookie_jar=OpenCookieJar(unsafe=True))
+    async with session.get(address) as page:
+        assert page.status == 200
+    port = address.partition("?")[0].removeprefix("http://")
+    window = await session.ws_connect(f"ws://{port}ws?width=80&height=24")
+    for _ in range(read):
+        assert (await window.receive(timeout=60)).type is WSMsgType.BINARY
+    return session
+
+
+@pytest.mark.parametrize("read", [0, 1, 8], ids=["starting", "painting", "painted"])
+@pytest.mark.parametrize("left", [False, True], ids=["window open", "window just closed"])
+def test_ctrl_c_takes_the_wizards_with_it(tmp_path: Path, read: int, left: bool) -> None:
+    """At once, whatever the windows are doing, and nobody is told of half a screen."""
+
+    async def scene() -> tuple[list[psutil.Process], float]:
+        session = await open_window(address, read=read)
+        wizards = psutil.Process(server.pid).children(recursive=True)
+        if left:
+            await session.close()
+        began = time.monotonic()
+        await asyncio.to_thread(assert_ends_quietly, server)
+        took = time.monotonic() - began
+        await session.close()
+        return wizards, took
+
+    server, address = started_server(tmp_path)
+    wizards, took = asyncio.run(scene())
+
+    assert not any(wizard.is_running() for wizard in wizards)
+    assert took < 15, "aiohttp alone waits a minute for open windows"
 
 
 @pytest.mark.training
