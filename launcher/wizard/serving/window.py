@@ -6,7 +6,8 @@ import asyncio
 
 from textual_serve.app_service import AppService
 
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 20.0
+"""As long as the start of a run may take, which must not be cut in half."""
 
 
 class Window(AppService):
