@@ -173,7 +173,7 @@ def shape_of_config(text: str, where: str) -> ModelShape:
 
 
 def _stand_in(config: Mapping[str, Any]) -> ModelShape:
-    if config.get("is_encoder_decoder"):
+    if config.get("is_encoder_decoder") or "encoder_layers" in config:
         name = config.get("model_type", "this model")
         raise ShapeError("model_type", f"{name} is an encoder-decoder, not planned yet")
     return stand_in_shape(config, hwdb.families())

@@ -12,6 +12,6 @@ def doubt_of(shape: ModelShape) -> str | None:
     if shape.recognized:
         return f'hwdb does not know all of a "{shape.model_type}" model: the interval is wide'
     text = "a Llama-like block stands in, and the interval is wide"
-    if not shape.attends:
-        text = "a Llama-like block stands in for one without attention: nearly a guess"
+    if not shape.alike:
+        text = "a Llama-like block stands in for one that is little like it: nearly a guess"
     return f'model type "{shape.model_type}" is not known; {text}'

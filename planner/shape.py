@@ -80,8 +80,8 @@ class ModelShape:
     """How distances of tokens enter scores, where they are learned."""
     described: bool = True
     """Whether the family knows every part of this model."""
-    attends: bool = True
-    """False where a config tells of states that are carried on, and of no attention."""
+    alike: bool = True
+    """False where a stand-in says little: states are carried on, or blocks run in cycles."""
     idle_parameters: int = 0
     """Of a vision tower that is loaded beside these, trained on nothing and never run."""
     biased: frozenset[str] = frozenset()

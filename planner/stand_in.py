@@ -14,11 +14,12 @@ from hwdb.family import Family, Linear
 from planner.shape import ModelShape, shape_of
 
 _NAMES = {
-    "hidden_size": ("n_embd", "d_model", "dim", "hidden_dim"),
-    "num_hidden_layers": ("n_layer", "n_layers", "num_layers", "layers"),
-    "num_attention_heads": ("n_head", "n_heads", "num_heads"),
+    "hidden_size": ("n_embd", "d_model", "dim", "hidden_dim", "emb_dim"),
+    "num_hidden_layers": ("n_layer", "n_layers", "num_layers", "layers", "decoder_layers"),
+    "num_attention_heads": ("n_head", "n_heads", "num_heads", "decoder_attention_heads"),
     "intermediate_size": (
         *("n_inner", "ffn_dim", "d_ff", "ffn_hidden_size", "feed_forward_hidden_size"),
+        "decoder_ffn_dim",
         *("moe_intermediate_size", "expert_dim"),
     ),
     "num_experts": ("n_routed_experts", "num_local_experts", "moe_num_experts"),
@@ -45,14 +46,15 @@ def stand_in_shape(
     text_part = config.get("text_config")
     source = {**config, **text_part} if isinstance(text_part, dict) else dict(config)
     source.pop("text_config", None)
-    carries_states = _carries_states(source)
+    alike = not _carries_states(source) and not any(name in source for name in _CYCLES)
     for name, others in _NAMES.items():
         if not _is_number(source.get(name)):
             found = [source[other] for other in others if _is_number(source.get(other))]
             source[name] = found[0] if found else _largest(source.get(name))
+    source["num_hidden_layers"] = source["num_hidden_layers"] or len(_layer_kinds(source)) or None
     hidden = source["hidden_size"]
     if hidden is not None:
-        source["intermediate_size"] = source["intermediate_size"] or 4 * hidden
+        source["intermediate_size"] = _mlp_width(source)
         heads = source["num_attention_heads"] or max(hidden // _USUAL_HEAD, 1)
         source["num_attention_heads"] = heads
         if not _is_number(source.get("head_dim")):
@@ -64,7 +66,7 @@ def stand_in_shape(
     shape = replace(
         shape,
         model_type=str(config.get("model_type") or shape.model_type),
-        attends=not carries_states,
+        alike=alike,
     )
     experts = _experts(source)
     if parameters is None:
@@ -78,12 +80,46 @@ def stand_in_shape(
 
 
 def _carries_states(source: Mapping[str, Any]) -> bool:
-    """Whether it names what state-space and recurrent blocks have, and no attention."""
-    attention = any(source.get(name) for name in ("num_attention_heads", "n_head", "n_heads"))
-    return not attention and any(source.get(name) is not None for name in _STATES)
+    """Whether it names what state-space, recurrent and convolving blocks have."""
+    return any(word in name for name in source for word in _STATES) or any(
+        word in kind for kind in _layer_kinds(source) for word in _STATEFUL_KINDS
+    )
 
 
-_STATES = ("state_size", "time_step_rank", "rescale_every", "qk_dim_factor")
+_STATES = (
+    *("state_size", "time_step_rank", "rescale_every", "qk_dim_factor", "mamba", "ssm_"),
+    *("lru_width", "conv_L_cache", "linear_conv_kernel", "linear_attn"),
+)
+_STATEFUL_KINDS = ("linear", "mamba", "recurrent", "conv", "hybrid")
+_CYCLES = ("H_cycles", "L_cycles")
+"""A block that is run again and again: fewer weights than it has layers, gradients of some."""
+
+
+def _layer_kinds(source: Mapping[str, Any]) -> tuple[str, ...]:
+    """What each layer is, where a config lists that."""
+    for name in ("layer_types", "layers_block_type", "block_types"):
+        listed = source.get(name)
+        if isinstance(listed, list) and all(isinstance(kind, str) for kind in listed):
+            return tuple(listed)
+    return ()
+
+
+def _mlp_width(source: Mapping[str, Any]) -> int:
+    """Width of the MLP, as these families' code takes it from the number in the config."""
+    width: int = source["intermediate_size"] or 4 * source["hidden_size"]
+    if source.get("model_type") in _WIDTH_OF_BOTH:
+        return width // 2
+    if source.get("block_auto_adjust_ff_dim") is not True:
+        return width
+    multiple = source.get("block_multiple_of")
+    times = source.get("block_ffn_dim_multiplier")
+    width = int(2 * width / 3 * (times if isinstance(times, int | float) else 1))
+    return -(-width // multiple) * multiple if _is_number(multiple) else width  # type: ignore[operator]
+
+
+_WIDTH_OF_BOTH = ("recurrent_gemma", "moshi")
+"""Families whose number counts gate and up together (modeling_recurrent_gemma.py,
+modeling_moshi.py); no key says so."""
 
 
 def _is_gated(source: Mapping[str, Any]) -> bool:
@@ -110,10 +146,16 @@ def _largest(value: Any) -> int | None:
 def _experts(source: Mapping[str, Any]) -> int:
     """Weights of one block's experts, three matrices each."""
     count, width = source.get("num_experts"), source.get("moe_intermediate_size")
-    if count is None or width is None or count < 2:
+    if count is None or width is None or count < 2 or source.get("is_moe") is False:
         return 0
+    if count > _MOST_WIDE_EXPERTS:
+        width = 1
     experts: int = count * 3 * source["hidden_size"] * width
     return experts
+
+
+_MOST_WIDE_EXPERTS = 2048
+"""Above that experts are rows that a token picks out of a table, as Doge's are."""
 
 
 def _tables_of_layers(source: Mapping[str, Any], layers: int) -> int:

@@ -1,6 +1,6 @@
-"""Parameters of a vision tower that is loaded with a language model and looks at nothing.
+"""Parameters of towers that are loaded with a language model and see or hear nothing.
 
-A multimodal checkpoint's class brings its tower along when only its text part is trained on.
+A multimodal checkpoint's class brings them along when only its text part is trained on.
 """
 
 from __future__ import annotations
@@ -13,18 +13,36 @@ _Count = Callable[[Vision, int], Any]
 
 
 def tower_parameters(config: Mapping[str, Any], text_width: int) -> int:
-    """Those of the `vision_config` of a config.json and of what joins it to the text; 0 without.
+    """Those of a config.json's `vision_config` and `audio_config`, and of what joins them to text.
 
-    A tower of another kind is counted as SigLIP's, from which most differ by a few percent.
+    A vision tower of another kind is counted as SigLIP's, from which most differ by a few percent,
+    an audio tower as Whisper's.
     """
-    vision = config.get("vision_config")
-    if not isinstance(vision, Mapping):
+    vision, audio = config.get("vision_config"), config.get("audio_config")
+    kind = vision.get("model_type") if isinstance(vision, Mapping) else None
+    seeing: _Count = _KINDS.get(str(kind), _siglip)
+    return _counted(seeing, vision, text_width) + _counted(_whisper, audio, text_width)
+
+
+def _counted(count: _Count, tower: Any, text_width: int) -> int:
+    if not isinstance(tower, Mapping):
         return 0
-    count: _Count = _KINDS.get(str(vision.get("model_type")), _siglip)
     try:
-        return max(0, int(count(vision, text_width)))
+        return max(0, int(count(tower, text_width)))
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return 0
+
+
+def _whisper(audio: Vision, text_width: int) -> Any:
+    """Source: transformers, modeling_whisper.py: biased linears, two layer norms a block."""
+    width = audio["hidden_size"] if "hidden_size" in audio else audio["d_model"]
+    inner = audio["intermediate_size"] if "intermediate_size" in audio else audio["encoder_ffn_dim"]
+    layers = audio["encoder_layers" if "encoder_layers" in audio else "num_hidden_layers"]
+    block = 4 * width * (width + 1) + 2 * width * inner + inner + width + 4 * width
+    convolutions = 3 * (audio["num_mel_bins"] + width) * width
+    return (
+        layers * block + convolutions + audio["max_source_positions"] * width + width * text_width
+    )
 
 
 def _siglip(vision: Vision, text_width: int) -> Any:

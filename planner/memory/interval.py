@@ -76,7 +76,7 @@ Checked = Literal[
     "sharded",
     "sharded adapters",
     "stand-in",
-    "no attention",
+    "unlike",
 ]
 
 # Shares of the expected value: of residuals on third-party runs (bench/residuals.py: the 5th and
@@ -127,7 +127,7 @@ _SPREADS: dict[Checked, dict[str, _Spread]] = {
     },
 }
 
-_SPREADS["no attention"] = dict.fromkeys(
+_SPREADS["unlike"] = dict.fromkeys(
     ("allocated", "expandable", "classic", "host"), _Spread(below=0.7, above=0.8)
 )
 """Llama's block says next to nothing of a state-space model: of six in Transformers that are told
@@ -144,7 +144,7 @@ _UNDATED = _Spread(below=0.06, above=0.25)
 def checked(shape: ModelShape, request: TrainingRequest) -> Checked:
     """What the estimate of this model and these settings was held against."""
     if not shape.recognized or not shape.described:
-        return "stand-in" if shape.attends else "no attention"
+        return "stand-in" if shape.alike else "unlike"
     if request.gpus > 1 or request.sharding != "none":
         return "sharded" if request.method == "full" else "sharded adapters"
     dora = request.adapter is not None and request.adapter.kind == "dora"

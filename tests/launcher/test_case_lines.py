@@ -71,7 +71,7 @@ def test_a_case_without_a_task_has_the_models_own(model: str) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"model_type": "mamba", "state_size": 16}, "without attention"),
+        ({"model_type": "mamba", "state_size": 16}, "little like it"),
         ({"model_type": "new", "num_attention_heads": 4}, "Llama-like"),
         ({"model_type": "llama", "num_attention_heads": 4}, None),
     ],

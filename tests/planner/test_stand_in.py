@@ -114,13 +114,85 @@ def test_layers_without_experts_have_none() -> None:
     assert stand_in_shape({**_EXPERTS, **first}, _FAMILIES).expert_parameters == whole * 3 // 4
 
 
+_PLAIN = {
+    "model_type": "new",
+    "hidden_size": 64,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 4,
+    "intermediate_size": 256,
+    "vocab_size": 100,
+}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"layer_types": ["linear_attention", "full_attention"] * 2},
+        {"layers_block_type": ["mamba", "hybrid"] * 2},
+        {"block_types": ["recurrent", "attention"]},
+        {"mamba_d_state": 16},
+        {"H_cycles": 2, "L_cycles": 3},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_a_model_little_like_a_llama_is_nearly_a_guess(more: dict[str, Any]) -> None:
+    """Blocks that carry states, or that are run again and again: Zamba, RecurrentGemma, HRM."""
+    said = [doubt_of(stand_in_shape({**_PLAIN, **each}, _FAMILIES)) for each in ({}, more)]
+
+    assert ["guess" in str(each) for each in said] == [False, True]
+
+
+def test_layers_that_are_only_listed_are_counted() -> None:
+    """Nemotron-H says what each of its layers is, and not how many there are."""
+    listed = {"layers_block_type": ["mamba", "mlp", "moe"], "num_hidden_layers": None}
+
+    assert stand_in_shape({**_PLAIN, **listed}, _FAMILIES).layers == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "width"),
+    [
+        ({"model_type": "recurrent_gemma"}, 128),
+        ({"block_auto_adjust_ff_dim": True, "block_multiple_of": 128}, 256),
+        ({"block_auto_adjust_ff_dim": True, "block_ffn_dim_multiplier": 0.5}, 85),
+    ],
+)
+def test_an_mlp_has_the_width_its_code_makes_of_the_config(
+    more: dict[str, Any], width: int
+) -> None:
+    """RecurrentGemma halves the number, LFM2 takes two thirds of it, rounded up."""
+    assert stand_in_shape({**_PLAIN, **more}, _FAMILIES).sizes["i"] == width
+
+
+def test_experts_that_are_switched_off_or_rows_of_a_table_weigh_little() -> None:
+    """Doge names 16 384 experts of a row each, and says whether it has them at all."""
+    doge = {**_PLAIN, "num_experts": 16_384}
+    without = stand_in_shape({**doge, "is_moe": False}, _FAMILIES)
+    of_rows = stand_in_shape({**doge, "is_moe": True}, _FAMILIES)
+
+    assert without.expert_parameters == 0
+    assert of_rows.expert_parameters == 3 * 16_384 * 64
+
+
+def test_an_audio_tower_lies_beside_the_text_part_too() -> None:
+    """Whisper's encoder as transformers counts it, and one matrix to the text's width."""
+    audio = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2}
+    audio |= {"num_mel_bins": 80, "max_source_positions": 100}
+    config = {"model_type": "new", "text_config": _PLAIN, "audio_config": audio}
+    block = 4 * 64 * 65 + 2 * 64 * 256 + 256 + 64 + 4 * 64
+
+    shape = shape_of_config(json.dumps(config), "config.json")
+
+    assert shape.idle_parameters == 2 * block + 3 * (80 + 64) * 64 + 100 * 64 + 64 * 64
+
+
 def test_what_knows_no_attention_says_little() -> None:
     """Mamba's config names states and no heads; the interval reaches from a third to nearly two."""
     mamba = {"model_type": "mamba", "state_size": 16, "hidden_size": 64, "num_hidden_layers": 2}
     shape = stand_in_shape({**mamba, "vocab_size": 100}, _FAMILIES)
     band = estimate_memory(shape, request_of("full")).allocated
 
-    assert not shape.attends
+    assert not shape.alike
     assert band.low_bytes < band.expected_bytes / 3
     assert band.high_bytes > 1.7 * band.expected_bytes
 
