@@ -44,7 +44,9 @@ def rent_of(plan: Plan) -> Rent | None:
     offered = [
         (offer.on_demand_usd_per_gpu_hour, offer)
         for offer in prices_from(None).offers
-        if offer.card_id == budget.card_id and offer.on_demand_usd_per_gpu_hour is not None
+        if offer.card_id == budget.card_id
+        and offer.gpus == 1
+        and offer.on_demand_usd_per_gpu_hour is not None
     ]
     if not offered:
         return None

@@ -21,8 +21,7 @@ COLUMNS = (
 _NEEDED = ("provider", "card_id", "on_demand_usd_per_hour", "as_of")
 
 USD_PER_KWH = 0.17
-"""Average price to homes in the USA; `--kwh-price` is yours."""
-KWH_SOURCE = "assumed, about the average of homes in the USA"
+"""Without `--kwh-price`."""
 
 
 class Prices(NamedTuple):
@@ -33,6 +32,22 @@ class Prices(NamedTuple):
     """hwdb with its month, or the file."""
 
 
+class KwhPrice(NamedTuple):
+    """Dollars of a kilowatt-hour."""
+
+    usd: float
+    source: str
+    as_of: str | None
+    """Year of the price; None for the user's own."""
+
+
+def kwh_price(asked: float | None) -> KwhPrice:
+    """What the user says, else about what homes pay in the USA, which is assumed for yours."""
+    if asked is not None:
+        return KwhPrice(asked, "--kwh-price", None)
+    return KwhPrice(USD_PER_KWH, "assumed: homes in the USA on average, EIA", "2025")
+
+
 def today() -> date:
     """The day prices are judged by."""
     return datetime.now(UTC).date()
@@ -40,7 +55,12 @@ def today() -> date:
 
 def is_old(offer: hwdb.Offer) -> bool | None:
     """Whether the price is older than 90 days today."""
-    return hwdb_offer.is_old(offer.as_of, today())
+    return is_old_date(offer.as_of)
+
+
+def is_old_date(as_of: str | None) -> bool | None:
+    """Whether a price of that day, month or year is older than 90 days today; None for no date."""
+    return None if as_of is None else hwdb_offer.is_old(as_of, today())
 
 
 def prices_from(file: str | None) -> Prices:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import ceil
 from typing import NamedTuple
 
 from hwdb.find import find_card
+from planner.advice.rows import over_rows
 from planner.disk import checkpoint_bytes, download_bytes, result_bytes
 from planner.memory.estimate import MemoryEstimate
 from planner.optional_sections import EvaluationSection, ExpectedSection
@@ -87,7 +87,7 @@ def expectation_of(plan: Plan, answer: MethodAnswer, pace: Pace) -> Expectation:
     evaluations = 2 + ((pace.steps - 1) // every if every else 0) + pace.keep_best
     time = estimate_hours(
         shape,
-        replace(request, lengths=plan.data.lengths or None),
+        over_rows(request, plan.data.lengths),
         None if card_id is None else find_card(card_id),
         RunLoop(
             steps=pace.steps,

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from hwdb.find import find_card
 from planner.advice.growth import largest_micro_batch, largest_sequence_tokens
-from planner.advice.rows import with_lengths
+from planner.advice.rows import over_rows, with_lengths
 from planner.budget import Budget
 from planner.memory.estimate import MemoryEstimate, Verdict, verdict_of
 from planner.memory.once import estimate_once
@@ -44,7 +44,7 @@ class MethodAnswer:
     def time(self) -> TimeEstimate | None:
         """Time of a step; None where the card or its speed is unknown."""
         card = None if self.card_id is None else find_card(self.card_id)
-        known = self.request.with_batch(lengths=self.lengths or None)
+        known = over_rows(self.request, self.lengths)
         time = estimate_time(self.shape, known, card)
         return None if time is None else corrected_time(time, self.time_correction)
 

@@ -107,3 +107,28 @@ def test_rows_of_unequal_lengths_are_the_same_job_everywhere(
     assert [device[end] for end in ("expected", "low", "high")] == [
         plan["hardware"][key] for key in planned
     ]
+
+
+def test_rows_of_one_length_take_the_same_time_everywhere(
+    tmp_path: Path, smollm2: Path, fake_driver: Callable[[str], Mapping[str, str]]
+) -> None:
+    """No batch of them needs a mask: a plan's step takes what `tlplan estimate` says."""
+    here = {**fake_driver(machines.RTX_4090_DESKTOP), "PYTHONPATH": str(Path(__file__).parents[1])}
+    data = tmp_path / "train.jsonl"
+    data.write_text("".join(json.dumps(_ROW) + "\n" for _ in range(20)))
+    options = ("--model", str(smollm2), *_SHARED, *_JOBS["lora"], "--batch", "4")
+    plan = json.loads(_run(here, "plan", *options, "--data", str(data), "--json"))["plan"]
+    training = plan["training"]
+    case = {
+        **_CASES["lora"],
+        "model": str(smollm2),
+        "gpu": "rtx-4090",
+        "micro_batch": 4,
+        "accumulation": 4,
+        "sequence_tokens": 512,
+        **{name: training[name] for name in ("optimizer", "checkpointing", "loss", "attention")},
+    }
+    time = json.loads(_run(here, "estimate", "-", stdin=json.dumps(case)))["time"]["step_seconds"]
+
+    planned = [plan["expected"][f"step_seconds{end}"] for end in ("", "_low", "_high")]
+    assert planned == [time[end] for end in ("expected", "low", "high")]

@@ -15,16 +15,24 @@ from launcher.exit_codes import ExitCode
 from launcher.html_file import write_page
 from launcher.jobs import job_from, job_text
 from launcher.output.check_json import json_text
-from launcher.output.market_json import owned_document, picks_document, rented_document
+from launcher.output.lines import filled
+from launcher.output.market_json import (
+    kwh_document,
+    owned_document,
+    picks_document,
+    rented_document,
+)
 from launcher.output.market_text import (
+    KNOWN,
     buy_table,
+    kwh_text,
     money,
     option_text,
     pick_lines,
     rent_table,
     stale_note,
 )
-from launcher.prices import KWH_SOURCE, USD_PER_KWH, Prices, is_old, prices_from
+from launcher.prices import KwhPrice, Prices, is_old, kwh_price, prices_from
 from planner.market.job import CardAnswer, Job, job_on
 from planner.market.pick import affordable, allowed, best_per_card, picks
 from planner.market.rent import Owned, Rented, owned, rented
@@ -64,14 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Name the cheapest, the fastest and the best value; exit code 3 when nothing is left."""
     job = job_from(arguments)
     prices = prices_from(arguments.prices)
-    market = market_of(job, prices, arguments.kwh_price or USD_PER_KWH)
+    per_kwh = kwh_price(arguments.kwh_price)
+    market = market_of(job, prices, per_kwh.usd)
     chosen = _Choice(arguments, market)
     if arguments.html is not None:
         write_page(arguments.html, _page(job, prices, chosen))
     if arguments.json:
-        sys.stdout.write(json_text(_document(job, prices, chosen)))
+        sys.stdout.write(json_text(_document(job, prices, per_kwh, chosen)))
     else:
-        sys.stdout.write(_text(job, prices, chosen))
+        sys.stdout.write(_text(job, prices, per_kwh, chosen))
     return ExitCode.DONE if chosen.any_left else ExitCode.NOTHING_FITS
 
 
@@ -118,13 +127,13 @@ class _Choice:
         return bool((self.renting and self.rent) or (self.buying and self.buy))
 
 
-def _text(job: Job, prices: Prices, chosen: _Choice) -> str:
+def _text(job: Job, prices: Prices, per_kwh: KwhPrice, chosen: _Choice) -> str:
     parts = [f"{job_text(job)}\n"]
     if chosen.renting:
         parts.append(_rent_text(prices, chosen))
     if chosen.buying:
-        parts.append(_buy_text(chosen))
-    parts.append(_notes())
+        parts.append(_buy_text(per_kwh, chosen))
+    parts.append(KNOWN)
     return "\n".join(parts)
 
 
@@ -135,7 +144,8 @@ def _rent_text(prices: Prices, chosen: _Choice) -> str:
     stale = stale_note(chosen.rent)
     if stale:
         stderr.note(stale)
-    lines = [f"Rent ({len(chosen.rent)} offers of {prices.origin}; hours include the download)"]
+    offers = "1 offer" if len(chosen.rent) == 1 else f"{len(chosen.rent)} offers"
+    lines = filled(f"Rent ({offers} of {prices.origin}; hours include the download)", 80)
     lines += [f"  {line}" for line in pick_lines(chosen.picks)]
     more = len(shown) - _ROWS
     table = rent_table(shown[:_ROWS])
@@ -158,13 +168,16 @@ def _nothing_to_rent(chosen: _Choice) -> list[str]:
     return lines
 
 
-def _buy_text(chosen: _Choice) -> str:
+def _buy_text(per_kwh: KwhPrice, chosen: _Choice) -> str:
     if not chosen.buy:
         return "".join(f"{line}\n" for line in _nothing_to_buy(chosen))
     table = buy_table(chosen.buy[:_ROWS])
     more = len(chosen.buy) - _ROWS
     rest = f"... and {more} more cards; --json has them all\n" if more > 0 else ""
-    return f"Buy (launch or street price; a card alone)\n\n{table}{rest}"
+    power = f"Pays after so many runs, against the cheapest offer. {kwh_text(per_kwh)}"
+    told = "".join(f"{line}\n" for line in filled(power, 80))
+    title = "Buy (a card alone; launch price, or a street price of no known day)"
+    return f"{title}\n\n{table}{rest}{told}"
 
 
 def _nothing_to_buy(chosen: _Choice) -> list[str]:
@@ -188,18 +201,11 @@ def _page(job: Job, prices: Prices, chosen: _Choice) -> str:
     rented_ids = [one.answer.card.id for one in options]
     answers = [a for a in chosen.market.answers if a.card.id in rented_ids]
     answers.sort(key=lambda answer: rented_ids.index(answer.card.id))
-    note = f"Prices of {prices.origin}, each with its own date; {_notes().replace(chr(10), ' ')}"
+    note = f"Prices of {prices.origin}, each with its own date; {KNOWN.replace(chr(10), ' ')}"
     return market_page(job_text(job), answers, options, note)
 
 
-def _notes() -> str:
-    return (
-        "Known: near: runs of this card were learned from; extrap.: by its rates; estim.:\n"
-        "nothing measured is close. Best value: least cost times hours. !: old price.\n"
-    )
-
-
-def _document(job: Job, prices: Prices, chosen: _Choice) -> dict[str, object]:
+def _document(job: Job, prices: Prices, per_kwh: KwhPrice, chosen: _Choice) -> dict[str, object]:
     rent: Sequence[Rented] = sorted(chosen.rent, key=lambda one: one.cost.expected)
     unknown = [a.card.id for a in chosen.market.answers if a.answer and a.time is None]
     return {
@@ -210,7 +216,7 @@ def _document(job: Job, prices: Prices, chosen: _Choice) -> dict[str, object]:
         "mean_tokens": job.data.mean_tokens,
         "data_assumed": not job.data.path,
         "prices_from": prices.origin,
-        "kwh_price": {"usd": USD_PER_KWH, "source": KWH_SOURCE},
+        "kwh_price": kwh_document(per_kwh),
         "limits": {"budget_usd": chosen.budget, "hours": chosen.hours},
         "picks": picks_document(chosen.picks) if chosen.renting else None,
         "rent": [rented_document(one) for one in rent] if chosen.renting else None,

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import hwdb
+from launcher import stderr
 from launcher.cli.choose import market_of
 from launcher.cli.command_line import Parser
 from launcher.cli.market_options import add_picture_option, add_price_options, usd
@@ -15,10 +16,24 @@ from launcher.html_file import write_page
 from launcher.jobs import job_text
 from launcher.models import resolve_model
 from launcher.output.check_json import json_text
-from launcher.output.market_json import owned_document, picks_document, rented_document
-from launcher.output.market_text import money, pick_lines, rent_table
+from launcher.output.lines import filled
+from launcher.output.market_json import (
+    kwh_document,
+    owned_document,
+    picks_document,
+    rented_document,
+)
+from launcher.output.market_text import (
+    KNOWN,
+    kwh_text,
+    money,
+    pick_lines,
+    purchase_text,
+    rent_table,
+    stale_note,
+)
 from launcher.planning import data_facts
-from launcher.prices import USD_PER_KWH, prices_from
+from launcher.prices import KwhPrice, kwh_price, prices_from
 from launcher.runs.stored_plan import read_plan
 from planner.advice.settings import Asked
 from planner.market.job import Job, job_on
@@ -53,15 +68,15 @@ def run(arguments: argparse.Namespace) -> int:
     run_plan = read_plan(arguments.plan)[1]
     job = job_of(run_plan)
     prices = prices_from(arguments.prices)
-    per_kwh = arguments.kwh_price or USD_PER_KWH
-    market = market_of(job, prices, per_kwh)
+    per_kwh = kwh_price(arguments.kwh_price)
+    market = market_of(job, prices, per_kwh.usd)
     rent = best_per_card(market.rentable)
     cheapest = rent[0].cost.expected if rent else None
     card = _own_card(arguments.own, run_plan)
     mine = None
     if card is not None:
         here = job if arguments.own else _with_step_of(run_plan, job)
-        mine = owned(job_on(here, card), per_kwh, cheapest, arguments.purchase)
+        mine = owned(job_on(here, card), per_kwh.usd, cheapest, arguments.purchase)
     found = picks(market.rentable)
     if arguments.html is not None:
         from launcher.output.market_html import market_page
@@ -77,7 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
             "hwdb_version": hwdb.VERSION,
             "plan": arguments.plan,
             "prices_from": prices.origin,
-            "usd_per_kwh": per_kwh,
+            "usd_per_kwh": per_kwh.usd,
+            "kwh_price": kwh_document(per_kwh),
             "own": None if mine is None else owned_document(mine),
             "picks": picks_document(found),
             "rent": [rented_document(one) for one in rent],
@@ -86,9 +102,12 @@ def run(arguments: argparse.Namespace) -> int:
         return ExitCode.DONE
     lines = [job_text(job), "", *_own_lines(mine, per_kwh), ""]
     if rent:
-        lines += [f"Rent (offers of {prices.origin}; hours include the download)"]
+        lines += filled(f"Rent (offers of {prices.origin}; hours include the download)", 80)
         lines += [f"  {line}" for line in pick_lines(found)]
-        lines += ["", rent_table(rent[:_ROWS])]
+        lines += ["", rent_table(rent[:_ROWS]), KNOWN]
+        stale = stale_note(rent)
+        if stale:
+            stderr.note(stale)
     else:
         lines += ["Rent: no offer is for a card that this runs on and whose speed is known", ""]
     sys.stdout.write("\n".join(lines))
@@ -139,12 +158,12 @@ def _own_card(name: str | None, run_plan: RunPlan) -> hwdb.Card | None:
         return None
 
 
-def _own_note(mine: Owned | None, per_kwh: float) -> str:
+def _own_note(mine: Owned | None, per_kwh: KwhPrice) -> str:
     """The own card in one paragraph."""
     return "; ".join(" ".join(line.split()) for line in _own_lines(mine, per_kwh)) + "."
 
 
-def _own_lines(mine: Owned | None, per_kwh: float) -> list[str]:
+def _own_lines(mine: Owned | None, per_kwh: KwhPrice) -> list[str]:
     if mine is None:
         return ["Own card: the plan is for none that hwdb knows; --own NAME says which"]
     answer, energy = mine.answer, mine.energy
@@ -160,12 +179,20 @@ def _own_lines(mine: Owned | None, per_kwh: float) -> list[str]:
     lines = [
         f"Own card: {answer.card.id}",
         f"  time      {time}, {answer.time_evidence}",
-        f"  energy    {kwh}, {money(mine.energy_cost.expected)} at {per_kwh:g} USD per kWh",
+        f"  energy    {kwh}, {money(mine.energy_cost.expected)}",
         "            the card alone; what share of its limit it draws is assumed",
+        *(f"            {line}" for line in filled(kwh_text(per_kwh), 68)),
     ]
     if mine.purchase is None:
         return [*lines, "  purchase  unknown; --purchase USD says it"]
     if mine.runs_until_paid is None:
-        return [*lines, f"  purchase  {money(mine.purchase)}: renting stays cheaper"]
+        return [*lines, f"  purchase  {_price(mine)}: renting stays cheaper"]
     runs = f"{mine.runs_until_paid:,.0f}".replace(",", " ")
-    return [*lines, f"  purchase  {money(mine.purchase)}: paid after {runs} such runs"]
+    return [*lines, f"  purchase  {_price(mine)}: paid after {runs} such runs"]
+
+
+def _price(mine: Owned) -> str:
+    """Such as: $1 599 (launch price, 2022-10!)."""
+    if mine.purchase_kind == "yours":
+        return money(mine.purchase)
+    return f"{money(mine.purchase)} ({mine.purchase_kind} price, {purchase_text(mine)})"

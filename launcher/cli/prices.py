@@ -12,7 +12,9 @@ from launcher.exit_codes import ExitCode
 from launcher.output.check_json import json_text
 from launcher.output.columns import aligned, has_words
 from launcher.output.lines import filled
-from launcher.prices import KWH_SOURCE, USD_PER_KWH, Prices, is_old, prices_from
+from launcher.output.market_json import kwh_document
+from launcher.output.market_text import kwh_text
+from launcher.prices import Prices, is_old, kwh_price, prices_from
 
 HELP = "the prices in use, with dates and sources"
 
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     offers = "1 offer" if len(shown) == 1 else f"{len(shown)} offers"
     sys.stdout.write(f"\n{offers} of {prices.origin}, USD an hour of the instance.\n")
     sys.stdout.write(_sources(shown))
-    sys.stdout.write(f"Power {USD_PER_KWH} USD per kWh ({KWH_SOURCE});\n--kwh-price is yours.\n")
+    sys.stdout.write("".join(f"{line}\n" for line in filled(kwh_text(kwh_price(None)), 80)))
     if old:
         stderr.note(f"{old} of {len(shown)} prices are older than 90 days and marked with !")
     return ExitCode.DONE
@@ -96,6 +98,6 @@ def _document(prices: Prices, shown: list[hwdb.Offer]) -> dict[str, object]:
     return {
         "schema_version": 1,
         "prices_from": prices.origin,
-        "kwh_price": {"usd": USD_PER_KWH, "source": KWH_SOURCE},
+        "kwh_price": kwh_document(kwh_price(None)),
         "offers": [offer._asdict() | {"older_than_90_days": is_old(offer)} for offer in shown],
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from launcher.output.market_text import RUNGS, known
+from launcher.output.market_text import RUNGS, known, lightest
 from launcher.output.svg_scatter import scatter
 from planner.market.heat import Cell, heat_map
 from planner.market.job import CardAnswer
@@ -96,10 +96,7 @@ def _bar(answer: CardAnswer) -> str:
     capacity = budget.free_bytes if budget is not None else None
     if capacity is None:
         return "unknown"
-    chosen = answer.answer or min(
-        answer.plan.answers, key=lambda one: one.memory.needed.expected_bytes
-    )
-    needed = chosen.memory.needed
+    needed = lightest(answer).memory.needed
     share = min(1.0, needed.expected_bytes / capacity)
     colour = _RUNG_COLOURS[answer.rung or "no"]
     text = f"{gib_text(needed.expected_bytes)} of {gib_text(capacity)}"

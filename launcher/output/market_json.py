@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from launcher.output.market_text import lightest
+from launcher.prices import KwhPrice, is_old_date
 from planner.case_answer import band_numbers, seconds_numbers
 from planner.market.job import CardAnswer
 from planner.market.pick import Picks
@@ -20,6 +22,7 @@ def card_document(answer: CardAnswer) -> dict[str, Any]:
         "capacity_bytes": None if budget is None else budget.free_bytes,
         "method": None if chosen is None else chosen.method,
         "needed_bytes": None if chosen is None else band_numbers(chosen.memory.needed),
+        "least_needed_bytes": band_numbers(lightest(answer).memory.needed),
         "memory_evidence": answer.memory_evidence,
         "micro_batch": None if chosen is None else chosen.request.micro_batch,
         "accumulation": None if chosen is None else chosen.request.accumulation,
@@ -69,9 +72,17 @@ def owned_document(one: Owned) -> dict[str, Any]:
         else {"expected": energy.expected_kwh, "low": energy.low_kwh, "high": energy.high_kwh},
         "energy_cost_usd": None if one.energy_cost is None else seconds_numbers(one.energy_cost),
         "purchase_usd": one.purchase,
+        "purchase_kind": one.purchase_kind,
+        "purchase_as_of": one.purchase_as_of,
+        "purchase_older_than_90_days": is_old_date(one.purchase_as_of),
         "break_even_runs": one.runs_until_paid,
         "evidence": one.answer.time_evidence,
     }
+
+
+def kwh_document(price: KwhPrice) -> dict[str, Any]:
+    """The price of power, with its date and source."""
+    return {**price._asdict(), "older_than_90_days": is_old_date(price.as_of)}
 
 
 def picks_document(found: Picks) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from launcher.output.columns import aligned
 from launcher.output.numbers import count_text, gib
-from planner.market.job import CardAnswer
+from launcher.prices import KwhPrice, is_old_date
+from planner.market.job import CardAnswer, evidence_of_memory
 from planner.market.pick import Picks
 from planner.market.rent import Owned, Rented
+from planner.plan import MethodAnswer
 from planner.units import duration_text
 
 UNKNOWN = "-"
@@ -21,6 +23,12 @@ RUNGS = {
 }
 
 
+KNOWN = (
+    "Known: near: runs of this card were learned from; extrap.: by its rates; estim.:\n"
+    "nothing measured is close. Best value: least cost times hours. !: old price.\n"
+)
+
+
 def money(usd: float | None) -> str:
     """Dollars with the digits that matter."""
     if usd is None:
@@ -28,6 +36,40 @@ def money(usd: float | None) -> str:
     if 0 < usd < 0.005:
         return "<$0.01"
     return f"${usd:.2f}" if usd < 100 else f"${count_text(round(usd))}"
+
+
+def rent_text(one: Rented | None) -> str:
+    """What a run costs rented, marked where the price is old."""
+    return UNKNOWN if one is None else f"{money(one.cost.expected)}{'!' if one.stale else ''}"
+
+
+def origin_text(one: Rented) -> str:
+    """Such as: runpod spot, 0.34 USD/h (2026-08-27, an old price)."""
+    old = ", an old price" if one.stale else ""
+    return f"{_where(one)}, {hourly(one):.2f} USD/h ({one.offer.as_of}{old})"
+
+
+def _where(one: Rented) -> str:
+    return f"{one.offer.provider}{' spot' if one.spot else ''}"
+
+
+def _price_of(one: Rented) -> str:
+    return f"{one.offer.as_of}{'!' if one.stale else ''}"
+
+
+def purchase_text(one: Owned) -> str:
+    """Of when the price of a card is: "2022-10!", or what else is known of it."""
+    if one.purchase_as_of is None:
+        return {"street": "undated", "yours": "yours"}.get(one.purchase_kind or "", UNKNOWN)
+    return f"{one.purchase_as_of}{'!' if is_old_date(one.purchase_as_of) else ''}"
+
+
+def kwh_text(price: KwhPrice) -> str:
+    """The price of power, with its date and source."""
+    if price.as_of is None:
+        return f"Power at {price.usd:g} USD per kWh ({price.source})."
+    of = f"{price.source} {price.as_of}{'!' if is_old_date(price.as_of) else ''}"
+    return f"Power at {price.usd:g} USD per kWh ({of}); --kwh-price is yours."
 
 
 def hours_text(answer: CardAnswer) -> str:
@@ -42,26 +84,62 @@ def known(answer: CardAnswer) -> str:
     return words.get(evidence, evidence)
 
 
-def compare_table(answers: Sequence[CardAnswer], rents: dict[str, Rented]) -> str:
-    """One line a card."""
-    rows = [("Card", "Verdict", "Method", "Needs", "of GiB", "Time", "Rent", "Known")]
-    for answer in answers:
+def compare_table(
+    answers: Sequence[CardAnswer], rents: Mapping[str, Rented], homes: Sequence[Owned]
+) -> str:
+    """One line a card; `rents` by card, `homes` in the order of the answers."""
+    head = ("Card", "Verdict", "Method", "GiB", "Time", "Rent", "Power", "Known")
+    rows = [head]
+    for answer, home in zip(answers, homes, strict=True):
         chosen = answer.answer
-        rented = rents.get(answer.card.id)
-        capacity = answer.plan.budget.free_bytes if answer.plan.budget else None
         rows.append(
             (
                 answer.card.id,
                 RUNGS[answer.rung].removeprefix("runs ").removeprefix("with "),
                 chosen.method if chosen else UNKNOWN,
-                gib(chosen.memory.needed.expected_bytes) if chosen else UNKNOWN,
-                UNKNOWN if capacity is None else gib(capacity),
+                _needs(answer),
                 hours_text(answer),
-                money(rented.cost.expected if rented else None),
+                rent_text(rents.get(answer.card.id)),
+                energy_text(home),
                 known(answer),
             )
         )
-    return aligned(rows, right=(3, 4, 5, 6))
+    return _table(rows, right=(3, 4, 5, 6))
+
+
+def _table(rows: Sequence[tuple[str, ...]], *, right: Sequence[int]) -> str:
+    """Columns within 80; a name that leaves no room for the rest has a line of its own."""
+    others = sum(2 + max(map(len, column)) for column in list(zip(*rows, strict=True))[1:])
+    room = max(80 - others, len(rows[0][0]))
+    long = [len(row[0]) > room for row in rows]
+    short = [("", *row[1:]) if own else row for row, own in zip(rows, long, strict=True)]
+    lines = aligned(short, right=right).splitlines()
+    names = [f"{row[0]}\n" if own else "" for row, own in zip(rows, long, strict=True)]
+    return "".join(f"{name}{line}\n" for name, line in zip(names, lines, strict=True))
+
+
+def _needs(answer: CardAnswer) -> str:
+    """What the job needs, at least where it is too much, of what the card has: 17.2/23.6."""
+    capacity = answer.plan.budget.free_bytes if answer.plan.budget else None
+    needed = gib(lightest(answer).memory.needed.expected_bytes)
+    return f"{needed}/{UNKNOWN if capacity is None else gib(capacity)}"
+
+
+def lightest(answer: CardAnswer) -> MethodAnswer:
+    """The method to run, and where nothing fits the one that needs least."""
+    if answer.answer is not None:
+        return answer.answer
+    return min(answer.plan.answers, key=lambda one: one.memory.needed.expected_bytes)
+
+
+def memory_known_text(answers: Sequence[CardAnswer]) -> str:
+    """How well the memory of the cards is known, each card named only where they differ."""
+    cards: dict[str, list[str]] = {}
+    for answer in answers:
+        cards.setdefault(evidence_of_memory(lightest(answer)), []).append(answer.card.id)
+    if len(cards) == 1:
+        return f"memory {next(iter(cards))}"
+    return "memory " + ", ".join(f"{how} on {' '.join(ids)}" for how, ids in cards.items())
 
 
 def rent_table(options: Sequence[Rented]) -> str:
@@ -74,33 +152,37 @@ def rent_table(options: Sequence[Rented]) -> str:
             duration_text(one.hours.expected * 3600),
             money(one.cost.expected),
             f"{hourly(one):.2f}",
-            f"{one.offer.provider}{' spot' if one.spot else ''}",
-            f"{one.offer.as_of}{'!' if one.stale else ''}",
+            _where(one),
+            _price_of(one),
             known(one.answer),
         )
         for one in options
     ]
-    return aligned(rows, right=(2, 3, 4))
+    return _table(rows, right=(2, 3, 4))
 
 
 def buy_table(cards: Sequence[Owned]) -> str:
     """One line a card, cheapest first."""
-    rows = [("Card", "Method", "Time", "Price", "Energy a run", "Paid after", "Known")]
+    rows = [("Card", "Method", "Time", "Price", "Of", "Power", "Pays after", "Known")]
     rows += [
         (
             one.answer.card.id,
             one.answer.answer.method if one.answer.answer else UNKNOWN,
             hours_text(one.answer),
             money(one.purchase),
-            money(one.energy_cost.expected if one.energy_cost else None),
-            UNKNOWN
-            if one.runs_until_paid is None
-            else f"{count_text(round(one.runs_until_paid))} runs",
+            purchase_text(one),
+            energy_text(one),
+            UNKNOWN if one.runs_until_paid is None else count_text(round(one.runs_until_paid)),
             known(one.answer),
         )
         for one in cards
     ]
-    return aligned(rows, right=(2, 3, 4, 5))
+    return _table(rows, right=(2, 3, 5, 6))
+
+
+def energy_text(one: Owned) -> str:
+    """What the power of a run costs."""
+    return money(one.energy_cost.expected if one.energy_cost else None)
 
 
 def hourly(one: Rented) -> float:
@@ -134,10 +216,9 @@ def _interruptions(one: Rented) -> str:
 
 def option_text(one: Rented) -> str:
     """Such as: a100-sxm4-80gb at lambda: 1.2 h, $2.15 ($1.90 to $2.50)."""
-    spot = " spot" if one.spot else ""
     return (
-        f"{one.answer.card.id} at {one.offer.provider}{spot}: "
-        f"{duration_text(one.hours.expected * 3600)}, {money(one.cost.expected)} "
+        f"{one.answer.card.id} at {_where(one)}: "
+        f"{duration_text(one.hours.expected * 3600)}, {rent_text(one)} "
         f"({money(one.cost.low)} to {money(one.cost.high)})"
     )
 

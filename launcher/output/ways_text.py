@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from launcher.output.lines import filled
-from launcher.output.market_text import money
+from launcher.output.market_json import rented_document
+from launcher.output.market_text import origin_text, rent_text
 from launcher.output.numbers import gib
 from planner.advice.should_you import Advice, Option
 from planner.units import duration_text
@@ -22,6 +23,7 @@ def ways_lines(advice: Advice) -> Iterator[str]:
         mark = "*" if option.advised else " "
         needed, time, cost = _figures(option)
         yield f"{mark} {option.approach:<12}{needed:>10}  {time:<10}{cost}"
+    yield from _origins(advice)
     yield from filled(f"* {advice.reason}.", _COLUMNS)
 
 
@@ -39,6 +41,7 @@ def ways_document(advice: Advice) -> dict[str, Any]:
                 "needed_bytes": option.offer.needed_bytes,
                 "seconds": option.offer.seconds,
                 "usd": option.offer.usd,
+                "rent": rented_document(option.offer.rent),
             }
             for option in advice.options
         ],
@@ -55,4 +58,12 @@ def _figures(option: Option) -> tuple[str, str, str]:
     if offer.fits == "no":
         return needed, "no fit", "-"
     time = UNKNOWN if offer.seconds is None else duration_text(offer.seconds)
-    return needed, time, UNKNOWN if offer.usd is None else money(offer.usd)
+    return needed, time, UNKNOWN if offer.rent is None else rent_text(offer.rent)
+
+
+def _origins(advice: Advice) -> Iterator[str]:
+    """Where the rents are from and of when, each offer once."""
+    rents = [option.offer.rent for option in advice.options if option.offer.rent is not None]
+    offers = dict.fromkeys(origin_text(one) for one in rents)
+    if offers:
+        yield from filled(f"Rented: {' or '.join(offers)}; the download is in it.", _COLUMNS)

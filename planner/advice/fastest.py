@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.advice.rows import (
+    over_rows,
     packed_accumulation,
     packed_rows,
     rows_held,
@@ -135,8 +136,7 @@ def _steps(
 def _seconds(
     shape: ModelShape, request: TrainingRequest, card: Card | None, lengths: Sequence[int] | None
 ) -> float:
-    known = request.with_batch(lengths=tuple(lengths)) if lengths else request
-    time = estimate_time(shape, known, card)
+    time = estimate_time(shape, over_rows(request, lengths or ()), card)
     assert time is not None
     rows = request.micro_batch * request.accumulation * rows_held(request, lengths or ())
     return time.step.expected / rows

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.advice.asked import Asked
-from planner.advice.rows import with_lengths
+from planner.advice.rows import over_rows, with_lengths
 from planner.advice.settings import attention_choice
 from planner.memory.once import estimate_once
 from planner.request import RequestError, TrainingRequest
@@ -84,8 +84,7 @@ def weighed(
 def _cost(
     shape: ModelShape, request: TrainingRequest, card: Card, lengths: Sequence[int]
 ) -> _Cost | None:
-    known = request.with_batch(lengths=tuple(lengths)) if lengths else request
-    time = estimate_time(shape, known, card)
+    time = estimate_time(shape, over_rows(request, lengths), card)
     if time is None:
         return None
     needed = estimate_once(shape, with_lengths(request, lengths)).needed

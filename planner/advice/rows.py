@@ -30,6 +30,19 @@ def with_lengths(request: TrainingRequest, lengths: Sequence[int]) -> TrainingRe
     return request.with_batch(lengths=seen.few, sequence_tokens=seen.longest)
 
 
+def over_rows(request: TrainingRequest, lengths: Sequence[int]) -> TrainingRequest:
+    """The step as its time is estimated: over all these rows, masked only where they differ."""
+    if not lengths:
+        return request
+    padded = request.padded and are_unequal(lengths, request.sequence_tokens)
+    return request.with_batch(lengths=lengths, padded=padded)
+
+
+def are_unequal(lengths: Sequence[int], sequence_tokens: int) -> bool:
+    """Whether rows that are cut there differ: only then does a batch of them need a mask."""
+    return bool(lengths) and _seen(lengths, sequence_tokens).unequal
+
+
 class _Seen(NamedTuple):
     """Rows as they are cut."""
 
@@ -60,7 +73,7 @@ def safe_batchings(
     shape: ModelShape, request: TrainingRequest, lengths: Sequence[int]
 ) -> tuple[Batching, ...]:
     """How rows of unequal lengths can be put together without one seeing another."""
-    if not lengths or not _seen(lengths, request.sequence_tokens).unequal:
+    if not are_unequal(lengths, request.sequence_tokens):
         return ("random",)
     if request.task == "causal-lm" and packs(shape):
         return ("random", "grouped", "packed")

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from planner.request import Method, Task, at_least
+
+if TYPE_CHECKING:
+    from planner.market.rent import Rented
 
 FEW_EXAMPLES = 100
 """Below this, examples in the prompt are the thing to try first."""
@@ -40,6 +43,8 @@ class Offer:
     needed_bytes: int | None = None
     seconds: float | None = None
     usd: float | None = None
+    rent: Rented | None = None
+    """The offer that `usd` is the price of, its download included; None for what costs nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,19 +66,22 @@ class CardAnswer(NamedTuple):
     @property
     def memory_evidence(self) -> Evidence | None:
         """How well the memory is known."""
-        if self.answer is None:
-            return None
-        basis = self.answer.memory.basis
-        if basis.tier == "measured":
-            return "measured"
-        if basis.runs is not None:
-            return "near"
-        return "extrapolated" if self.answer.shape.recognized else "estimated"
+        return None if self.answer is None else evidence_of_memory(self.answer)
 
     @property
     def download_seconds(self) -> float:
         """Bringing the weights to a machine that does not have them. Assumed line."""
         return 2 * self.plan.model.shape.parameters / DOWNLOAD_BYTES_PER_SECOND
+
+
+def evidence_of_memory(answer: MethodAnswer) -> Evidence:
+    """How well the memory of a method is known."""
+    basis = answer.memory.basis
+    if basis.tier == "measured":
+        return "measured"
+    if basis.runs is not None:
+        return "near"
+    return "extrapolated" if answer.shape.recognized else "estimated"
 
 
 def job_on(job: Job, card: Card) -> CardAnswer:

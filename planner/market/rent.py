@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from planner.market.energy import Energy, energy_of
 from planner.speed.seconds import Seconds
@@ -15,6 +15,12 @@ INTERRUPTIONS_PER_HOUR = 0.05
 """Of a spot machine; providers publish bands, not rates. Assumed."""
 _RESTART_SECONDS = 240.0
 """Getting another spot machine. Assumed."""
+_SOLD_TO_PEOPLE = ("desktop", "workstation", "laptop")
+
+
+Purchase = Literal["yours", "launch", "street"]
+"""yours: as you said; launch: the maker's on the day the card came out; street: about what parts
+for servers were sold for, of no day that is known."""
 
 
 class Rented(NamedTuple):
@@ -40,10 +46,17 @@ class Owned(NamedTuple):
     energy: Energy | None
     energy_cost: Seconds | None
     purchase: float | None
-    """Launch or street price of the card; None where unknown."""
+    """What the card costs; None where unknown."""
+    purchase_kind: Purchase | None
+    """Whose price that is; None where unknown."""
     runs_until_paid: float | None
     """Runs after which buying is cheaper than the cheapest offer for the same card or any other;
     None where it never is, or a price is unknown."""
+
+    @property
+    def purchase_as_of(self) -> str | None:
+        """Month of the purchase price; None where nobody knows, and for the user's own."""
+        return self.answer.card.release_date[:7] if self.purchase_kind == "launch" else None
 
 
 def rented(answer: CardAnswer, offer: Offer, stale: bool | None) -> list[Rented]:
@@ -69,16 +82,24 @@ def rented(answer: CardAnswer, offer: Offer, stale: bool | None) -> list[Rented]
 def owned(
     answer: CardAnswer, usd_per_kwh: float, cheapest_rent: float | None, purchase: float | None
 ) -> Owned:
-    """The run at home; `purchase` overrides the price in hwdb."""
-    price = answer.card.msrp_usd if purchase is None else purchase
+    """The run at home; `purchase` is what the user paid, in place of the price in hwdb."""
+    price, kind = answer.card.msrp_usd if purchase is None else purchase, _kind(answer, purchase)
     energy = None if answer.time is None else energy_of(answer.time.on_card, answer.card.tdp_watts)
     if energy is None:
-        return Owned(answer, None, None, price, None)
+        return Owned(answer, None, None, price, kind, None)
     cost = Seconds(*(kwh * usd_per_kwh for kwh in energy))
     runs = None
     if price is not None and cheapest_rent is not None and cheapest_rent > cost.expected:
         runs = price / (cheapest_rent - cost.expected)
-    return Owned(answer, energy, cost, price, runs)
+    return Owned(answer, energy, cost, price, kind, runs)
+
+
+def _kind(answer: CardAnswer, purchase: float | None) -> Purchase | None:
+    if purchase is not None:
+        return "yours"
+    if answer.card.msrp_usd is None:
+        return None
+    return "launch" if answer.card.form_factor in _SOLD_TO_PEOPLE else "street"
 
 
 def _hours(on_card: Seconds, download: float) -> Seconds:

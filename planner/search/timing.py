@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planner.advice.rows import packed_accumulation
+from planner.advice.rows import are_unequal, packed_accumulation
 from planner.request import Batching, TrainingRequest
 from planner.search.space import Structure
 from planner.shape import ModelShape
@@ -39,7 +39,7 @@ class Timings:
         execution = Execution(compiled=compiled)
         plain = timed_step(self.shape, request, self.card, execution)
         masked = plain
-        if request.attention == "sdpa" and self.lengths:
+        if request.attention == "sdpa" and are_unequal(self.lengths or (), request.sequence_tokens):
             masked = timed_step(self.shape, self._masked(structure), self.card, execution)
         if plain is None or masked is None:
             return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +170,67 @@ def test_cost_sets_the_own_card_against_renting(tmp_path: Path) -> None:
     page = tmp_path / "cost.html"
     assert "Own card: rtx-4090" in tlplan("cost", str(plan), "--html", str(page)).out
     assert "Own card: rtx-4090; time " in page.read_text()
+
+
+def test_plan_and_compare_name_the_same_rent(tmp_path: Path) -> None:
+    """The cheapest offer of the card for a whole run, its download included, with its source."""
+    job = (*_MODEL, "--data", _data(tmp_path), "--method", "lora")
+    plan = _json("plan", *job, "--gpu", "rtx-4090")
+    (card,) = _json("compare", "rtx-4090", *job)["cards"]
+
+    (lora,) = (one for one in plan["advice"]["options"] if one["approach"] == "lora")
+    assert lora["rent"] == card["cheapest_rent"]
+    assert lora["usd"] == pytest.approx(card["cheapest_rent"]["cost_usd"]["expected"], rel=1e-3)
+    assert card["cheapest_rent"]["source"]
+    assert card["cheapest_rent"]["as_of"]
+
+
+def test_an_old_price_is_marked_wherever_it_is_used(tmp_path: Path) -> None:
+    """Rents of compare, choose and cost, what cards and power cost; a new one has no mark."""
+    plan = str(tmp_path / "plan.yaml")
+    data = ("--data", _data(tmp_path))
+    made = tlplan("plan", *_MODEL, "--gpu", "rtx-4090", *data, "-o", plan)
+    assert ", an old price); the download" in made.out
+    old = _prices(tmp_path, "a,rtx-4090,1,0.30,2025-01-01\n")
+
+    for words in (("compare", "rtx-4090", *_MODEL), ("choose", *_MODEL), ("cost", plan)):
+        answer = tlplan(*words, "--prices", old)
+        assert "1 of 1 prices are older than 90 days and marked with !" in answer.err
+        assert re.search(r"\$0\.\d\d!", answer.out)
+        assert "EIA" in answer.out
+        assert max(map(len, answer.out.splitlines())) <= 80
+    assert "launch price, 2022-10!" in tlplan("cost", plan).out
+
+    today = f"{datetime.now(UTC).date()}"
+    new = _prices(tmp_path, f"a,rtx-4090,1,0.30,{today}\n")
+    assert "!" not in tlplan("choose", *_MODEL, "--rent", "--prices", new).out.partition("!:")[0]
+
+
+def test_the_price_of_power_is_the_one_asked_for() -> None:
+    """Compare and choose reckon and say so: twice the price, twice the cost."""
+    for words in (("compare", "rtx-4090"), ("choose", "--buy")):
+        usual = _json(*words, *_MODEL)
+        mine = _json(*words, *_MODEL, "--kwh-price", "0.34")
+        assert usual["kwh_price"]["older_than_90_days"] is True
+        assert mine["kwh_price"]["usd"] == 0.34
+        assert mine["kwh_price"]["source"] == "--kwh-price"
+        costs = [_energy(document) for document in (usual, mine)]
+        assert costs[1] == pytest.approx(2 * costs[0], rel=1e-3)
+
+
+def _energy(document: Any) -> float:
+    owned = document["cards"][0]["owned"] if "cards" in document else document["buy"][0]
+    return float(owned["energy_cost_usd"]["expected"])
+
+
+def test_a_long_name_leaves_every_column_in_eighty() -> None:
+    """It stands on a line of its own; nothing is cut."""
+    answer = tlplan("compare", "rtx-pro-6000-blackwell-server", "rtx-2060", *_MODEL)
+
+    lines = answer.out.splitlines()
+    assert "rtx-pro-6000-blackwell-server" in lines
+    assert max(map(len, lines)) <= 80
+    assert "..." not in answer.out
 
 
 def test_cost_without_a_plan_says_so(tmp_path: Path) -> None:
