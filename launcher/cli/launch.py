@@ -27,6 +27,7 @@ from launcher.runs.stored_plan import read_plan
 from launcher.runs.supervisor import GRACE_SECONDS, Rehearse, Supervision
 from launcher.settling import ready_plan
 from launcher.view.attend import ViewOptions, attend
+from launcher.view.interrupts import Interrupts
 from launcher.view.result import shown_path
 from launcher.view.words import file_size, gib
 from planner.run_plan import HardwareSection, OutputSection, RunPlan
@@ -193,13 +194,15 @@ def launch_run(plan_text: str, run_plan: RunPlan, options: LaunchOptions) -> Exi
         return ExitCode.DONE
     if not _tight_is_fine(run_plan.hardware, options):
         return ExitCode.DONE
-    folder = _create(path, plan_text)
-    pid = start_run(folder, settings=_supervision(run_plan, options))
-    if options.detach:
-        say_detached(folder, pid, options)
-        return ExitCode.DONE
-    view = ViewOptions(json=options.json, quiet=options.quiet)
-    return attend(folder, view, may_stop=True)
+    # From here on Ctrl-C is meant for the run, also while nobody watches it yet.
+    with Interrupts() as interrupts:
+        folder = _create(path, plan_text)
+        pid = start_run(folder, settings=_supervision(run_plan, options))
+        if options.detach and not interrupts.count:
+            say_detached(folder, pid, options)
+            return ExitCode.DONE
+        view = ViewOptions(json=options.json, quiet=options.quiet)
+        return attend(folder, view, may_stop=True, interrupts=interrupts)
 
 
 def _supervision(run_plan: RunPlan, options: LaunchOptions) -> Supervision:
@@ -215,7 +218,7 @@ def say_detached(folder: RunFolder, pid: int, options: LaunchOptions) -> None:
         told = {"schema_version": 1, "run": folder.name, "folder": str(folder.path), "pid": pid}
         sys.stdout.write(json.dumps(told) + "\n")
         return
-    sys.stdout.write(f"run {shown_path(folder.path)}\ntlplan watch {folder.name}\n")
+    sys.stdout.write(f"run {shown_path(folder.path)}\ntlplan watch {folder.typed}\n")
 
 
 def _show_plan(plan_text: str, path: Path, options: LaunchOptions) -> None:

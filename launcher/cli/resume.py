@@ -11,13 +11,14 @@ from launcher.errors import UsageError
 from launcher.exit_codes import ExitCode
 from launcher.runs.folder import RunFolder, find_run
 from launcher.runs.lock import is_being_saved
-from launcher.runs.provenance import refuse_changed_plan, versions_before
+from launcher.runs.provenance import refuse_changes_since, versions_before
 from launcher.runs.starting import start_run
 from launcher.runs.state import liveness, read_state
 from launcher.runs.stored_plan import plan_in_force
 from launcher.runs.supervisor import Supervision
 from launcher.runs.versions import installed_versions, refuse_changes
 from launcher.view.attend import ViewOptions, attend
+from launcher.view.interrupts import Interrupts
 
 HELP = "go on with a run that was interrupted"
 
@@ -51,13 +52,15 @@ def resume_run(folder: RunFolder, options: LaunchOptions, *, force: bool = False
     refuse_unless_resumable(folder, force=force)
     _wait_for_save(folder, options.supervision.grace_seconds)
     before = read_state(folder)
-    pid = start_run(folder, resume=True, settings=options.supervision)
-    if options.detach:
-        say_detached(folder, pid, options)
-        return ExitCode.DONE
-    view = ViewOptions(json=options.json, quiet=options.quiet)
     attempt = before.attempt + 1 if before else 1
-    return attend(folder, view, may_stop=True, from_attempt=attempt)
+    # From here on Ctrl-C is meant for the run, also while nobody watches it yet.
+    with Interrupts() as interrupts:
+        pid = start_run(folder, resume=True, settings=options.supervision)
+        if options.detach and not interrupts.count:
+            say_detached(folder, pid, options)
+            return ExitCode.DONE
+        view = ViewOptions(json=options.json, quiet=options.quiet)
+        return attend(folder, view, may_stop=True, from_attempt=attempt, interrupts=interrupts)
 
 
 def _wait_for_save(folder: RunFolder, seconds: float) -> None:
@@ -70,19 +73,19 @@ def _wait_for_save(folder: RunFolder, seconds: float) -> None:
 
 
 def refuse_unless_resumable(folder: RunFolder, *, force: bool = False) -> None:
-    """Raise UsageError for a run that goes on, is done or has another plan than it began with.
+    """Raise UsageError for a run that goes on or is done, and what `refuse_changes_since` does.
 
     MissingHere for one begun elsewhere: with other versions of what trains; `force` takes those
     that are here.
     """
     now = liveness(folder)
     if now == "running":
-        raise UsageError(f"{folder.name} is running", f"tlplan watch {folder.name}")
+        raise UsageError(f"{folder.name} is running", f"tlplan watch {folder.typed}")
     if now == "finished":
         raise UsageError(
-            f"{folder.name} is finished: nothing is left to do", f"tlplan watch {folder.name}"
+            f"{folder.name} is finished: nothing is left to do", f"tlplan watch {folder.typed}"
         )
     plan = plan_in_force(folder)
-    refuse_changed_plan(folder)
+    refuse_changes_since(folder, plan)
     if not force:
-        refuse_changes(versions_before(folder), installed_versions(), plan, name=folder.name)
+        refuse_changes(versions_before(folder), installed_versions(), plan, name=folder.typed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,6 +19,9 @@ from launcher.runs.worker_environment import worker_environment
 from launcher.runs.worker_process import WorkerProcess
 
 HEARTBEAT_SECONDS = 2.0
+SAME_REQUEST_SECONDS = 3.0
+"""A SIGTERM so soon after a request to stop is the same request: a service manager, a scheduler or
+a machine that shuts down sends it to every process of a run, and those pass it on."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,13 +30,20 @@ class StopRequests:
 
     inbox: SignalInbox
     stop: Stop = "not asked"
+    _asked_at: float = 0.0
 
     def read(self, seconds: float) -> bool:
         """Wait for signals at most that long; whether one of them asks for more than before."""
-        asked = [number for number in self.inbox.wait(seconds) if number in STOP_SIGNALS]
-        for _ in asked:
-            self.stop = "asked" if self.stop == "not asked" else "at once"
-        return bool(asked)
+        before = self.stop
+        for number in self.inbox.wait(seconds):
+            if number not in STOP_SIGNALS:
+                continue
+            now = time.monotonic()
+            if self.stop == "not asked":
+                self.stop, self._asked_at = "asked", now
+            elif number == signal.SIGINT or now - self._asked_at > SAME_REQUEST_SECONDS:
+                self.stop = "at once"
+        return self.stop != before
 
 
 class Attempt:

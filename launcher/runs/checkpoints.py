@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def publish(written: Path, run: Path, step: int) -> Path:
     write_manifest(written)
     target = checkpoints_folder(run) / f"{_STEP_PREFIX}{step}"
     if target.exists():
-        shutil.rmtree(target)
+        _remove(target)
     written.rename(target)
     fsync(target.parent)
     return target
@@ -152,8 +153,17 @@ def prune(run: Path, keep: int, *, best_step: int | None = None) -> list[Path]:
     old = list_checkpoints(run)[max(keep, FEWEST_KEPT) :]
     removed = [path for path in old if step_of(path) != best_step]
     for checkpoint in (*removed, *checkpoints_folder(run).glob(f"{_BROKEN_PREFIX}*")):
-        shutil.rmtree(checkpoint, ignore_errors=True)
+        _remove(checkpoint)
     return removed
+
+
+def _remove(checkpoint: Path) -> None:
+    """Remove it, whole or not yet: killed on the way, none is left that looks broken."""
+    leaving = checkpoint.with_name(f"{_WRITING_PREFIX}{os.getpid()}-{checkpoint.name}")
+    with suppress(OSError):  # its remains are removed with the leftovers of the next start
+        checkpoint.rename(leaving)
+        checkpoint = leaving
+    shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def remove_leftovers(run: Path) -> None:

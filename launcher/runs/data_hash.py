@@ -1,4 +1,4 @@
-"""One hash for whatever a plan names as data, so that a resume can tell whether it is the same."""
+"""One hash for what a plan names as data or as model: a resume must be able to tell a change."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from launcher.errors import TlplanError
+
+_OF_MODELS = (".json", ".safetensors", ".txt", ".model", ".jinja")
+_SAMPLES = 256
+_SAMPLE_BYTES = 1 << 16
 
 
 def data_sha256(named: str) -> str | None:
@@ -28,6 +32,37 @@ def data_sha256(named: str) -> str | None:
             for line in () if part is None else _pictures(part.classes):
                 digest.update(line.encode())
     except (TlplanError, OSError):
+        return None
+    return digest.hexdigest()
+
+
+def model_sha256(folder: str) -> str | None:
+    """Hash of a model's files: names and sizes, small ones whole, weights by samples.
+
+    Training another model on changes all of its weights, so samples tell; to read them whole
+    would take as long as loading them. A file that is gone, or cannot be read, changes it too;
+    None when there is no such folder.
+    """
+    if not Path(folder).is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(Path(folder).glob("*")):
+        if file.suffix in _OF_MODELS and file.is_file():
+            digest.update(f"{file.name} {file.stat().st_size} {_sampled_sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _sampled_sha256(path: Path) -> str | None:
+    size = path.stat().st_size
+    if size <= _SAMPLES * _SAMPLE_BYTES:
+        return file_sha256(path)
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            for index in range(_SAMPLES):
+                file.seek(index * (size - _SAMPLE_BYTES) // (_SAMPLES - 1))
+                digest.update(file.read(_SAMPLE_BYTES))
+    except OSError:
         return None
     return digest.hexdigest()
 

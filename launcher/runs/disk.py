@@ -9,6 +9,7 @@ from pathlib import Path
 
 from launcher.errors import NoDisk, TlplanError
 from launcher.exit_codes import ExitCode
+from launcher.runs.folder import RunFolder
 from launcher.view.words import file_size
 
 RESERVE_BYTES = 1 << 20
@@ -42,7 +43,7 @@ def full_disk_of(run: Path, failure: TlplanError) -> TlplanError:
 
 
 def _how_to_go_on(run: Path) -> str:
-    return f"free some space; tlplan resume {run.name} goes on from the last checkpoint"
+    return f"free some space; tlplan resume {RunFolder(run).typed} goes on from the last checkpoint"
 
 
 def is_full(error: OSError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,18 @@ class RunFolder:
     def name(self) -> str:
         """The run's name: the last part of its path."""
         return self.path.name
+
+    @property
+    def typed(self) -> str:
+        """The run as commands typed here take it: its name, or its path where that is elsewhere."""
+        try:
+            here = Path.cwd()
+        except FileNotFoundError:  # it was removed meanwhile
+            return shlex.quote(str(self.path))
+        if self.path.parent == here / RUNS_ROOT:
+            return shlex.quote(self.name)
+        inside = self.path.is_relative_to(here)
+        return shlex.quote(str(self.path.relative_to(here) if inside else self.path))
 
     @property
     def plan(self) -> Path:
@@ -106,8 +119,8 @@ def check_free(path: Path) -> None:
     if path.exists() or path.is_symlink():
         raise UsageError(
             f"the run folder {path} exists already",
-            f"--out {_next_free(path)} is free",
-            f"tlplan resume {path} goes on with a run that was interrupted",
+            f"--out {shlex.quote(str(_next_free(path)))} is free",
+            f"tlplan resume {shlex.quote(str(path))} goes on with a run that was interrupted",
         )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from launcher.errors import NoDisk, TlplanError, UsageError
 from launcher.runs.disk import is_full
+from launcher.runs.folder import RunFolder
 from launcher.runs.process_identity import ProcessIdentity, this_process
 
 
@@ -21,18 +23,19 @@ class RunLock:
     inherits the descriptor: a worker that outlives its supervisor keeps the folder locked.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock; raises UsageError naming the owner when another process has it.
+    def __init__(self, path: Path, *, patience_seconds: float = 0.0) -> None:
+        """Take the lock, waiting so long for another process to let go of it.
 
-        UsageError as well where a run folder cannot be written or its file system has no locks,
-        NoDisk where not even a file of no bytes can be made.
+        Raises UsageError naming the owner when another process has it. UsageError as well where a
+        run folder cannot be written or its file system has no locks, NoDisk where not even a file
+        of no bytes can be made.
         """
         try:
             self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as problem:
             raise _not_writable(path, problem) from problem
         try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(self.descriptor, patience_seconds)
         except BlockingIOError:
             os.close(self.descriptor)
             raise _in_use(path) from None
@@ -46,6 +49,19 @@ class RunLock:
     def release(self) -> None:
         """Let others have the folder."""
         os.close(self.descriptor)
+
+
+def _take(descriptor: int, patience_seconds: float) -> None:
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def lock_owner(path: Path) -> ProcessIdentity | None:
@@ -74,7 +90,7 @@ def _in_use(path: Path) -> UsageError:
     if owner is not None and not owner.here:
         return UsageError(
             f"{path.parent} is in use by process {owner.pid} on {owner.host}",
-            f"tlplan watch {path.parent}",
+            f"tlplan watch {RunFolder(path.parent).typed}",
         )
     if owner is not None and not owner.alive():
         return UsageError(
@@ -82,7 +98,9 @@ def _in_use(path: Path) -> UsageError:
             "try again when it is done, usually within a step",
         )
     who = f"process {owner.pid}" if owner else "another process"
-    return UsageError(f"{path.parent} is in use by {who}", f"tlplan watch {path.parent}")
+    return UsageError(
+        f"{path.parent} is in use by {who}", f"tlplan watch {RunFolder(path.parent).typed}"
+    )
 
 
 def _not_writable(path: Path, problem: OSError) -> TlplanError:

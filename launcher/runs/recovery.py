@@ -96,4 +96,4 @@ def _shape(plan: RunPlan) -> ModelShape | None:
 
 
 def _kept(folder: RunFolder) -> tuple[str, ...]:
-    return (f"tlplan resume {folder.name} goes on when more memory is free",)
+    return (f"tlplan resume {folder.typed} goes on when more memory is free",)

@@ -48,7 +48,8 @@ class WorkerEnd:
 def understand(end: WorkerEnd, folder: RunFolder) -> RunEnd:
     """The run's end as its worker's end shows it."""
     word = end.last_word["type"] if end.last_word is not None else None
-    if end.status == 0 and word in ("finished", "rehearsal"):
+    if word in ("finished", "rehearsal"):
+        # Its last act. Whatever a library then does at the end of the process changes nothing.
         return RunEnd(code=ExitCode.DONE, reason=None)
     if end.status == ExitCode.INTERRUPTED or (end.status < 0 and end.stop != "not asked"):
         return _stopped(end, folder)
@@ -60,6 +61,9 @@ def understand(end: WorkerEnd, folder: RunFolder) -> RunEnd:
         return _hung(end.silent_seconds, folder)
     if end.status < 0:
         return _killed(end, folder)
+    if end.stop != "not asked":
+        # Asked in the middle of an import, it may end as whatever the import makes of it.
+        return _stopped(end, folder)
     return _silent(end.status, folder)
 
 
@@ -78,7 +82,7 @@ def _gpu_lost(reason: str, folder: RunFolder) -> RunEnd:
         reason=f"the GPU of this run is gone: {reason}",
         hints=(
             "dmesg | grep -i xid says why; a lost card usually needs a restart of the machine",
-            f"then tlplan resume {folder.name} goes on from the last checkpoint",
+            f"then tlplan resume {folder.typed} goes on from the last checkpoint",
         ),
     )
 
@@ -153,7 +157,7 @@ def _signal_name(number: int) -> str:
 
 
 def _resume_hint(folder: RunFolder) -> str:
-    return f"tlplan resume {folder.name} goes on from the last checkpoint"
+    return f"tlplan resume {folder.typed} goes on from the last checkpoint"
 
 
 def _log_hint(folder: RunFolder) -> str:

@@ -16,7 +16,11 @@ class StopAsked(BaseException):
 
 
 class SignalInbox:
-    """Collects SIGTERM, SIGINT and SIGCHLD of this process; SIGHUP is ignored from now on."""
+    """Collects SIGTERM, SIGINT and SIGCHLD of this process; SIGHUP is ignored from now on.
+
+    Requests to stop that came while the process was still starting are collected too, if whoever
+    started it had blocked them, see `launcher.runs.starting`.
+    """
 
     def __init__(self) -> None:
         self._reader, writer = os.pipe()
@@ -27,6 +31,7 @@ class SignalInbox:
             signal.signal(number, lambda *_: None)
         # The terminal may go; a run belongs to nobody's terminal.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     @contextmanager
     def cutting_short(self) -> Iterator[None]:

@@ -11,8 +11,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 from launcher.errors import TlplanError
+from launcher.exit_codes import ExitCode
 from launcher.runs.folder import RunFolder
 from launcher.runs.lock import RunLock
+from launcher.runs.signal_inbox import STOP_SIGNALS
 from launcher.runs.state import read_state
 from launcher.runs.supervisor import Supervision
 from launcher.runs.worker_environment import python_path
@@ -27,12 +29,19 @@ def start_run(
     """Start the supervisor of a run, detached, and return its pid once it has the run.
 
     Raises UsageError when somebody else has the run, TlplanError when the supervisor ended
-    without taking it, with its own words.
+    without taking it, with its own words and exit code.
     """
     RunLock(folder.lock).release()
     log_size_before = folder.log.stat().st_size if folder.log.exists() else 0
-    pid = _spawn(folder, replace(settings or Supervision(), resume=resume))
+    # Ctrl-C must not come between the start of a process and the knowledge of its number.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
+        pid = _spawn(folder, replace(settings or Supervision(), resume=resume))
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _wait_until_it_has_the_run(folder, pid, log_size_before)
     except KeyboardInterrupt:
         # Nobody would know of it.
@@ -45,18 +54,31 @@ def start_run(
 def _wait_until_it_has_the_run(folder: RunFolder, pid: int, log_size_before: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not _has_the_run(folder, pid):
-        if os.waitpid(pid, os.WNOHANG)[0]:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
             if _has_the_run(folder, pid):
                 break
-            said = _last_line(folder, log_size_before)
-            raise TlplanError(f"the run did not start: {said}", f"see {folder.log}")
+            raise _did_not_start(folder, status, log_size_before)
         if time.monotonic() > deadline:
             raise TlplanError(f"the run did not start within {START_SECONDS:.0f} s")
         time.sleep(0.01)
 
 
+def _did_not_start(folder: RunFolder, status: int, log_size_before: int) -> TlplanError:
+    said = _last_line(folder, log_size_before)
+    failure = TlplanError(f"the run did not start: {said}", f"see {folder.log}")
+    code = os.waitstatus_to_exitcode(status)
+    if code in set(ExitCode) - {ExitCode.DONE}:
+        failure.code = ExitCode(code)
+    return failure
+
+
 def _spawn(folder: RunFolder, settings: Supervision) -> int:
-    """A process in a session of its own: no terminal's end or Ctrl-C reaches it."""
+    """A process in a session of its own: no terminal's end or Ctrl-C reaches it.
+
+    It begins with STOP_SIGNALS as they are here: blocked, so that none is lost, or ends it,
+    before it can take them.
+    """
     log = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     try:

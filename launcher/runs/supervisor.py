@@ -46,6 +46,7 @@ from launcher.runs.worker_process import WORKER_COMMAND
 
 GRACE_SECONDS = 30.0
 """What a worker gets to save and end."""
+_INSTANT_SECONDS = 1.0
 
 
 Rehearse = Literal["only", "yes", "no"]
@@ -178,7 +179,8 @@ class Supervisor:
 def supervise(folder: RunFolder, settings: Supervision) -> int:
     """Run to the end and return the exit code; raises UsageError when the run has an owner."""
     inbox = SignalInbox()
-    lock = RunLock(folder.lock)
+    # Others take it for an instant to see whether anybody has it.
+    lock = RunLock(folder.lock, patience_seconds=_INSTANT_SECONDS)
     record = RunRecord(folder, plan_in_force(folder))
     try:
         end = Supervisor(record, inbox, settings).run(lock)
@@ -194,7 +196,7 @@ def supervise(folder: RunFolder, settings: Supervision) -> int:
 def _end_of(failure: Exception, folder: RunFolder) -> RunEnd:
     if isinstance(failure, OSError) and is_full(failure):
         failure = NoDisk(
-            f"the disk of {folder.path} is full", f"free some, then tlplan resume {folder.name}"
+            f"the disk of {folder.path} is full", f"free some, then tlplan resume {folder.typed}"
         )
     if isinstance(failure, TlplanError):
         return RunEnd(code=failure.code, reason=failure.message, hints=failure.hints)
@@ -226,10 +228,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rehearse=options.rehearse,
         worker_command=tuple(options.worker),
     )
+    folder = RunFolder(options.run.absolute())
     try:
-        return supervise(RunFolder(options.run.absolute()), settings)
-    except TlplanError as failure:
-        parser.exit(failure.code, f"error: {failure.message}\n")
+        return supervise(folder, settings)
+    except (TlplanError, OSError) as failure:
+        end = _end_of(failure, folder)
+        parser.exit(end.code, f"error: {end.reason}\n")
 
 
 if __name__ == "__main__":

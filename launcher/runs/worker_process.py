@@ -33,6 +33,8 @@ class WorkerProcess:
         def end_with_supervisor() -> None:
             # Without its supervisor nobody watches the run: save and go.
             if _LIBC is not None:
+                # The supervisor's own handler would swallow what comes before the exec.
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
                 if os.getppid() != supervisor_pid:
                     os._exit(1)

@@ -32,7 +32,7 @@ class StopRequest:
         signal.signal(signal.SIGUSR1, self._on_save_signal)
 
     def ignore(self) -> None:
-        """The worker is ending anyway; a further request must not tear its last words."""
+        """Take no further request."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def check(self) -> None:

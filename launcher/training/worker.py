@@ -38,17 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train, and return the exit code."""
     options = _parsed(arguments)
     stop = StopRequest()
-    stop.listen()
     events = EventLog(RunFolder(options.run).events)
     try:
-        _attempt(options, events, stop)
+        stop.listen()
+        try:
+            _attempt(options, events, stop)
+        finally:
+            # A request while it is ending anyway must not tear its last words.
+            stop.ignore()
     except StopNow:
-        stop.ignore()
         with suppress(OSError):
             events.append("phase", phase="interrupted")
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  whatever it was, the run folder must say so
-        stop.ignore()
         with suppress(OSError):  # a full disk must not hide which failure it was
             sys.stderr.write(without_secrets(traceback.format_exc()))
         if stop.requested:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -16,6 +16,7 @@ from launcher.runs.folder import RunFolder
 from launcher.runs.state import read_state
 from launcher.view.display import Display, EventDisplay, QuietDisplay
 from launcher.view.follow import Followed, follow
+from launcher.view.interrupts import Interrupts
 from launcher.view.plain import PlainDisplay
 from launcher.view.result import result_lines, shown_path, stopped_lines
 from launcher.view.stopping import send_stop
@@ -34,27 +35,42 @@ class ViewOptions:
 
 
 def attend(
-    folder: RunFolder, options: ViewOptions, *, may_stop: bool, from_attempt: int = 1
+    folder: RunFolder,
+    options: ViewOptions,
+    *,
+    may_stop: bool,
+    from_attempt: int = 1,
+    interrupts: Interrupts | None = None,
 ) -> ExitCode:
     """Show a run until it ends and return its exit code, 0 when the person leaves before.
 
     With `may_stop` the first Ctrl-C asks the run to save and end, the second ends it at once;
-    otherwise Ctrl-C only leaves the view.
+    otherwise Ctrl-C only leaves the view. `interrupts` counts those since before the run was
+    started: one that came then is meant for it too.
     """
     out = sys.stdout
     if shows_screen(options):
+        if may_stop and interrupts is not None and interrupts.count:
+            send_stop(folder)
         folder, followed = on_screen(folder, may_stop=may_stop)
         return last_word(followed, folder, options, out)
     display = display_for(folder, options, out)
     on_interrupt = stop_on_interrupt(folder, display) if may_stop else leave_on_interrupt
     try:
-        followed = follow(folder, display, on_interrupt=on_interrupt, from_attempt=from_attempt)
+        with nullcontext(interrupts) if interrupts is not None else Interrupts() as counted:
+            followed = follow(
+                folder,
+                display,
+                interrupts=counted,
+                on_interrupt=on_interrupt,
+                from_attempt=from_attempt,
+            )
         display.close()
         return last_word(followed, folder, options, out)
     except BrokenPipeError:
         # The reader of a pipe has seen enough. Nothing more may be written there, at exit too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        stderr.note(f"the run goes on: tlplan watch {folder.name}")
+        stderr.note(f"the run goes on: tlplan watch {folder.typed}")
         return ExitCode.DONE
     finally:
         with suppress(BrokenPipeError):
@@ -83,7 +99,7 @@ def on_screen(folder: RunFolder, *, may_stop: bool) -> tuple[RunFolder, Followed
     try:
         app.run_and_tell()
     except Exception:
-        stderr.note(f"the screen failed; the run goes on: tlplan watch {folder.name} | cat")
+        stderr.note(f"the screen failed; the run goes on: tlplan watch {folder.typed} | cat")
         raise
     reader = app.run_screen.reader
     return reader.folder, Followed(progress=reader.progress, liveness=reader.liveness)
@@ -110,7 +126,7 @@ def stop_on_interrupt(folder: RunFolder, display: Display) -> Callable[[int], bo
         if count > 2:
             return False
         display.say(STOPPING if count == 1 else "stopping at once")
-        send_stop(folder)
+        send_stop(folder, at_once=count > 1)
         return True
 
     return passed_on
@@ -122,7 +138,7 @@ def last_word(followed: Followed, folder: RunFolder, options: ViewOptions, out: 
     lines: list[str] = []
     match followed.liveness:
         case "running":
-            lines = [f"The run goes on: tlplan watch {folder.name}, tlplan stop {folder.name}"]
+            lines = [f"The run goes on: tlplan watch {folder.typed}, tlplan stop {folder.typed}"]
         case "finished":
             lines = result_lines(progress, folder)
         case "interrupted":
@@ -140,7 +156,7 @@ def _failure(followed: Followed, folder: RunFolder) -> TlplanError:
     if followed.liveness == "lost":
         return TlplanError(
             f"nobody looks after {folder.name} any more: its supervisor went without a word",
-            f"tlplan resume {folder.name} goes on from the last checkpoint",
+            f"tlplan resume {folder.typed} goes on from the last checkpoint",
         )
     if failure is None:
         return TlplanError(f"{folder.name} failed", f"see {shown_path(folder.log)}")

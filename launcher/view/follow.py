@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType, TracebackType
-from typing import Self
 
 from launcher.runs.events import EventTail
 from launcher.runs.folder import RunFolder
 from launcher.runs.state import Liveness
 from launcher.view.display import Display
+from launcher.view.interrupts import Interrupts
 from launcher.view.progress import RunProgress
 from launcher.view.reader import liveness_of
 
 POLL_SECONDS = 0.1
-
-
-class Interrupts:
-    """Counts Ctrl-C and SIGTERM instead of dying of them, inside `with`."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._before: dict[int, object] = {}
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._count_one)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _count_one(self, _number: int, _frame: FrameType | None) -> None:
-        self.count += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +30,7 @@ def follow(
     folder: RunFolder,
     display: Display,
     *,
+    interrupts: Interrupts,
     on_interrupt: Callable[[int], bool],
     from_attempt: int = 1,
 ) -> Followed:
@@ -68,21 +42,20 @@ def follow(
     progress = RunProgress()
     tail = EventTail(folder.events)
     seen = 0
-    with Interrupts() as interrupts:
-        while True:
-            # Asked before reading: what was written before the end is then still read.
-            state = liveness_of(folder, progress)
-            events = tail.poll()
-            for event in events:
-                progress.apply(event)
-                if progress.attempt >= from_attempt:
-                    display.show(event, progress)
-            display.refresh(progress)
-            while seen < interrupts.count:
-                seen += 1
-                if not on_interrupt(seen):
-                    return Followed(progress=progress, liveness=state)
-            if not events:
-                if state != "running":
-                    return Followed(progress=progress, liveness=state)
-                time.sleep(POLL_SECONDS)
+    while True:
+        # Asked before reading: what was written before the end is then still read.
+        state = liveness_of(folder, progress)
+        events = tail.poll()
+        for event in events:
+            progress.apply(event)
+            if progress.attempt >= from_attempt:
+                display.show(event, progress)
+        display.refresh(progress)
+        while seen < interrupts.count:
+            seen += 1
+            if not on_interrupt(seen):
+                return Followed(progress=progress, liveness=state)
+        if not events:
+            if state != "running":
+                return Followed(progress=progress, liveness=state)
+            time.sleep(POLL_SECONDS)

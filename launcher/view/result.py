@@ -46,11 +46,11 @@ def stopped_lines(progress: RunProgress, folder: RunFolder) -> list[str]:
     numbers = progress.numbers
     if progress.rehearsal is not None and not numbers.step:
         told = f"{progress.rehearsal[:1].upper()}{progress.rehearsal[1:]}."
-        return [*textwrap.wrap(told, COLUMNS - 1), f"  tlplan resume {folder.name}   trains it"]
+        return [*textwrap.wrap(told, COLUMNS - 1), f"  tlplan resume {folder.typed}   trains it"]
     total = f" of {numbers.total_steps}" if numbers.total_steps else ""
     return [
         f"Stopped at step {numbers.step}{total} after {duration(progress.seconds)}.",
-        f"  tlplan resume {folder.name}",
+        f"  tlplan resume {folder.typed}",
     ]
 
 

@@ -92,7 +92,7 @@ def stop_at_any_moment(laboratory: Laboratory, draw: random.Random) -> None:
 def stop_twice(laboratory: Laboratory, draw: random.Random) -> None:
     run = any_run(laboratory, draw)
     # In a step the worker goes on to save, so the second one finds it there.
-    fault = _in_phase("training", draw, signal.SIGINT, signal.SIGTERM)
+    fault = _in_phase("training", draw, signal.SIGTERM, signal.SIGINT)
     run.start(fault)
 
     assert run.ended().exit_code == 130, run.story()

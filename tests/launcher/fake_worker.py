@@ -32,6 +32,8 @@ class Behaviour:
     """Start a child that would run for ever."""
     ends_with: int | None = None
     """Exit with this code behind the last step instead of finishing."""
+    breaks_at_exit: bool = False
+    """Crash when everything is done and told."""
     fails: dict[str, object] | None = None
     """Fields of a `setback` event to end with."""
 
@@ -70,6 +72,8 @@ def main() -> int:
     if behaviour.ends_with is not None:
         return behaviour.ends_with
     tell_end(events, run, behaviour.steps)
+    if behaviour.breaks_at_exit:
+        os.kill(os.getpid(), signal.SIGSEGV)
     return 0
 
 

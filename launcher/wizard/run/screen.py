@@ -172,12 +172,12 @@ class RunScreen(Screen[Leaving]):
             self.action_leave()
             return
         again = self.reader.progress.phase == "stopping"
-        question = _stop_at_once() if again else _save_and_stop(self.folder.name)
+        question = _stop_at_once() if again else _save_and_stop(self.folder.typed)
         said = "stopping at once" if again else "stopping after this step and saving"
 
         def answered(yes: bool | None) -> None:
             if yes:
-                send_stop(self.folder)
+                send_stop(self.folder, at_once=again)
                 self.say(said)
 
         self.app.push_screen(question, answered)
@@ -268,13 +268,13 @@ class RunScreen(Screen[Leaving]):
         self.action_scroll(-event.by)
 
 
-def _save_and_stop(name: str) -> Question:
+def _save_and_stop(typed: str) -> Question:
     return Question(
         "Save and stop this run?",
         [
             "Training stops after the step it is in, and a checkpoint is",
             "written. It goes on from there with",
-            f"  tlplan resume {name}",
+            f"  tlplan resume {typed}",
         ],
         yes="Save and stop",
         no="Go on training",

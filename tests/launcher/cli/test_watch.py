@@ -84,7 +84,9 @@ def test_leaving_the_view_leaves_the_run_alone(held_run: RunFolder) -> None:
     out, _ = process.communicate(timeout=30)
 
     assert process.returncode == 0
-    assert out.endswith("The run goes on: tlplan watch a-lora-01, tlplan stop a-lora-01\n")
+    assert out.endswith(
+        f"The run goes on: tlplan watch {held_run.typed}, tlplan stop {held_run.typed}\n"
+    )
     assert liveness(held_run) == "running"
     (held_run.path / "go").touch()
     ended_state(held_run)

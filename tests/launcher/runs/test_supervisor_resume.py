@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from launcher.errors import DataError
+from launcher.cli.launch import LaunchOptions
+from launcher.cli.resume import resume_run
+from launcher.errors import DataError, MissingHere, UsageError
 from launcher.runs.data_hash import data_sha256
 from launcher.runs.folder import create
 from launcher.runs.provenance import record_provenance
 from launcher.runs.starting import start_run
 from launcher.runs.state import liveness
+from launcher.runs.stored_plan import stored_plan
 from tests.launcher.run_samples import (
     ended_state,
     fake_supervision,
@@ -120,3 +123,39 @@ def test_a_stop_while_checkpoints_are_checked_needs_no_worker(start: StartRun) -
     state = ended_state(folder)
     os.close(writer[0])
     assert (state.exit_code, state.attempt) == (75, 2)
+
+
+def test_a_base_model_that_changed_or_went_is_refused(tmp_path: Path) -> None:
+    """Adapters trained so far would go on with weights that they do not belong to."""
+    model = tmp_path / "model"
+    model.mkdir()
+    weights = model / "model.safetensors"
+    weights.write_bytes(bytes(40 << 20))
+    plan = sample_plan(tmp_path / "runs" / "b")
+    plan = replace(plan, model=replace(plan.model, folder=str(model)))
+    folder = create(tmp_path / "runs" / "b", plan_text(plan))
+    record_provenance(folder, plan)
+
+    (model / "README.md").write_text("Words are no weights.")
+    assert record_provenance(folder, plan) is None
+
+    weights.write_bytes(bytes([1]) * (40 << 20))
+    with pytest.raises(UsageError, match="model is not what this run began with"):
+        record_provenance(folder, plan)
+    model.rename(tmp_path / "moved")
+    with pytest.raises(MissingHere, match="model is not there any more"):
+        record_provenance(folder, plan)
+
+
+def test_a_detached_resume_of_changed_data_starts_nothing(start: StartRun) -> None:
+    """Who detaches sees nothing of what happens behind it, so it is refused before."""
+    folder = start(hold_after=2)
+    os.kill(state_of(folder).supervisor_pid, signal.SIGTERM)
+    ended_state(folder)
+    data = Path(stored_plan(folder).data.train)
+    data.write_text('{"prompt": "Why?", "completion": "queue=sales"}\n')
+
+    with pytest.raises(DataError, match="is not what this run began with"):
+        resume_run(folder, LaunchOptions(detach=True, supervision=fake_supervision()))
+
+    assert state_of(folder).attempt == 1

@@ -72,7 +72,7 @@ def test_a_resume_over_other_versions_is_refused(interrupted: RunFolder) -> None
         resume.resume_run(interrupted, LaunchOptions(supervision=fake_supervision()))
 
     assert caught.value.hints[0].startswith("pip install 'torch==1.13.1' brings back")
-    assert caught.value.hints[1].endswith(f"tlplan resume {interrupted.name} --force")
+    assert caught.value.hints[1].endswith(f"tlplan resume {interrupted.typed} --force")
     state = read_state(interrupted)
     assert state is not None
     assert state.attempt == 1

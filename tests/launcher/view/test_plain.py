@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from launcher.runs.events import Event
 from launcher.runs.folder import RunFolder
@@ -21,6 +21,9 @@ from tests.launcher.view.replay import (
     step_event,
     whole_run,
 )
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def lines_of(events: list[dict[str, Any]]) -> list[str]:
@@ -146,14 +149,19 @@ def test_the_result_fits_80_columns_and_shows_before_and_after(tmp_path: Path) -
     assert [line for line in lines if len(line) > 80 and str(tmp_path) not in line] == []
 
 
-def test_a_stopped_run_says_how_it_goes_on(tmp_path: Path) -> None:
+def test_a_stopped_run_says_how_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The step it came to and the command that resumes it."""
     progress = progress_of(plan_event(), *[step_event(each, total=60) for each in (1, 2)])
 
-    assert stopped_lines(progress, RunFolder(tmp_path / "a-lora-01")) == [
+    monkeypatch.chdir(tmp_path)
+
+    assert stopped_lines(progress, RunFolder(tmp_path / "runs" / "a-lora-01")) == [
         "Stopped at step 2 of 60 after 0:04.",
         "  tlplan resume a-lora-01",
     ]
+    # Where the name alone would not find it, and with a space in it.
+    elsewhere = stopped_lines(progress, RunFolder(tmp_path / "my runs" / "a-lora-01"))
+    assert elsewhere[-1] == "  tlplan resume 'my runs/a-lora-01'"
 
 
 def test_a_run_that_was_only_rehearsed_says_what_was_found(tmp_path: Path) -> None:
@@ -161,7 +169,9 @@ def test_a_run_that_was_only_rehearsed_says_what_was_found(tmp_path: Path) -> No
     found = "rehearsed: it fits: peak 0.4 GiB of 20.1 free, 0.4 were predicted; about 5 s"
     progress = progress_of(plan_event(), {"type": "rehearsal", "message": found})
 
-    lines = stopped_lines(progress, RunFolder(tmp_path / "a-lora-01"))
+    run = RunFolder(tmp_path / "a-lora-01")
+
+    lines = stopped_lines(progress, run)
 
     assert " ".join(lines[:-1]) == f"R{found[1:]}."
-    assert lines[-1] == "  tlplan resume a-lora-01   trains it"
+    assert lines[-1] == f"  tlplan resume {run.typed}   trains it"
