@@ -31,7 +31,7 @@ class RunModels:
         if not self._adapter.is_dir() and not self._model.is_dir():
             raise UsageError(
                 f"{run} has no result yet: it has neither an adapter nor a model",
-                f"tlplan resume {run.typed} goes on with it",
+                f"tlplan resume {RunFolder(run).typed} goes on with it",
             )
         self.is_classifier = self.plan.training.task != "causal-lm"
         result = self._adapter if self._adapter.is_dir() else self._model
