@@ -55,7 +55,8 @@ def predicted(step: MeasuredStep, constants: SpeedConstants) -> float:
     seconds = step_seconds_of(work, rates, constants, step.execution)
     assert seconds is not None
     attended = step.execution.document_tokens or step.row_tokens
-    single = seconds.micro_step(step.tokens, step.tokens * attended)
+    accumulated = step.request.accumulation > 1
+    single = seconds.micro_step(step.tokens, step.tokens * attended, accumulated=accumulated)
     single += seconds.optimizer / step.request.accumulation
     return with_communication(
         single, work, step.request, rates, constants, step.execution, fabric=step.fabric

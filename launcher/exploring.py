@@ -9,7 +9,7 @@ import hwdb
 from launcher.errors import UsageError
 from launcher.prices import prices_from
 from planner.advice.rows import rows_held
-from planner.advice.settings import EFFECTIVE_ROWS
+from planner.advice.settings import batch_choices
 from planner.plan import MethodAnswer, Plan
 from planner.request import Method, TrainingRequest
 from planner.search.answers import best, smallest_change
@@ -70,7 +70,8 @@ def explored_plan(plan: Plan) -> tuple[Explored, Configuration | None]:
             "--gpu NAME names one; tlplan gpus lists them",
         )
     shape, data = plan.model.shape, plan.data
-    rows = (plan.asked.micro_batch or 1) * (plan.asked.accumulation or EFFECTIVE_ROWS)
+    micro, accumulation = batch_choices(plan.asked, shape)
+    rows = micro.value * accumulation.value
     chosen = plan.chosen
     found = explore(
         shape,
@@ -92,7 +93,7 @@ def explored_plan(plan: Plan) -> tuple[Explored, Configuration | None]:
 
 def _is(one: Configuration, request: TrainingRequest) -> bool:
     """Whether a configuration is this very step."""
-    return one.runnable and one.request == request
+    return one.runnable and one.request == request.with_batch(padded=one.request.padded)
 
 
 def change_that_fits(plan: Plan, answer: MethodAnswer) -> dict[str, str] | None:

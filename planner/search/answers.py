@@ -69,6 +69,7 @@ def front(explored: Explored, *, runnable: bool = False) -> list[tuple[Configura
     """Fastest first, each one slower than the last and lighter: nothing beats it in both."""
     found: list[tuple[Configuration, int]] = []
     lightest: int | None = None
+    fastest = 0.0  # of those that take as long as the last one found
     for one in explored.by_time:
         if runnable and not one.runnable:
             continue
@@ -85,9 +86,10 @@ def front(explored: Explored, *, runnable: bool = False) -> list[tuple[Configura
         needed = explored.needed(one).expected_bytes
         if lightest is None or needed < lightest:
             lightest = needed
-            slower = found and one.seconds_per_row > _EQUAL * found[-1][0].seconds_per_row
-            if found and not slower:
+            if found and one.seconds_per_row <= _EQUAL * fastest:
                 found.pop()
+            else:
+                fastest = one.seconds_per_row
             found.append((one, needed))
     return found
 

@@ -52,7 +52,7 @@ class Configuration(NamedTuple):
             micro_batch=self.micro_batch,
             accumulation=self.accumulation,
             batching=self.batching,
-            padded=self.micro_batch > 1 and self.batching != "packed",
+            padded=_is_padded(self.structure, self.micro_batch, packed=_packs(self)),
         )
 
     @property
@@ -106,11 +106,17 @@ class Explored:
 
     def needed(self, one: Configuration) -> Band:
         """Need of a configuration; compiled or not, it is the same."""
-        return self._need(one.structure, one.structure.optimizer, one.micro_batch, _packs(one))
+        return self._need(
+            one.structure, one.structure.optimizer, one.micro_batch, _packs(one),
+            one.accumulation > 1,
+        )  # fmt: skip
 
     def least(self, one: Configuration) -> Band:
         """What it needs at least, whatever its optimizer."""
-        return self._need(one.structure, _LIGHTEST_OPTIMIZER, one.micro_batch, _packs(one))
+        return self._need(
+            one.structure, _LIGHTEST_OPTIMIZER, one.micro_batch, _packs(one),
+            one.accumulation > 1,
+        )  # fmt: skip
 
     def least_bytes(self, one: Configuration) -> int:
         """What no configuration of this structure, whatever optimizer and batch, gets below.
@@ -121,7 +127,7 @@ class Explored:
         if structure.attention == "eager":
             fused = replace(structure.request, attention="sdpa")
             structure = structure._replace(attention="sdpa", request=fused)
-        return self._need(structure, _LIGHTEST_OPTIMIZER, 1, _packs(one)).expected_bytes
+        return self._need(structure, _LIGHTEST_OPTIMIZER, 1, _packs(one), False).expected_bytes
 
     def floor_bytes(self, structure: Structure) -> int:
         """Less than any step of it can take, without an estimate: weights and their gradients."""
@@ -132,32 +138,37 @@ class Explored:
             width *= 2
         return int(width * self.shape.parameters / request.gpus)
 
-    def _need(self, structure: Structure, optimizer: str, micro: int, packed: bool) -> Band:
-        key = (*structure[:5], optimizer, micro, packed, *structure.aside)
+    def _accumulates(self, structure: Structure, micro: int, packed: bool) -> bool:
+        """Whether a step has several micro-batches: gradients stay while the next one runs."""
+        batching: Batching = "packed" if packed else "random"
+        return self.timings.accumulation(structure.request, micro, batching) > 1
+
+    def _need(
+        self, structure: Structure, optimizer: str, micro: int, packed: bool, accumulates: bool
+    ) -> Band:
+        key = (*structure[:5], optimizer, micro, packed, accumulates, *structure.aside)
         known = self._needed.get(key)
         if known is None:
-            request = self._settings(structure, optimizer, micro, packed)
+            padded = _is_padded(structure, micro, packed=packed)
+            request = self._settings(structure, optimizer, packed, padded, accumulates)
             request = with_lengths(request.with_batch(micro_batch=micro), self.lengths)
             self.estimates += 1
             known = self._needed[key] = estimate_memory(self.shape, request).needed
         return known
 
     def _settings(
-        self, structure: Structure, optimizer: str, micro: int, packed: bool
+        self, structure: Structure, optimizer: str, packed: bool, padded: bool, accumulates: bool
     ) -> TrainingRequest:
         """Made once for every batch: a settled request takes longer to make than to estimate."""
-        batching: Batching = "packed" if packed else "random"
-        steps = self.timings.accumulation(structure.request, micro, batching)
-        # That gradients are added up takes memory, how often does not.
-        accumulation, padded = min(steps, 2), micro > 1 and not packed
-        key = (*structure[:5], optimizer, packed, accumulation, padded, *structure.aside)
+        key = (*structure[:5], optimizer, packed, accumulates, padded, *structure.aside)
         known = self._requests.get(key)
         if known is None:
             known = self._requests[key] = replace(
                 structure.request,
-                accumulation=accumulation,
+                # That gradients are added up takes memory, how often does not.
+                accumulation=2 if accumulates else 1,
                 optimizer=optimizer,
-                batching=batching,
+                batching="packed" if packed else "random",
                 padded=padded,
             )
         return known
@@ -168,30 +179,42 @@ class Explored:
         packed = _packs(one)
         if self.floor_bytes(structure) > self.capacity_bytes:
             return False
-        if one.micro_batch > self._limit(structure, _LIGHTEST_OPTIMIZER, packed):
+        accumulates = one.accumulation > 1
+        if one.micro_batch > self._limit(structure, _LIGHTEST_OPTIMIZER, packed, accumulates):
             return False
-        return one.micro_batch <= self._limit(structure, structure.optimizer, packed)
+        return one.micro_batch <= self._limit(structure, structure.optimizer, packed, accumulates)
 
-    def _limit(self, structure: Structure, optimizer: str, packed: bool) -> int:
-        """The largest batch that fits, 0 for none."""
-        key = (*structure[:5], optimizer, packed, *structure.aside)
+    def _limit(self, structure: Structure, optimizer: str, packed: bool, accumulates: bool) -> int:
+        """The largest batch that fits of those that accumulate, or of those that do not; 0: none.
+
+        Need grows with the batch within each: a step of a single micro-batch keeps no gradients
+        while it runs, and may need less than one of two smaller ones.
+        """
+        key = (*structure[:5], optimizer, packed, accumulates, *structure.aside)
         known = self._most.get(key)
         if known is not None:
             return known
-        low, high = 0, len(self._micros)
+        micros = [
+            micro
+            for micro in self._micros
+            if self._accumulates(structure, micro, packed) == accumulates
+        ]
+        low, high = 0, len(micros)
         while low < high:
             middle = (low + high) // 2
-            if self._holds(structure, optimizer, self._micros[middle], packed):
+            if self._holds(structure, optimizer, micros[middle], packed, accumulates):
                 low = middle + 1
             else:
                 high = middle
-        most = self._micros[low - 1] if low else 0
+        most = micros[low - 1] if low else 0
         self._most[key] = most
         return most
 
-    def _holds(self, structure: Structure, optimizer: str, micro: int, packed: bool) -> bool:
+    def _holds(
+        self, structure: Structure, optimizer: str, micro: int, packed: bool, accumulates: bool
+    ) -> bool:
         try:
-            needed = self._need(structure, optimizer, micro, packed)
+            needed = self._need(structure, optimizer, micro, packed, accumulates)
         except RequestError:
             return False
         return needed.high_bytes <= self.capacity_bytes
@@ -237,6 +260,11 @@ def _timed(
         timed = seconds(micro)
         if timed is not None:
             yield Configuration(structure, micro, timed[0], batching, compiled, timed[1])
+
+
+def _is_padded(structure: Structure, micro: int, *, packed: bool) -> bool:
+    """Whether a batch may hold rows of unequal lengths: never where nothing is known of them."""
+    return structure.request.padded and micro > 1 and not packed
 
 
 def _packs(one: Configuration) -> bool:

@@ -69,7 +69,7 @@ def structures(
     methods = METHODS if asked.method is None else (asked.method,)
     for method in methods:
         usual = request_for(method, asked=asked, shape=shape, budget=budget, data=data)
-        usual = replace(usual, micro_batch=1, padded=False, batching="random")
+        usual = replace(usual, micro_batch=1, padded=data is not None, batching="random")
         half = "bf16" if budget.supports_bf16 else usual.weights
         axes = (
             _kept(asked.weights, tuple(half if w == "bf16" else w for w in WEIGHTS[method])),

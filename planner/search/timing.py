@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.advice.rows import are_unequal, packed_accumulation
@@ -31,16 +30,18 @@ class Timings:
     ) -> None:
         self.shape, self.card, self.lengths = shape, card, lengths
         self.rows_a_step = rows_a_step
-        self._last: tuple[Structure, TrainingRequest] | None = None
+        self._last: tuple[Structure, TrainingRequest, TrainingRequest] | None = None
 
     def of(self, structure: Structure, *, batching: Batching, compiled: bool) -> Seconds | None:
         """The times of a structure; None where the card's speed for it is unknown."""
-        request = structure.request
+        request = self._request(structure, padded=False)
         execution = Execution(compiled=compiled)
         plain = timed_step(self.shape, request, self.card, execution)
         masked = plain
         if request.attention == "sdpa" and are_unequal(self.lengths or (), request.sequence_tokens):
-            masked = timed_step(self.shape, self._masked(structure), self.card, execution)
+            masked = timed_step(
+                self.shape, self._request(structure, padded=True), self.card, execution
+            )
         if plain is None or masked is None:
             return None
         if batching == "packed":
@@ -50,17 +51,19 @@ class Timings:
             timed = plain if micro == 1 else masked
             accumulation = self.rows_a_step // micro // request.gpus
             rows = self._rows(request, micro, batching)
-            step = _micro_step(timed, request, execution, micro, rows)
+            step = _micro_step(timed, request, execution, micro, rows, accumulated=accumulation > 1)
             optimizer = timed.seconds.optimizer / accumulation
             return accumulation, (step + optimizer) / (micro * request.gpus)
 
         return seconds
 
-    def _masked(self, structure: Structure) -> TrainingRequest:
-        """The structure's request with a mask; making it takes longer than timing it."""
+    def _request(self, structure: Structure, *, padded: bool) -> TrainingRequest:
+        """The structure's request with or without a mask; making it takes longer than timing it."""
         if self._last is None or self._last[0] is not structure:
-            self._last = (structure, replace(structure.request, padded=True))
-        return self._last[1]
+            made = [structure.request.with_batch(padded=each) for each in (False, True)]
+            self._last = (structure, made[0], made[1])
+        _, plain, masked = self._last
+        return masked if padded else plain
 
     def _packed(self, timed: TimedStep, request: TrainingRequest, execution: Execution) -> Seconds:
         """Full rows; torch's kernel computes every score, those with varlen each row's own."""
@@ -71,7 +74,7 @@ class Timings:
             accumulation = packed_accumulation(self.rows_a_step, together, rows.held)
             if accumulation is None:
                 return None
-            step = _micro_step(timed, request, execution, micro, rows)
+            step = _micro_step(timed, request, execution, micro, rows, accumulated=accumulation > 1)
             seconds = step + timed.seconds.optimizer / accumulation
             return accumulation, seconds / (together * rows.held)
 
@@ -95,9 +98,16 @@ class Timings:
 
 
 def _micro_step(
-    timed: TimedStep, request: TrainingRequest, execution: Execution, micro: int, rows: RowLengths
+    timed: TimedStep,
+    request: TrainingRequest,
+    execution: Execution,
+    micro: int,
+    rows: RowLengths,
+    *,
+    accumulated: bool,
 ) -> float:
-    single = timed.seconds.micro_step(micro * rows.padded_tokens, micro * rows.padded_squares)
+    tokens, scores = micro * rows.padded_tokens, micro * rows.padded_squares
+    single = timed.seconds.micro_step(tokens, scores, accumulated=accumulated)
     if request.gpus == 1:
         return single
     return with_communication(single, timed.work, request, timed.rates, timed.constants, execution)

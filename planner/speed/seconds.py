@@ -77,17 +77,18 @@ class StepSeconds(NamedTuple):
     optimizer: float
     """Once a step."""
     accumulation: float
-    """Once a micro-batch."""
+    """Once a micro-batch, where a step has several: their gradients are added up."""
     base: float
     layers: int
     backward_layers: int
     recomputed_layers: int
     trained_layers: int
 
-    def micro_step(self, tokens: float, scores: float) -> float:
+    def micro_step(self, tokens: float, scores: float, *, accumulated: bool) -> float:
         """Seconds of one micro-batch of `tokens` with `scores` = tokens x tokens of a row.
 
-        Forward, loss and backward; the optimizer's step is left out.
+        Forward, loss and backward; the optimizer's step is left out. `accumulated` says that a
+        step has more than one.
         """
         forward = self.forward
         seconds = forward.fixed + forward.per_token * tokens + forward.per_score * scores
@@ -105,7 +106,8 @@ class StepSeconds(NamedTuple):
             seconds += extra.fixed + extra.per_token * tokens
             blocks += self.trained_layers * _overlapped(seconds, host)
         head = self.head
-        return blocks + head.fixed + head.per_token * tokens + self.accumulation + self.base
+        added = self.accumulation if accumulated else 0.0
+        return blocks + head.fixed + head.per_token * tokens + added + self.base
 
     def forward_only(self, tokens: float, scores: float) -> float:
         """Seconds of measuring one batch: no gradient, the loss's forward a third of the head."""

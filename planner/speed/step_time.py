@@ -102,7 +102,7 @@ class TimedStep(NamedTuple):
         scores = request.micro_batch * rows.padded_squares
         if execution.document_tokens is not None:
             scores = tokens * min(execution.document_tokens, rows.padded_tokens)
-        single = self.seconds.micro_step(tokens, scores)
+        single = self.seconds.micro_step(tokens, scores, accumulated=request.accumulation > 1)
         if request.gpus == 1 and request.sharding != "zero3":
             return single
         return with_communication(single, self.work, request, self.rates, self.constants, execution)
@@ -137,8 +137,8 @@ def timed_step(
     key = (
         card.id, execution, request.method, request.task, request.trainable_layers,
         request.adapter, request.weights, request.autocast, request.kbit_prepare,
-        request.optimizer, request.accumulation > 1, request.checkpointing, request.attention,
-        request.loss, request.stack, request.sharding, request.gpus, request.masked,
+        request.optimizer, request.checkpointing, request.attention, request.loss,
+        request.stack, request.sharding, request.gpus, request.masked,
         request.runs_today, request.transformers_version is None,
     )  # fmt: skip
     known = _of_shape(shape)

@@ -150,7 +150,7 @@ def work_of(shape: ModelShape, request: TrainingRequest, execution: Execution = 
         logit_bytes=_LOGIT_BYTES["triton" if unsloth else request.loss] * classes,
         trained_parameters=trained,
         optimizer_bytes=_optimizer_bytes(request, trained, compiled=execution.compiled),
-        accumulation_bytes=6.0 * trained if request.accumulation > 1 else 0.0,
+        accumulation_bytes=6.0 * trained,
         tensors=_tensors(shape, request, linears, trained_layers),
         product_bytes=4 if dtypes.single_precision else 2,
         single_precision=dtypes.single_precision,

@@ -83,3 +83,19 @@ def test_without_data_there_is_no_money(capsys: pytest.CaptureFixture[str]) -> N
 
     assert answer["price"] is None
     assert answer["chosen"]["cost_usd"] is None  # type: ignore[index]
+
+
+@pytest.mark.parametrize("batch", ["4", "16"])
+def test_what_is_explained_is_the_step_of_the_plan(
+    batch: str, data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same rows at once and a step, whatever was asked for."""
+    words = (*_ROOMY, "--data", data, "--batch", batch)
+    chosen = _explained(capsys, *words)["chosen"]
+    main(["plan", *words, "--json"])
+    training = json.loads(capsys.readouterr().out)["plan"]["training"]
+
+    assert isinstance(chosen, dict)
+    assert int(chosen["micro_batch"]) == training["micro_batch_rows"]
+    assert chosen["accumulation"] == training["accumulation_steps"]
+    assert chosen["checkpointing"] == training["checkpointing"]

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 
 import hwdb
-from planner.advice.rows import with_lengths
-from planner.advice.settings import Asked
+from planner.advice.rows import over_rows, rows_held, with_lengths
+from planner.advice.settings import Asked, DataFacts
 from planner.budget import budget_of_card
 from planner.memory.estimate import estimate_memory
 from planner.search.answers import best, front, rejected, smallest_change, toggles
 from planner.search.asides import kept_tokens, lost_text, shorter
 from planner.search.explore import SETTINGS, Configuration, Explored, explore
 from planner.search.space import structures
+from planner.speed.step_time import estimate_time
+from planner.speed.work import Execution
 from planner.units import GIB
 from tests.planner.samples import known_model
 
 _SHAPE = known_model("llama-3.2-1b")
 _CARD = hwdb.find_card("rtx-4090")
 _LENGTHS = tuple(range(60, 500, 3))
+_DATA = DataFacts(
+    path="train.jsonl",
+    layout="prompt_completion",
+    rows=len(_LENGTHS),
+    longest_tokens=max(_LENGTHS),
+    lengths_exact=True,
+    how="counted",
+    lengths=_LENGTHS,
+)
 _FEW = Asked(sequence_tokens=512, loss="chunked", attention="sdpa")
 
 
-def _explored(gib: float, asked: Asked = _FEW) -> Explored:
-    every = list(structures(_SHAPE, asked, budget_of_card(_CARD), None))
-    return explore(_SHAPE, every, _CARD, round(gib * GIB), _LENGTHS, 16)
+def _explored(gib: float, asked: Asked = _FEW, rows: int = 16) -> Explored:
+    every = list(structures(_SHAPE, asked, budget_of_card(_CARD), _DATA))
+    return explore(_SHAPE, every, _CARD, round(gib * GIB), _LENGTHS, rows)
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +184,60 @@ def test_nothing_fits_into_too_little() -> None:
 
 def _changes(one: Configuration, other: Configuration) -> int:
     return sum(a != b for a, b in zip(one.words, other.words, strict=True))
+
+
+def test_every_time_is_what_the_plans_estimator_says(explored: Explored) -> None:
+    """Packed, grouped or not, accumulated or in one micro-batch, compiled or not."""
+    for one in explored.configurations[::7]:
+        execution = Execution(compiled=one.compiled)
+        request = over_rows(one.request, _LENGTHS)
+        time = estimate_time(_SHAPE, request, _CARD, execution)
+        assert time is not None
+        rows = one.micro_batch * one.accumulation * rows_held(request, _LENGTHS)
+        assert one.seconds_per_row == pytest.approx(time.step.expected / rows), one.words
+
+
+def test_one_micro_batch_may_fit_where_two_smaller_ones_do_not() -> None:
+    """Only a step of several keeps gradients while it runs, and need is not taken to grow there."""
+    settings = Asked(
+        method="full", sequence_tokens=64, loss="chunked", attention="sdpa",
+        optimizer="paged-adamw-8bit", checkpointing="full",
+    )  # fmt: skip
+    found = _explored(24.0, settings, rows=4)
+    whole, halves = (
+        next(
+            one
+            for one in found.configurations
+            if (one.micro_batch, one.batching, one.compiled) == (micro, "random", False)
+        )
+        for micro in (4, 2)
+    )
+    assert found.needed(whole).high_bytes < found.needed(halves).high_bytes
+
+    between = found.needed(whole).high_bytes / GIB + 0.001
+    found = _explored(between, settings, rows=4)
+
+    assert found.fits(whole)
+    assert not found.fits(halves)
+
+
+def test_the_front_reaches_every_configuration_within_half_a_percent() -> None:
+    """Also where each step of many is nearly as fast as the last: whole spaces, weighed by hand."""
+    draw = Random(12)
+    for _ in range(12):
+        settings = Asked(
+            method=draw.choice(("full", "lora", "qlora")), sequence_tokens=512, loss="chunked",
+            attention=draw.choice(("sdpa", "eager")), optimizer="paged-adamw-8bit",
+        )  # fmt: skip
+        found = _explored(draw.uniform(3.0, 9.0), settings, rows=draw.choice((4, 6, 16)))
+        fitting = [
+            (one, found.needed(one).expected_bytes)
+            for one in found.configurations
+            if found.fits(one)
+        ]
+        edge = front(found)
+        for one, needed in fitting:
+            assert any(
+                other.seconds_per_row <= 1.0051 * one.seconds_per_row and least <= needed
+                for other, least in edge
+            ), one.words
