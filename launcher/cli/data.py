@@ -11,7 +11,7 @@ from typing import Any
 from launcher import stderr
 from launcher.cli.command_line import Parser
 from launcher.data.checkup import Checkup, check_up
-from launcher.data.fixing import write_good_rows
+from launcher.data.fixing import refuse_taken, write_good_rows
 from launcher.data.known_distance import keep_distance
 from launcher.data.named import data_path
 from launcher.data.sources import source_of
@@ -62,6 +62,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look at the data; exit code 4 when a launch would refuse it and nothing was mended."""
+    if arguments.fix:
+        refuse_taken(Path(arguments.fix))
     path = data_path(arguments.file)
     model = _model(arguments.model)
     checkup = check_up(

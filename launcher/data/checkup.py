@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from launcher.data.dataset import Layout, ordered_labels
-from launcher.data.duplicates import Repeat, repeats_in
+from launcher.data.duplicates import Repeat, repeats_in, shared_keys
 from launcher.data.findings import Finding, Lookout, findings_of
 from launcher.data.lengths import Lengths
 from launcher.data.near_duplicates import HeldOutIndex
-from launcher.data.problems import Problem, bad_rows, unusable_file
+from launcher.data.problems import Problem, bad_rows, place_in, unusable_file
 from launcher.data.records import numbers_rows
 from launcher.data.row_lengths import lengths_of_source
 from launcher.data.sources import Source, source_of
@@ -83,6 +83,11 @@ def check_up(
     what a row may have before it is cut. Raises DataError when nothing can be read at all.
     """
     source = source_of(path)
+    if not source.classes and path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(
+            f"{path}: is a pipe or a device, and a check reads it more than once",
+            "write it to a file first",
+        )
     surveyed = survey_source(source)
     survey = surveyed.survey
     if not survey.records:
@@ -93,7 +98,8 @@ def check_up(
     pictures = surveyed.shape is not None and surveyed.shape.layout == "image_label"
     if survey.rows and surveyed.shape is not None and not pictures:
         lengths = lengths_of_source(source, surveyed, tokenizer_file)
-    fraction, held_out_rows, how = _held_out(survey, measured_on)
+    apart = None if measured_on is None else _rows_apart(measured_on)
+    fraction, held_out_rows, how = _held_out(survey, measured_on, apart)
     return Checkup(
         path=path,
         files=surveyed.files,
@@ -108,7 +114,7 @@ def check_up(
                 surveyed,
                 Lookout(
                     repeats=repeats,
-                    near=() if pictures else _near(source, survey, measured_on, fraction),
+                    near=_leaks(source, surveyed, apart, fraction),
                     lengths=lengths,
                     limit_tokens=limit_tokens,
                     held_out_rows=held_out_rows,
@@ -143,10 +149,12 @@ def _problems(surveyed: Surveyed) -> tuple[Problem, ...]:
     )
 
 
-def _held_out(survey: Survey, measured_on: Source | None) -> tuple[float, int, str]:
+def _held_out(
+    survey: Survey, measured_on: Source | None, apart: Surveyed | None
+) -> tuple[float, int, str]:
     """(share held out of this data, rows to measure on, how they are chosen)."""
-    if measured_on is not None:
-        return 0.0, _rows_apart(measured_on), f"the rows of {measured_on.path}"
+    if measured_on is not None and apart is not None:
+        return 0.0, apart.survey.rows, f"the rows of {measured_on.path}"
     if survey.rows < FEWEST_ROWS_TO_HOLD_OUT:
         return 0.0, 0, f"none: at least {FEWEST_ROWS_TO_HOLD_OUT} good rows are needed"
     fraction = held_out_share(survey.rows)
@@ -154,8 +162,8 @@ def _held_out(survey: Survey, measured_on: Source | None) -> tuple[float, int, s
     return fraction, max(rows, 1), f"about {100 * fraction:.3g} %, by hash: fixed as rows are added"
 
 
-def _rows_apart(source: Source) -> int:
-    """Rows of what is measured on. Raises DataError where a launch would refuse them."""
+def _rows_apart(source: Source) -> Surveyed:
+    """What is measured on. Raises DataError where a launch would refuse it."""
     surveyed = survey_source(source)
     if surveyed.survey.bad_rows:
         problems = _problems(surveyed)[:_PROBLEMS_NAMED]
@@ -163,25 +171,45 @@ def _rows_apart(source: Source) -> int:
         raise DataError(f"held-out rows: {error.message}", *error.hints)
     if not surveyed.survey.rows:
         raise DataError(f"held-out rows: {source.path}: has no rows", "name a file that has some")
-    return surveyed.survey.rows
+    return surveyed
 
 
-def _near(
-    source: Source, survey: Survey, measured_on: Source | None, fraction: float
+def _leaks(
+    source: Source, surveyed: Surveyed, apart: Surveyed | None, fraction: float
 ) -> Sequence[tuple[str, str, float]]:
     """(place of the training row, place of the held-out row, share it repeats)."""
-    if measured_on is not None:
-        other = survey_source(measured_on)
-        rows, files = list(other.survey.sample), other.files
-    else:
-        rows = [each for each in survey.sample if is_held_out(-each.minus_key, fraction)]
-        files = source.files
-    index = HeldOutIndex.of(row.text for row in rows)
-    return [
-        (
-            f"{source.files[each.file]}:{each.line}",
-            f"{files[rows[each.held_out].file]}:{rows[each.held_out].line}",
-            each.share,
-        )
-        for each in near_repeats(source, index, fraction)
-    ]
+    other = apart or surveyed
+    same = {} if apart is None else _equal_rows(surveyed.survey, apart.survey)
+    found = {
+        surveyed.place(row): (surveyed.describe(row), other.describe(held_out), 1.0)
+        for row, held_out in same.items()
+    }
+    if surveyed.shape is None or surveyed.shape.layout != "image_label":
+        rows = [
+            each
+            for each in other.survey.sample
+            if apart is not None or is_held_out(-each.minus_key, fraction)
+        ]
+        index = HeldOutIndex.of(row.text for row in rows)
+        for near in near_repeats(source, index, fraction):
+            held_out = rows[near.held_out]
+            found.setdefault(
+                (near.file, near.line),
+                (
+                    place_in(surveyed.files[near.file], near.line),
+                    place_in(other.files[held_out.file], held_out.line),
+                    near.share,
+                ),
+            )
+    return [found[place] for place in sorted(found)]
+
+
+def _equal_rows(survey: Survey, other: Survey) -> dict[int, int]:
+    """The first equal row of `other` for each row that has one there."""
+    shared = shared_keys(survey.keys, other.keys)
+    wanted = {survey.keys[row] for row in shared}
+    first: dict[int, int] = {}
+    for row, key in enumerate(other.keys):
+        if key in wanted:
+            first.setdefault(key, row)
+    return {row: first[survey.keys[row]] for row in shared}

@@ -54,6 +54,8 @@ _WRAPPED_ROWS = re.compile(
 )
 """One object on one line whose first field is a list of rows, not of a row's own messages:
 {"data": [{"text": ...}]}."""
+_ROW_OF_JSON = re.compile(rb'\[?\s*\{\s*"[\w -]{1,40}"\s*:\s*["\[{\d]')
+"""How a row starts, whatever the name says: no prose reads so."""
 _MENDS = {
     "UTF-16": "save it as UTF-8",
     "a zip": "unpack it and name the folder",
@@ -76,6 +78,8 @@ def foreign_kind(path: Path, head: bytes) -> str | None:
     for magic, kind in _FOREIGN_MAGIC:
         if head.startswith(magic):
             return kind
+    if _is_utf16(head):
+        return "UTF-16 text, not UTF-8"
     suffix = _row_suffix(path)
     if suffix in _FOREIGN_SUFFIXES:
         return _FOREIGN_SUFFIXES[suffix]
@@ -98,12 +102,16 @@ def kind_of(path: Path, head: bytes) -> Kind:
         return "image"
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     named = _KINDS.get(_row_suffix(path))
+    if named == "text" and _ROW_OF_JSON.match(start):
+        named = None
     if named in ("csv", "tsv", "text"):
         return named
     if start.startswith(b"[") or _opens_object_alone(start):
         return "json" if _is_one_document(start) else "jsonl"
     if named is not None:
         return named
+    if _row_suffix(path) == ".json" and _opens_object_over_lines(start):
+        return "json"
     return "json" if _WRAPPED_ROWS.match(start) else "jsonl"
 
 
@@ -139,6 +147,12 @@ def _row_suffix(path: Path) -> str:
     return Path(path.stem).suffix.lower() if suffix in PACKED_SUFFIXES else suffix
 
 
+def _is_utf16(head: bytes) -> bool:
+    """Whether every other byte is 0, as in Western text that is written so without a mark."""
+    pairs = len(head) // 2
+    return pairs >= 4 and any(head[side::2].count(0) >= 0.9 * pairs for side in (0, 1))
+
+
 def _is_utf8(head: bytes) -> bool:
     try:
         head.decode("utf-8")
@@ -152,6 +166,11 @@ def _opens_object_alone(start: bytes) -> bool:
     return start.split(b"\n", 1)[0].strip() == b"{"
 
 
+def _opens_object_over_lines(start: bytes) -> bool:
+    first_line, newline, _ = start.partition(b"\n")
+    return bool(newline) and start.startswith(b"{") and not first_line.rstrip().endswith(b"}")
+
+
 def _is_one_document(start: bytes) -> bool:
     """A list of objects or one object over several lines, not a list on each line."""
     first_line, _, rest = start.partition(b"\n")
@@ -159,6 +178,6 @@ def _is_one_document(start: bytes) -> bool:
     if first_line == b"{":
         return True
     inner = first_line.removeprefix(b"[").lstrip()
-    opens_list = not inner or inner.startswith((b"{", b"["))
+    opens_list = not inner or inner.startswith((b"{", b"[", b"]"))
     closes_on_line = first_line.endswith(b"]")
     return opens_list and (not closes_on_line or not rest.strip())

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from launcher.data.duplicates import Repeat
 from launcher.data.lengths import Lengths
+from launcher.data.problems import place_in
 from launcher.data.survey import Place
 from launcher.data.surveying import Surveyed
 
@@ -80,8 +81,8 @@ def _between_rows(surveyed: Surveyed, lookout: Lookout) -> Iterator[Finding]:
             "LEAKAGE",
             "warning",
             len(lookout.near),
-            f"{_rows(len(lookout.near))} nearly {_repeats(lookout.near)} a held-out row: measuring "
-            "on those flatters",
+            f"{_rows(len(lookout.near))} {_repeats(lookout.near)} a held-out row or nearly so: "
+            "measuring on those flatters",
             tuple(
                 f"{train}: repeats {100 * share:.0f} % of {other} (remove one of them)"
                 for train, other, share in lookout.near
@@ -152,11 +153,12 @@ def _balance(surveyed: Surveyed) -> Iterator[Finding]:
     small = [label for label, count in ranked if count < _FEWEST_OF_A_CLASS]
     if small:
         named = ", ".join(f'"{label}"' for label in small[:PLACES_SHOWN])
+        have = "has" if len(small) == 1 else "have"
         yield Finding(
             "SMALL_CLASSES",
             "warning",
             sum(surveyed.survey.labels[label] for label in small),
-            f"{len(small)} of {len(ranked)} classes have fewer than {_FEWEST_OF_A_CLASS} rows: "
+            f"{len(small)} of {len(ranked)} classes {have} fewer than {_FEWEST_OF_A_CLASS} rows: "
             f"{named}{', ...' if len(small) > PLACES_SHOWN else ''}",
             (),
         )
@@ -202,23 +204,14 @@ def _amount(surveyed: Surveyed, lookout: Lookout) -> Iterator[Finding]:
 
 
 def _repeat(surveyed: Surveyed, each: Repeat, fix: str) -> str:
-    return f"{_row(surveyed, each.row)}: repeats {_row(surveyed, each.first)} ({fix})"
-
-
-def _row(surveyed: Surveyed, row: int) -> str:
-    survey = surveyed.survey
-    return _place(surveyed, survey.files[row], survey.lines[row])
+    return f"{surveyed.describe(each.row)}: repeats {surveyed.describe(each.first)} ({fix})"
 
 
 def _shown(surveyed: Surveyed, place: Place) -> str:
     subject = f"{place.field}: " if place.field else ""
     fix = f" ({place.fix})" if place.fix else ""
-    return f"{_place(surveyed, place.file, place.line)}: {subject}{place.reason}{fix}"
-
-
-def _place(surveyed: Surveyed, file: int, line: int) -> str:
-    path = surveyed.files[file]
-    return f"{path}:{line}" if line else str(path)
+    where = place_in(surveyed.files[place.file], place.line)
+    return f"{where}: {subject}{place.reason}{fix}"
 
 
 def _rows(count: int) -> str:

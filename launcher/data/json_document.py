@@ -14,6 +14,10 @@ from launcher.data.problems import unusable_file
 from launcher.data.row_problem import RowProblemError, json_type
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_MORE_ROWS = re.compile(
+    r'[ \t\r\n]*,[ \t\r\n]*("(?:train(?:ing)?|test|valid(?:ation)?|val|dev|eval|data|rows)")'
+    r"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*\{"
+)
 _LIST_START = re.compile(r'"[^"\\]*"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*(?=\{)')
 
 
@@ -76,6 +80,16 @@ def _records(text: str, position: int) -> Iterator[tuple[int, Row | RowProblemEr
                 ),
             )
             return
+    more = _MORE_ROWS.match(text, position + 1)
+    if more is not None:
+        yield (
+            row + 1 if on_one_line else text.count("\n", 0, more.start(1)) + 1,
+            RowProblemError(
+                None,
+                f"starts a second list, {more.group(1)[:40]}, which is not read",
+                "write each list to a file of its own, such as train.json and test.json",
+            ),
+        )
     if position >= len(text):
         last = text.count("\n", 0, len(text.rstrip())) + 1
         yield last, RowProblemError(None, "ends before its list does", "add the missing ]")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 from launcher.data.dataset import Row
+from launcher.data.private import is_private
 from launcher.data.row_problem import RowProblemError, json_type
 
 _EXCERPT_CHARACTERS = 40
+_LOOKED_AROUND = 4000
 
 
 def parsed_line(raw: bytes) -> Row:
@@ -49,7 +51,12 @@ def mistake(error: json.JSONDecodeError) -> str:
 
 
 def excerpt(line: str, position: int) -> str:
-    """The text around a position, in quotes, without anything a terminal would obey."""
+    """The text around a position, in quotes, without anything a terminal would obey.
+
+    Hidden where secrets or personal data stand near it.
+    """
+    if is_private(line[max(0, position - _LOOKED_AROUND) : position + _LOOKED_AROUND]):
+        return "text that seems private and is not shown"
     start = max(0, position - _EXCERPT_CHARACTERS // 2)
     text = line[start : start + _EXCERPT_CHARACTERS]
     return "'" + "".join(letter if letter.isprintable() else " " for letter in text) + "'"

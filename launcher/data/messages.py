@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from launcher.data.row_problem import RowProblemError, checked_text, json_type
 
 ROLES = ("system", "user", "assistant", "tool")
+_OPENAI_ROLES = {"developer": "system", "function": "tool", **{role: role for role in ROLES}}
 _SHAREGPT_ROLES = {
     "human": "user",
     "gpt": "assistant",
@@ -14,15 +16,17 @@ _SHAREGPT_ROLES = {
     "bing": "assistant",
     "bard": "assistant",
     "model": "assistant",
+    "function_call": "assistant",
     "observation": "tool",
-    "function": "tool",
     "function_response": "tool",
-    **{role: role for role in ROLES},
+    **_OPENAI_ROLES,
 }
 
 
 def checked_messages(messages: Any, field: str, *, has_escapes: bool) -> list[dict[str, str]]:
     """Role and content of each message. Raises RowProblemError, the place starting with `field`."""
+    if isinstance(messages, str) and messages.lstrip().startswith("["):
+        messages = _unpacked(messages, field)
     if not isinstance(messages, list):
         raise RowProblemError(
             field, f"must be a list, not {json_type(messages)}", "put the messages in [ ]"
@@ -45,6 +49,14 @@ def checked_messages(messages: Any, field: str, *, has_escapes: bool) -> list[di
             "add the last answer or remove what follows it",
         )
     return checked
+
+
+def _unpacked(text: str, field: str) -> Any:
+    """A conversation that stands in a table, as JSON in one field."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise RowProblemError(field, "is text that is no JSON", "write it as JSON") from None
 
 
 def order_problem(messages: list[dict[str, str]]) -> tuple[int, str] | None:
@@ -96,7 +108,7 @@ def _checked_message(
 
 
 def _checked_role(message: dict[str, Any], where: str, key: str) -> str:
-    names = tuple(_SHAREGPT_ROLES) if key == "from" else ROLES
+    names = _SHAREGPT_ROLES if key == "from" else _OPENAI_ROLES
     use = f"use one of {', '.join(('human', 'gpt', 'system') if key == 'from' else ROLES)}"
     if key not in message:
         raise RowProblemError(f"{where}.{key}", "is missing", use)
@@ -105,7 +117,7 @@ def _checked_role(message: dict[str, Any], where: str, key: str) -> str:
         raise RowProblemError(f"{where}.{key}", f"must be text, not {json_type(role)}", use)
     if role not in names:
         raise RowProblemError(f"{where}.{key}", f"is unknown: {role[:20]!a}", use)
-    return _SHAREGPT_ROLES[role]
+    return names[role]
 
 
 def _joined(content: Any, where: str) -> Any:

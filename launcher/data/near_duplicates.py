@@ -2,11 +2,13 @@
 
 Rows are compared by runs of five words (shingles, Broder 1997). A held-out row counts as
 repeated when most of its runs stand in one training row; runs that many held-out rows share,
-such as a common system prompt, say nothing and are left out.
+such as a common system prompt, say nothing and are left out. Texts too short for that count
+when their words are the same. In writing without spaces each character is a word.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +23,14 @@ _COMMON_SHARE = 0.05
 _COMMON_ROWS = 3
 REPEATED_SHARE = 0.6
 """Share of a held-out row's runs that must stand in one training row."""
+
+_LONGEST_SHORT_TEXT = 200
+"""Characters; above them a text of few words, such as a path, is left to the exact comparison."""
+_PUNCTUATION = ".,;:!?\"'()"
+_WITHOUT_SPACES = re.compile(
+    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])"
+)
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese."""
 
 Shingle = tuple[str, ...]
 
@@ -42,16 +52,22 @@ class HeldOutIndex:
     rows_of: dict[Shingle, tuple[int, ...]]
     runs_of_row: dict[int, int]
     shingles: frozenset[Shingle]
+    short: dict[tuple[str, ...], int]
+    """The row of each text too short for runs, by its words alone."""
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> HeldOutIndex:
-        """Index texts; those of too few words are left to the exact comparison."""
-        sets = [frozenset(_shingles(text)) for text in texts]
+        """Index texts; those without a word are left to the exact comparison."""
+        texts = list(texts)
+        sets = [frozenset(_runs(words_of(text))) for text in texts]
         spread = Counter(shingle for each in sets for shingle in each)
         limit = max(_COMMON_ROWS, _COMMON_SHARE * len(sets))
         rows_of: dict[Shingle, list[int]] = {}
         runs_of_row: dict[int, int] = {}
+        short: dict[tuple[str, ...], int] = {}
         for row, shingles in enumerate(sets):
+            if len(shingles) < _FEWEST_RUNS and (bare := _bare_words(texts[row])):
+                short.setdefault(bare, row)
             telling = [each for each in shingles if spread[each] <= limit]
             if len(telling) < _FEWEST_RUNS:
                 continue
@@ -62,6 +78,7 @@ class HeldOutIndex:
             {shingle: tuple(rows) for shingle, rows in rows_of.items()},
             runs_of_row,
             frozenset(rows_of),
+            short,
         )
 
     def may_be_repeated_by(self, line: bytes) -> bool:
@@ -73,14 +90,18 @@ class HeldOutIndex:
         text = line.decode("utf-8", "replace").replace("\\n", " ").replace('\\"', '"')
         if "\\" in text:
             return True
-        words = text.lower().split()
+        words = words_of(text)
         if len(words) <= _MOST_WORDS_IN_A_SHORT_LINE:
             return True
         return not self.shingles.isdisjoint(_every_fifth(words))
 
     def repeated_by(self, text: str) -> tuple[int, float] | None:
         """The held-out row that a text nearly repeats and the share it repeats, None for none."""
-        words = text.lower().split()
+        words = words_of(text)
+        if self.short and len(words) < _RUN + _FEWEST_RUNS and (bare := _bare_words(text)):
+            same = self.short.get(bare)
+            if same is not None:
+                return same, 1.0
         # Where a long passage is repeated, one run in five of it is found as well.
         if len(words) > _MOST_WORDS_TO_TRY_ALL and self.shingles.isdisjoint(_every_fifth(words)):
             return None
@@ -93,8 +114,18 @@ class HeldOutIndex:
         return (row, share) if share >= REPEATED_SHARE else None
 
 
-def _shingles(text: str) -> Iterable[Shingle]:
-    return _runs(text.lower().split())
+def words_of(text: str) -> list[str]:
+    """Words in small letters; each character is one where a language puts no spaces."""
+    if not text.isascii():
+        text = _WITHOUT_SPACES.sub(r" \1 ", text)
+    return text.lower().split()
+
+
+def _bare_words(text: str) -> tuple[str, ...]:
+    """The words of a short text without punctuation; none of a longer one."""
+    if len(text) > _LONGEST_SHORT_TEXT:
+        return ()
+    return tuple(bare for word in words_of(text) if (bare := word.strip(_PUNCTUATION)))
 
 
 def _runs(words: list[str]) -> Iterable[Shingle]:

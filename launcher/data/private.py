@@ -13,7 +13,12 @@ _SECRETS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("Google key", "AIza", re.compile(r"\bAIza[0-9A-Za-z_-]{35}")),
     ("private key", "-----BEGIN", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
     ("JSON web token", "eyJ", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")),
-    ("password", "assw", re.compile(r"assw(?:or)?d\s*[:=]\s*[^\s\"']{6,}")),
+    ("password", "assw", re.compile(r"assw(?:or)?d[\"']?\s*[:=]\s*[\"']?[^\s\"']{6,}")),
+    ("password in an address", "://", re.compile(r"://[^\s/:@\"]+:[^\s/:@\"]{4,}@[\w.-]")),
+    ("bearer token", "earer ", re.compile(r"[Bb]earer (?=\S*\d)[A-Za-z0-9._~+/-]{20,}")),
+    ("API key", "_KEY", re.compile(r"[A-Z]_KEY[\"']?\s*[:=]\s*[\"']?(?=\S*\d)[\w+/-]{16,}")),
+    ("API key", "_key", re.compile(r"[a-z]_key[\"']?\s*[:=]\s*[\"']?(?=\S*\d)[\w+/-]{16,}")),
+    ("token", "_TOKEN", re.compile(r"[A-Z]_TOKEN[\"']?\s*[:=]\s*[\"']?(?=\S*\d)[\w+/-]{16,}")),
 )
 """Kind, a part that must be there (which is far faster to look for), the whole pattern."""
 
@@ -29,7 +34,7 @@ def secrets_in(text: str) -> list[str]:
     """The kinds of secrets that a text seems to hold."""
     found = []
     for kind, part, pattern in _SECRETS:
-        if part in text and pattern.search(text):
+        if part in text and kind not in found and pattern.search(text):
             found.append(kind)
     return found
 
@@ -52,6 +57,11 @@ def personal_data_in(text: str) -> list[str]:
     if account is not None and ("IBAN" in text.upper() or _is_account(account.group())):
         found.append("bank account")
     return found
+
+
+def is_private(text: str) -> bool:
+    """Whether a text seems to hold a secret or personal data, and so must not be shown."""
+    return bool(secrets_in(text) or personal_data_in(text))
 
 
 def _may_hold_number(text: str) -> bool:

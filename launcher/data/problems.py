@@ -26,10 +26,15 @@ class Problem:
 
     def describe(self) -> str:
         """`train.jsonl:10: completion: is missing (add it or remove the row)`."""
-        place = f"{self.file}:{self.line}" if self.line else str(self.file)
+        place = place_in(self.file, self.line)
         subject = f"{self.field}: " if self.field else ""
         remedy = f" ({self.fix})" if self.fix else ""
         return f"{place}: {subject}{self.reason}{remedy}"
+
+
+def place_in(file: Path, line: int) -> str:
+    """`train.jsonl:10`, or the file alone where the line is 0."""
+    return f"{file}:{line}" if line else str(file)
 
 
 def accepted_layouts() -> tuple[str, ...]:

@@ -95,6 +95,8 @@ SHAPES: tuple[Shape, ...] = (
 )
 """In the order in which they are looked for."""
 
+KNOWN_FIELDS = frozenset(name for shape in SHAPES for name in (*shape.fields, *shape.optional))
+
 
 def shape_of_rows(rows: Iterable[Mapping[str, Any]]) -> Shape | None:
     """The shape most rows have, the earlier one of SHAPES where rows have two; None for none."""

@@ -127,8 +127,9 @@ def _label(value: Any, field: str) -> str:
     """A label as text: words as they are, whole numbers and true or false in JSON's words."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        # 1.0: a column of whole numbers with a gap becomes fractions in pandas.
+        return str(int(value))
     if isinstance(value, str):
         if not value.strip():
             raise RowProblemError(field, "is empty", "write the class or remove the row")

@@ -73,6 +73,8 @@ def read_source(source: Source, *, labels_aside: bool = False) -> DataSet:
         )
     if stream.shape is None or not reading.rows:
         blank = "has only blank lines" if digest.bytes_read else "is empty"
+        if source.path.is_fifo():
+            blank = "is a pipe without rows, or one that was read before"
         raise unusable_file(source.path, blank)
     return DataSet(
         path=source.path,

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from launcher.data.file_kind import is_named_as_rows, is_text
 from launcher.data.images import class_folders
 from launcher.data.problems import unusable_file
+from launcher.data.recognise import shape_of_rows
+from launcher.data.records import records_of
 from launcher.errors import DataError
 
 HELD_OUT_WORDS = ("test", "valid", "validation", "val", "dev", "eval", "heldout", "held_out")
 TRAIN_WORDS = ("train", "training")
+_FILES_TO_LOOK_INTO = 20
+_RECORDS_TO_LOOK_AT = 20
 _NOT_ROWS = ("readme", "license", "dataset_info", "dataset_infos", "changelog", "requirements")
 
 
@@ -46,14 +52,14 @@ def _found(path: Path) -> Source:
         if not files:
             raise DataError(f"{path}: no file matches", "check the pattern given with --data")
         return _split(path, files)
-    if not path.is_dir():
-        return Source(path=path, files=(path,))
-    return _folder(path)
+    if path.is_dir():
+        return _folder(path)
+    return Source(path=path, files=(path,))
 
 
 def _folder(folder: Path) -> Source:
-    files = tuple(path for path in sorted(folder.rglob("*")) if _holds_rows(path, folder))
-    if files and not _are_notes(files, folder):
+    files = _rows_among(_files_with_rows(folder), folder)
+    if files:
         return _split(folder, files)
     splits = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
     train = next((splits[word] for word in TRAIN_WORDS if word in splits), None)
@@ -74,13 +80,40 @@ def _folder(folder: Path) -> Source:
     return Source(path=folder, classes=classes)
 
 
-def _are_notes(files: Sequence[Path], folder: Path) -> bool:
-    """Whether files beside folders of pictures tell of them, rather than being the rows.
+def _files_with_rows(folder: Path) -> list[Path]:
+    """Files whose names say that rows stand in them; what cannot be entered is passed over."""
+    found = []
+    for inner, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(inner, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if is_data_file(path) and path.is_file())
 
-    Text is a note there, and so is whatever lies among the pictures of a class.
+
+def _rows_among(files: Sequence[Path], folder: Path) -> tuple[Path, ...]:
+    """Those of the files that are rows, rather than telling of folders of pictures beside them.
+
+    Text is a note there, and so are lists without a layout, such as the names of classes, and
+    whatever lies among the pictures of a class, but for the metadata of Hugging Face's ImageFolder.
     """
-    beside = {path.parent for paths in class_folders(folder).values() for path in paths}
-    return bool(beside) and all(is_text(file) or file.parent in beside for file in files)
+    classes = class_folders(folder)
+    beside = {path.parent for paths in classes.values() for path in paths}
+    if not beside:
+        return tuple(files)
+    among = [file for file in files if file.parent in beside and file.stem == "metadata"]
+    apart = [file for file in files if file.parent not in beside and not is_text(file)]
+    if among:
+        return tuple(among)
+    # A single folder of pictures is what such a file names more often than a class.
+    are_rows = len(classes) == 1 or any(map(_has_layout, apart[:_FILES_TO_LOOK_INTO]))
+    return tuple(apart) if are_rows else ()
+
+
+def _has_layout(file: Path) -> bool:
+    try:
+        records = list(islice(records_of(file), _RECORDS_TO_LOOK_AT))
+    except DataError:
+        return False
+    return shape_of_rows(row.fields for row in records if isinstance(row.fields, dict)) is not None
 
 
 def _split(path: Path, files: Sequence[Path]) -> Source:
@@ -113,13 +146,6 @@ def _named(file: Path, root: Path, words: Sequence[str]) -> bool:
 def words_of(name: str) -> list[str]:
     """The words a path is made of, in small letters."""
     return re.split(r"[-_./\\ ]+", name.lower())
-
-
-def _holds_rows(path: Path, folder: Path) -> bool:
-    relative = path.relative_to(folder)
-    if any(part.startswith(".") for part in relative.parts) or not path.is_file():
-        return False
-    return is_data_file(path)
 
 
 def is_data_file(path: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from launcher.data.dataset import Row
 from launcher.data.digest import FileDigest
 from launcher.data.images import pictures_of, problem_with_head, problem_with_picture
+from launcher.data.private import is_private
 from launcher.data.recognise import SHAPES, Shape, meant_shape, shape_of_rows, shown_fields
 from launcher.data.records import Record, records_of
 from launcher.data.row_check import checked_row
@@ -70,6 +71,12 @@ class RowCheck:
 
     def _without_shape(self, candidate: Row, record: Record) -> Row | RowProblemError:
         """No record has every field of any layout; say of each what it lacks."""
+        if "chosen" in candidate and "rejected" in candidate:
+            return RowProblemError(
+                None,
+                "is a pair of a chosen and a rejected answer, which cannot be learned from here",
+                "write the prompt with the chosen answer as prompt and completion",
+            )
         meant = meant_shape(candidate)
         if meant is None:
             return RowProblemError(None, *_no_layout(candidate))
@@ -185,8 +192,13 @@ def _no_layout(candidate: Row) -> tuple[str, str]:
             *(("text", "label"), ("image", "label"), ("text", "")),
         )
     )
-    found = ", ".join(ascii(field[:20]) for field in list(candidate)[:5]) or "nothing"
+    # The first row of a table without a header stands where names should.
+    found = ", ".join(map(_shown_name, list(candidate)[:5])) or "nothing"
     return f"has none of the fields {wanted}; found {found}", _way_to_a_layout(candidate)
+
+
+def _shown_name(field: str) -> str:
+    return "private text" if is_private(field) else ascii(field[:20])
 
 
 def _way_to_a_layout(candidate: Row) -> str:

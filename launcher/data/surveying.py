@@ -14,6 +14,7 @@ from launcher.data.digest import key_of, text_of
 from launcher.data.file_kind import kind_of, packing_of
 from launcher.data.near_duplicates import HeldOutIndex, NearRepeat
 from launcher.data.opening import opened
+from launcher.data.problems import place_in
 from launcher.data.recognise import Shape
 from launcher.data.records import Record, line_records
 from launcher.data.row_problem import RowProblemError
@@ -36,6 +37,15 @@ class Surveyed:
     survey: Survey
     shape: Shape | None
     files: tuple[Path, ...]
+
+    def place(self, row: int) -> tuple[int, int]:
+        """(file, line) of a good row."""
+        return self.survey.files[row], self.survey.lines[row]
+
+    def describe(self, row: int) -> str:
+        """`train.jsonl:12` for a good row."""
+        file, line = self.place(row)
+        return place_in(self.files[file], line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

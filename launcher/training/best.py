@@ -20,13 +20,21 @@ class BestSoFar:
         self._progress = progress
         self._events = events
 
-    def take(self, step: int, score: float) -> bool:
-        """Take the score of an evaluation, higher is better; True when it is time to stop."""
+    def take(self, step: int, score: float, loss: float) -> bool:
+        """Take an evaluation, its score the higher the better; True when it is time to stop.
+
+        As long as the loss still falls it is not: on few rows a share of right answers jumps by
+        chance, while the loss tells that something is being learned.
+        """
         progress = self._progress
-        if progress.best_score is None or score > progress.best_score:
+        better = progress.best_score is None or score > progress.best_score
+        if better and (self._keeps or self._patience):
+            progress.best_step, progress.best_score = step, score
+        falls = progress.lowest_loss is None or loss < progress.lowest_loss
+        if falls:
+            progress.lowest_loss = loss
+        if better or falls:
             progress.worse_in_a_row = 0
-            if self._keeps or self._patience:
-                progress.best_step, progress.best_score = step, score
             return False
         progress.worse_in_a_row += 1
         if not self.is_over:

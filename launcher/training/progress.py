@@ -25,8 +25,10 @@ class Progress:
     """Step of the evaluation that was best so far."""
     best_score: float | None = None
     """What it is judged by, higher is better."""
+    lowest_loss: float | None = None
+    """On held-out rows, of all evaluations so far."""
     worse_in_a_row: int = 0
-    """Evaluations since then."""
+    """Evaluations since the last one with a better score or a lower loss."""
 
     def save(self, checkpoint: Path) -> None:
         """Write it into a checkpoint that is being made."""

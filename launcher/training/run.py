@@ -68,10 +68,12 @@ def _carry_out(context: Context, resume_from: Path | None) -> None:
     best = BestSoFar(plan, progress, events)
 
     def during() -> bool:
-        measured = measurements.evaluate("during") is not None
+        loss = measurements.evaluate("during")
         events.append("phase", phase="training")
-        assert not measured or measurements.score is not None
-        return measured and best.take(trainer.state.global_step, measurements.score or 0.0)
+        if loss is None:
+            return False
+        assert measurements.score is not None
+        return best.take(trainer.state.global_step, measurements.score, loss)
 
     steps = StepEvents(plan=plan, events=events, progress=progress, stop=stop, evaluate=during)
     writer = CheckpointWriter(run=run, plan=plan, events=events, progress=progress)

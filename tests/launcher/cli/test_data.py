@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from launcher.data.fixing import write_good_rows
+from launcher.data.sources import source_of
+from launcher.errors import DataError
 from launcher.exit_codes import ExitCode
 from tests.launcher.cli.program import tlplan
 from tests.models import smollm2, tiny_model
@@ -165,3 +169,19 @@ def test_a_model_counts_the_tokens(tmp_path: Path, tiny_model: Path) -> None:
 
     assert document["lengths"]["exact"] is True
     assert document["lengths"]["how"] == "counted with the model's tokenizer and chat template"
+
+
+def test_fix_leaves_nothing_where_it_cannot_end(tmp_path: Path) -> None:
+    """A file that breaks off behind good rows; and what is refused is refused at the start."""
+    rows = gzip.compress("".join(f'{{"text": "{n}"}}\n' for n in range(100_000)).encode())
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl.gz").write_bytes(rows[: len(rows) // 2])
+    before = sorted(tmp_path.iterdir())
+
+    source = source_of(tmp_path / "in")
+    with pytest.raises(DataError):
+        write_good_rows(source, tmp_path / "clean.jsonl", frozenset())
+
+    assert sorted(tmp_path.iterdir()) == before
+    missing = tmp_path / "nowhere" / "clean.jsonl"
+    assert tlplan("data", str(tmp_path / "in"), "--fix", str(missing)).code == ExitCode.USAGE

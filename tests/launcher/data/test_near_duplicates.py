@@ -10,6 +10,7 @@ from launcher.data.near_duplicates import HeldOutIndex
 from launcher.data.private import personal_data_in
 
 LONG = " ".join(f"word{number}" for number in range(90))
+CHINESE = "\u5929\u5730\u7384\u9ec3\u5b87\u5b99\u6d2a\u8352\u65e5\u6708\u76c8\u6603"
 OTHER = " ".join(f"thing{number}" for number in range(90))
 
 
@@ -59,3 +60,24 @@ def test_a_line_that_says_something_else_is_passed_over() -> None:
 def test_numbers_of_people_are_seen(text: str, kinds: list[str]) -> None:
     """By their digits and how they are written; a ticket's number is nobody's."""
     assert personal_data_in(text) == kinds
+
+
+@pytest.mark.parametrize(
+    ("held_out", "train"),
+    [
+        ("What is a fuse?", "what is a fuse"),
+        (CHINESE, CHINESE[:-1]),
+    ],
+    ids=["short", "without spaces"],
+)
+def test_short_texts_and_those_without_spaces_are_compared_too(held_out: str, train: str) -> None:
+    """Seven words make too few runs, and a Chinese sentence has one word between blanks."""
+    index = HeldOutIndex.of([held_out])
+
+    assert index.repeated_by(train) is not None
+    assert index.repeated_by("12 - 2 =") is None
+
+
+def test_signs_are_no_punctuation() -> None:
+    """Sums that differ in their sign say different things."""
+    assert HeldOutIndex.of(["12 + 2 ="]).repeated_by("12 - 2 =") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,46 @@ def test_rows_of_a_document_on_one_line_are_numbered(tmp_path: Path, wrapped: bo
         found.problems[0].describe()
         == f"{path}:3: text: must be text, not a number (write it as a string)"
     )
+
+
+def test_a_list_beside_or_among_pictures_is_taken_for_what_it_says(tmp_path: Path) -> None:
+    """The names of the classes are no rows; metadata.jsonl of an ImageFolder are the rows."""
+    for name in ("classes/cat/1.png", "classes/dog/1.png", "listed/train/1.png"):
+        _picture(tmp_path / name, 0)
+    (tmp_path / "classes" / "classes.json").write_text('{"0": "cat", "1": "dog"}')
+    row = {"file_name": "1.png", "label": "cat"}
+    (tmp_path / "listed" / "train" / "metadata.jsonl").write_bytes(jsonl([row]))
+
+    assert read_data(tmp_path / "classes").classes == ("cat", "dog")
+    assert read_data(tmp_path / "listed").classes == ("cat",)
+
+
+def test_equal_rows_of_two_files_are_named(tmp_path: Path) -> None:
+    """Short ones and pictures too, which have no runs of words to be alike by."""
+    for shade, name in enumerate(("train/cat/1.png", "train/dog/2.png", "test/cat/9.png")):
+        _picture(tmp_path / "pictures" / name, shade)
+    (tmp_path / "texts").mkdir()
+    for name, numbers in (("train", range(9)), ("test", range(8, 12))):
+        rows = [{"prompt": f"{n} + 1 =", "completion": f" {n + 1}"} for n in numbers]
+        (tmp_path / "texts" / f"{name}.jsonl").write_bytes(jsonl(rows))
+    copy = tmp_path / "pictures" / "test" / "dog" / "3.png"
+    copy.parent.mkdir()
+    copy.write_bytes((tmp_path / "pictures" / "train" / "dog" / "2.png").read_bytes())
+
+    for kind, train, test in (
+        ("texts", "texts/train.jsonl:9", "texts/test.jsonl:1"),
+        ("pictures", "pictures/train/dog/2.png", "pictures/test/dog/3.png"),
+    ):
+        (leak,) = (f for f in check_up(tmp_path / kind).findings if f.code == "LEAKAGE")
+        assert leak.places == (
+            f"{tmp_path}/{train}: repeats 100 % of {tmp_path}/{test} (remove one of them)",
+        )
+
+
+def test_a_pipe_is_refused_where_it_would_be_read_twice(tmp_path: Path) -> None:
+    """At once: opening it would wait for somebody to write."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    with pytest.raises(DataError, match="is a pipe"):
+        check_up(pipe)
