@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -115,7 +116,17 @@ class RunFolder:
 
 
 def check_free(path: Path) -> None:
-    """Raise UsageError, with the next free name, when a run folder cannot be new at `path`."""
+    """Raise UsageError, with the next free name, when a run folder cannot be new at `path`.
+
+    As well when its name cannot be written in a plan or an event.
+    """
+    try:
+        os.fsencode(path.absolute()).decode()
+    except UnicodeDecodeError:
+        shown = os.fsencode(path.absolute()).decode(errors="replace")
+        raise UsageError(
+            f"the run folder {shown} has a name that is not UTF-8", "--out DIR puts it elsewhere"
+        ) from None
     if path.exists() or path.is_symlink():
         raise UsageError(
             f"the run folder {path} exists already",

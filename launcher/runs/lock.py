@@ -14,6 +14,7 @@ from launcher.errors import NoDisk, TlplanError, UsageError
 from launcher.runs.disk import is_full
 from launcher.runs.folder import RunFolder
 from launcher.runs.process_identity import ProcessIdentity, this_process
+from launcher.runs.state import read_state
 
 
 class RunLock:
@@ -93,14 +94,28 @@ def _in_use(path: Path) -> UsageError:
             f"tlplan watch {RunFolder(path.parent).typed}",
         )
     if owner is not None and not owner.alive():
+        pid = _holder(path)
         return UsageError(
             f"{path.parent} is still being saved by the worker of a supervisor that was killed",
             "try again when it is done, usually within a step",
+            *([f"kill -9 {pid} ends it if it hangs"] if pid else []),
         )
     who = f"process {owner.pid}" if owner else "another process"
     return UsageError(
         f"{path.parent} is in use by {who}", f"tlplan watch {RunFolder(path.parent).typed}"
     )
+
+
+def _holder(path: Path) -> int | None:
+    """The worker that keeps the lock, None where nobody says which process it is."""
+    state = read_state(RunFolder(path.parent))
+    if state is None or state.worker_pid is None:
+        return None
+    try:
+        files = [each.readlink() for each in Path(f"/proc/{state.worker_pid}/fd").iterdir()]
+    except OSError:
+        return None
+    return state.worker_pid if path.resolve() in files else None
 
 
 def _not_writable(path: Path, problem: OSError) -> TlplanError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass, replace
 
 from launcher.errors import TlplanError
@@ -77,7 +78,11 @@ class Recoveries:
             return replace(
                 end,
                 reason=f"{end.reason}, and no smaller step is left",
-                hints=(*what_would_fit(plan, shape), *_kept(self._record.folder)),
+                hints=(
+                    *_address_limit(),
+                    *what_would_fit(plan, shape),
+                    *_kept(self._record.folder),
+                ),
             )
         peak = gib_text(step.run_plan.hardware.predicted_peak_bytes)
         return Recovery(
@@ -93,6 +98,15 @@ def _shape(plan: RunPlan) -> ModelShape | None:
         return resolve_model(plan.model.folder or plan.model.hub_id or plan.model.name).shape
     except TlplanError:
         return None
+
+
+def _address_limit() -> tuple[str, ...]:
+    """A limit of this process that runs out long before the memory of the machine does."""
+    limit_bytes = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit_bytes == resource.RLIM_INFINITY:
+        return ()
+    limit = f"{gib_text(limit_bytes)} GiB at most (ulimit -v)"
+    return (f"processes here may address {limit}: ulimit -v unlimited lifts that",)
 
 
 def _kept(folder: RunFolder) -> tuple[str, ...]:

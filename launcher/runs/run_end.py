@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,9 @@ def _hung(seconds: float, folder: RunFolder) -> RunEnd:
     )
 
 
+_LAST_WORDS_BYTES = 4096
+_ABORTS_FOR_MEMORY = (b"std::bad_alloc", b"memory allocation of ", b"Cannot allocate memory")
+
 _WORDS_OF_CODES = {
     ExitCode.NO_DISK: "the disk is full: the training process could not even say where",
     ExitCode.OUT_OF_MEMORY: "the training process ran out of memory",
@@ -141,12 +145,29 @@ def _killed(end: WorkerEnd, folder: RunFolder) -> RunEnd:
             reason="the kernel killed the training process: out of host memory",
             hints=hints,
         )
+    if number == signal.SIGABRT and _aborted_for_memory(folder):
+        return RunEnd(
+            code=ExitCode.OUT_OF_MEMORY,
+            reason="the training process got no more host memory and aborted",
+            hints=hints,
+        )
     return RunEnd(
         code=ExitCode.BUG,
         reason=f"the training process was killed (signal {number}, {_signal_name(number)})",
         hints=hints,
         crashed=True,
     )
+
+
+def _aborted_for_memory(folder: RunFolder) -> bool:
+    """Whether C++ or Rust, which end the process where Python raises MemoryError, said so."""
+    try:
+        with folder.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _LAST_WORDS_BYTES))
+            words = log.read()
+    except OSError:
+        return False
+    return any(each in words for each in _ABORTS_FOR_MEMORY)
 
 
 def _signal_name(number: int) -> str:

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 
-from launcher.errors import TlplanError
+from launcher.errors import NoDisk, TlplanError
 from launcher.exit_codes import ExitCode
 from launcher.runs.folder import RunFolder
 from launcher.runs.lock import RunLock
@@ -65,9 +65,15 @@ def _wait_until_it_has_the_run(folder: RunFolder, pid: int, log_size_before: int
 
 
 def _did_not_start(folder: RunFolder, status: int, log_size_before: int) -> TlplanError:
-    said = _last_line(folder, log_size_before)
-    failure = TlplanError(f"the run did not start: {said}", f"see {folder.log}")
     code = os.waitstatus_to_exitcode(status)
+    said = _last_line(folder, log_size_before)
+    if said is None and code == ExitCode.NO_DISK:
+        return NoDisk(
+            f"the run did not start: the disk of {folder.path} is full",
+            f"free some space, then tlplan resume {folder.typed}",
+        )
+    told = said or "it said nothing"
+    failure = TlplanError(f"the run did not start: {told}", f"see {folder.log}")
     if code in set(ExitCode) - {ExitCode.DONE}:
         failure.code = ExitCode(code)
     return failure
@@ -113,7 +119,7 @@ def _has_the_run(folder: RunFolder, pid: int) -> bool:
     return state is not None and state.supervisor_pid == pid
 
 
-def _last_line(folder: RunFolder, offset: int) -> str:
+def _last_line(folder: RunFolder, offset: int) -> str | None:
     words = folder.log.read_bytes()[offset:].decode(errors="replace")
     lines = [line for line in words.splitlines() if line.strip()]
-    return lines[-1].removeprefix("error: ") if lines else "it said nothing"
+    return lines[-1].removeprefix("error: ") if lines else None

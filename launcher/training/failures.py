@@ -20,8 +20,10 @@ _OUT_OF_MEMORY = (
     "can't allocate memory",
     "cannot allocate memory",
     "not enough memory",
+    "failed to map segment",
+    "std::bad_alloc",
 )
-"""torch on CUDA, cuBLAS, Triton, torch on the CPU, the system."""
+"""torch on CUDA, cuBLAS, Triton, torch on the CPU, the system, its loader of libraries, C++."""
 _OUT_OF_DISK = (
     "No space left on device",
     "Disk quota exceeded",
@@ -71,7 +73,7 @@ def _known(error: BaseException) -> TlplanError | None:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or _says(text, _OUT_OF_MEMORY):
         return OutOfMemory(
-            f"out of memory: {_first_line(error)}",
+            f"out of memory: {_first_line(error) if str(error) else 'the system gives no more'}",
             "lower micro_batch_rows or sequence_tokens, or set checkpointing: full",
         )
     if _is_full_disk(error) or _says(text, _OUT_OF_DISK):

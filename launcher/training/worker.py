@@ -51,13 +51,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             events.append("phase", phase="interrupted")
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  whatever it was, the run folder must say so
-        with suppress(OSError):  # a full disk must not hide which failure it was
-            sys.stderr.write(without_secrets(traceback.format_exc()))
-        if stop.requested:
-            # A request in the middle of an import surfaces as whatever the import makes of it.
-            return ExitCode.INTERRUPTED
-        return _report(error, events, options.run)
+        try:
+            return _end_of(error, options.run, events, stop)
+        except MemoryError:  # not even room to say so; the exit code needs none
+            return ExitCode.OUT_OF_MEMORY
     return ExitCode.DONE
+
+
+def _end_of(error: Exception, run: Path, events: EventLog, stop: StopRequest) -> int:
+    with suppress(OSError, MemoryError):  # neither must hide which failure it was
+        sys.stderr.write(without_secrets(traceback.format_exc()))
+    if stop.requested:
+        # A request in the middle of an import surfaces as whatever the import makes of it.
+        return ExitCode.INTERRUPTED
+    # What its frames hold is the room that its last words may need.
+    traceback.clear_frames(error.__traceback__)
+    return _report(error, events, run)
 
 
 def _attempt(options: argparse.Namespace, events: EventLog, stop: StopRequest) -> None:
@@ -103,7 +112,8 @@ def _download(plan: RunPlan, folder: RunFolder, events: EventLog, stop: StopRequ
 def _report(error: Exception, events: EventLog, run: Path) -> int:
     failure = full_disk_of(run, as_tlplan_error(error))
     with suppress(OSError):
-        tell_memory(events)
+        with suppress(MemoryError):
+            tell_memory(events)
         events.append(
             "setback",
             code=int(failure.code),

@@ -34,6 +34,8 @@ class Behaviour:
     """Exit with this code behind the last step instead of finishing."""
     breaks_at_exit: bool = False
     """Crash when everything is done and told."""
+    aborts_with: str | None = None
+    """Behind the last step, say this and abort."""
     fails: dict[str, object] | None = None
     """Fields of a `setback` event to end with."""
 
@@ -66,9 +68,16 @@ def main() -> int:
             (run / "holding").touch()
             while not (run / "go").exists():
                 time.sleep(0.01)
+    return end(events, run, behaviour)
+
+
+def end(events: EventLog, run: Path, behaviour: Behaviour) -> int:
     if behaviour.fails is not None:
         events.append("setback", **behaviour.fails)
         return int(str(behaviour.fails["code"]))
+    if behaviour.aborts_with is not None:
+        sys.stderr.write(f"{behaviour.aborts_with}\n")
+        os.abort()
     if behaviour.ends_with is not None:
         return behaviour.ends_with
     tell_end(events, run, behaviour.steps)

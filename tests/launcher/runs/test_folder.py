@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from launcher.errors import UsageError
-from launcher.runs.folder import all_runs, create, default_run_folder, find_run
+from launcher.runs.folder import (
+    RunFolder,
+    all_runs,
+    check_free,
+    create,
+    default_run_folder,
+    find_run,
+)
 from tests.launcher.run_samples import sample_run
 
 
@@ -101,3 +108,21 @@ def test_no_runs_at_all_is_said(tmp_path: Path) -> None:
     """Looking for the newest run where there is none names the folder."""
     with pytest.raises(UsageError, match="there is no run in"):
         find_run(None, tmp_path)
+
+
+def test_a_name_that_no_event_can_hold_is_refused(tmp_path: Path) -> None:
+    """Before the folder is made: its supervisor could not write a line about it."""
+    with pytest.raises(UsageError, match="caf\ufffd has a name that is not UTF-8"):
+        check_free(tmp_path / os.fsdecode(b"caf\xe9"))
+
+
+def test_a_run_is_named_as_commands_here_take_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name among the runs of this folder, else by its path, quoted for a shell."""
+    monkeypatch.chdir(tmp_path)
+
+    named = [RunFolder(tmp_path / each).typed for each in ("runs/a", "runs/an a", "b")]
+
+    assert named == ["a", "'an a'", "b"]
+    assert RunFolder(tmp_path.parent / "b").typed == str(tmp_path.parent / "b")

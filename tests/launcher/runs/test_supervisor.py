@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,8 @@ from launcher.errors import UsageError
 from launcher.runs.events import Event, read_events
 from launcher.runs.folder import RunFolder
 from launcher.runs.process_identity import start_of
-from launcher.runs.starting import _spawn, start_run
+from launcher.runs.starting import start_run
 from launcher.runs.state import RunState, liveness, read_state
-from launcher.view.stopping import send_stop
 from tests.launcher.run_samples import (
     ended_state,
     fake_supervision,
@@ -76,73 +74,6 @@ def test_the_supervisor_is_small_and_alone(start: StartRun) -> None:
     assert peak_kib < 80_000
     assert "torch" not in Path(f"/proc/{pid}/maps").read_text()
     assert os.getsid(pid) == pid
-
-
-def test_a_first_stop_saves_and_ends_with_75(start: StartRun) -> None:
-    """SIGTERM reaches the worker, which saves; the run is interrupted and resumable."""
-    folder = start(hold_after=2)
-
-    os.kill(state_of(folder).supervisor_pid, signal.SIGTERM)
-
-    assert ended_state(folder).exit_code == 75
-    assert liveness(folder) == "interrupted"
-    assert events_of(folder, "checkpoint")[0]["step"] == 2
-    assert events_of(folder, "failed")[0]["hints"] == [
-        f"tlplan resume {folder.typed} goes on from the last checkpoint"
-    ]
-
-
-def test_a_second_stop_ends_at_once_with_130(start: StartRun) -> None:
-    """A worker that does not react is killed by the second signal."""
-    folder = start(hold_after=2, ignores_sigterm=True)
-    pid = state_of(folder).supervisor_pid
-
-    os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: state_of(folder).phase == "stopping")
-    os.kill(pid, signal.SIGINT)
-
-    assert ended_state(folder).exit_code == 130
-
-
-def test_a_sigterm_that_comes_twice_at_once_is_one_request(start: StartRun) -> None:
-    """A scheduler sends it to every process of a run, and `launch` passes its own on."""
-    folder = start(grace_seconds=1.0, hold_after=2, ignores_sigterm=True)
-    pid = state_of(folder).supervisor_pid
-
-    os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: state_of(folder).phase == "stopping")
-    send_stop(folder)
-
-    assert ended_state(folder).exit_code == 75
-
-
-def test_a_stop_that_comes_before_the_supervisor_can_take_it_waits(start: StartRun) -> None:
-    """It was started with the signal blocked, so it takes it when it is ready: exit code 75."""
-    folder = start(hold_after=2)
-    os.kill(state_of(folder).supervisor_pid, signal.SIGTERM)
-    ended_state(folder)
-    told = len(events_of(folder, "phase"))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    try:
-        pid = _spawn(folder, replace(fake_supervision(), resume=True))
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    os.kill(pid, signal.SIGTERM)
-
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 75
-    assert [each["phase"] for each in events_of(folder, "phase")[told:]] == ["starting"]
-
-
-def test_a_worker_that_never_stops_is_killed_after_its_grace(start: StartRun) -> None:
-    """The run is still resumable: 75, with the reason."""
-    folder = start(grace_seconds=0.1, hold_after=2, ignores_sigterm=True)
-
-    os.kill(state_of(folder).supervisor_pid, signal.SIGTERM)
-
-    state = ended_state(folder)
-    assert state.exit_code == 75
-    assert state.reason == "stopped on request; it did not end in time and was killed"
 
 
 def test_a_killed_worker_is_followed_by_a_fresh_one(start: StartRun) -> None:
@@ -296,3 +227,14 @@ def test_a_worker_that_breaks_behind_its_last_word_has_finished(start: StartRun)
     state = ended_state(folder)
 
     assert (state.exit_code, state.attempt) == (0, 1)
+
+
+def test_a_worker_that_aborts_for_memory_has_run_out_of_it(start: StartRun) -> None:
+    """C++ and Rust end the process where Python would raise: exit code 7, not another try."""
+    folder = start(aborts_with="terminate called after throwing an instance of 'std::bad_alloc'")
+
+    state = ended_state(folder)
+
+    assert (state.exit_code, state.attempt) == (7, 1)
+    assert state.reason is not None
+    assert state.reason.startswith("the training process got no more host memory and aborted")

@@ -23,6 +23,10 @@ from launcher.training.failures import as_tlplan_error
             ExitCode.OUT_OF_MEMORY,
         ),
         (MemoryError(), ExitCode.OUT_OF_MEMORY),
+        (
+            ImportError("libx.so: failed to map segment from shared object"),
+            ExitCode.OUT_OF_MEMORY,
+        ),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), ExitCode.OUT_OF_MEMORY),
         (OSError(errno.ENOSPC, "No space left on device"), ExitCode.NO_DISK),
         (
