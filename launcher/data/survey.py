@@ -9,12 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from launcher.data.cut_answers import AnswerEnds
 from launcher.data.dataset import Row
 from launcher.data.digest import key_of, key_of_bytes, text_of
 from launcher.data.recognise import Shape, unused_fields
 from launcher.data.row_problem import RowProblemError
 from launcher.data.stream import Checked
-from launcher.data.suspicion import suspicions_of
+from launcher.data.suspicion import (
+    ALL_OR_REMOVE,
+    ANSWER_CUT,
+    answer_field,
+    answer_of,
+    suspicions_of,
+)
 
 ROWS_SAMPLED = 2000
 _SAMPLE_CHARACTERS = 8000
@@ -51,12 +58,12 @@ class Survey:
     records: int = 0
     bytes_of_text: int = 0
     keys: array[int] = field(default_factory=lambda: array("Q"))
-    lines: array[int] = field(default_factory=lambda: array("L"))
-    files: array[int] = field(default_factory=lambda: array("L"))
-    lengths: array[int] = field(default_factory=lambda: array("L"))
+    lines: array[int] = field(default_factory=lambda: array("I"))
+    files: array[int] = field(default_factory=lambda: array("I"))
+    lengths: array[int] = field(default_factory=lambda: array("I"))
     """UTF-8 bytes of each good row's text."""
     labels: Counter[str] = field(default_factory=Counter)
-    row_labels: array[int] = field(default_factory=lambda: array("L"))
+    row_labels: array[int] = field(default_factory=lambda: array("I"))
     """Which label each good row has, an index into `label_names`."""
     label_names: dict[str, int] = field(default_factory=dict)
     label_types: Counter[str] = field(default_factory=Counter)
@@ -69,6 +76,7 @@ class Survey:
     suspicious_places: dict[str, list[Place]] = field(default_factory=dict)
     unused: dict[str, int] = field(default_factory=dict)
     sample: list[Sampled] = field(default_factory=list)
+    ends: AnswerEnds = field(default_factory=AnswerEnds)
 
     def take(self, checked: Checked, shape: Shape | None, *, has_escapes: bool) -> None:
         """Add one record."""
@@ -88,6 +96,8 @@ class Survey:
                 places.append(Place(checked.file, checked.line, each.field, each.reason, each.fix))
         if found:
             self.suspicions.update(found)
+        if ANSWER_CUT not in found and (answer := answer_of(row)):
+            self.ends.take(answer, (checked.file, checked.line, answer_field(row)))
         if checked.candidate is not None and shape is not None:
             if len(checked.candidate) > len(shape.fields):
                 for name in unused_fields(checked.candidate, shape):
@@ -139,9 +149,20 @@ class Survey:
             _extend(self.suspicious_places.setdefault(code, []), places, line_shift)
         for name, line in other.unused.items():
             self.unused.setdefault(name, line + line_shift)
+        self.ends.add(other.ends, line_shift)
         both = [*self.sample, *(s._replace(line=s.line + line_shift) for s in other.sample)]
         self.sample = heapq.nlargest(ROWS_SAMPLED, both)
         heapq.heapify(self.sample)
+
+    def settle(self) -> None:
+        """Add what only all of the rows together show."""
+        places = self.suspicious_places.get(ANSWER_CUT, [])
+        for (file, line, name), reason in self.ends.cut():
+            self.suspicions[ANSWER_CUT] += 1
+            self.kinds[ANSWER_CUT, reason] += 1
+            places.append(Place(file, line, name, reason, ALL_OR_REMOVE))
+        if places:
+            self.suspicious_places[ANSWER_CUT] = sorted(places)[:PLACES_KEPT]
 
     def _add_labels(self, other: Survey) -> None:
         names = {index: name for name, index in other.label_names.items()}

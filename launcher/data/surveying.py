@@ -68,10 +68,12 @@ def survey_source(source: Source) -> Surveyed:
         for survey, count in _in_processes(_survey_part, parts):
             total.add(survey, line_shift=lines)
             lines += count
+        total.settle()
         return Surveyed(survey=total, shape=parts[0].shape, files=source.files)
     survey, stream = Survey(), RowStream(source, decode=True)
     for checked in stream:
         survey.take(checked, stream.shape, has_escapes=True)
+    survey.settle()
     return Surveyed(survey=survey, shape=stream.shape, files=stream.files)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -18,6 +19,8 @@ _TEMPLATE = re.compile(
 )
 _DAMAGE = re.compile("\ufffd|[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac|\u00ef\u00bf\u00bd")
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
+_JSON_START = re.compile(r'[\[{]\s*(?:["{\[]|-?\d|$)')
 _LONG_ENOUGH_TO_BE_CUT = 200
 _SENTENCE_ENDS = (". ", "? ", "! ", ".\n", "\u3002")
 
@@ -31,7 +34,8 @@ class Suspicion(NamedTuple):
     fix: str
 
 
-_ALL_OR_REMOVE = "complete it or remove the row"
+ANSWER_CUT = "ANSWER_CUT"
+ALL_OR_REMOVE = "complete it or remove the row"
 
 
 def suspicions_of(row: Row, text: str, *, has_escapes: bool) -> Iterator[Suspicion]:
@@ -81,25 +85,39 @@ def _of_the_conversation(row: Row) -> Iterator[Suspicion]:
                 f"{reason}, which many chat templates refuse",
                 "join or reorder the messages",
             )
-        answer, field = row["messages"][-1]["content"], f"messages[{len(row['messages']) - 1}]"
-    elif "completion" in row:
-        answer, field = row["completion"], "completion"
-    else:
-        return
-    if _is_cut(answer):
-        yield Suspicion(
-            "ANSWER_CUT", field, "ends in the middle of a sentence or of code", _ALL_OR_REMOVE
-        )
+    answer = answer_of(row)
+    if answer is not None and is_cut(answer):
+        reason = "ends in the middle of a sentence or of code"
+        yield Suspicion(ANSWER_CUT, answer_field(row), reason, ALL_OR_REMOVE)
 
 
-def _is_cut(answer: str) -> bool:
-    """Long prose whose last character is a letter or a comma, or code whose fence stays open."""
+def answer_of(row: Row) -> str | None:
+    """What is to be answered last; None where a row has no answer."""
+    if "messages" in row:
+        last: str = row["messages"][-1]["content"]
+        return last
+    return row.get("completion")
+
+
+def answer_field(row: Row) -> str:
+    """Where that stands."""
+    return f"messages[{len(row['messages']) - 1}]" if "messages" in row else "completion"
+
+
+def is_cut(answer: str) -> bool:
+    """Whether an answer shows by itself that it breaks off.
+
+    Long prose whose last character is a letter or a comma, code whose fence stays open, JSON that
+    is not closed.
+    """
+    if "```" in answer and len(_FENCE.findall(answer)) % 2:
+        return True
+    if answer[:1] in ("{", "["):
+        return _is_cut_json(answer.rstrip())
     if len(answer) < _LONG_ENOUGH_TO_BE_CUT:
         return False
-    if "```" in answer and answer.count("```") % 2:
-        return True
     end = answer.rstrip()[-1:]
-    if not (end.isalpha() or end in ",;-("):
+    if not (end in ",;-(" or (end.isalpha() and answer.rsplit(maxsplit=1)[-1].isalpha())):
         return False
     last_line = answer[answer.rfind("\n", 0, len(answer.rstrip())) + 1 :].strip()
     # A last line of its own without an end, such as a signature or an item, is no cut.
@@ -108,6 +126,20 @@ def _is_cut(answer: str) -> bool:
         and any(end in last_line for end in _SENTENCE_ENDS)
         and sum(answer.count(end) for end in _SENTENCE_ENDS) >= 2
     )
+
+
+def _is_cut_json(answer: str) -> bool:
+    if answer.count("{") == answer.count("}") and answer.count("[") == answer.count("]"):
+        return False
+    if not _JSON_START.match(answer):
+        return False
+    try:
+        json.loads(answer)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(answer) or error.msg.startswith("Unterminated string")
+    except (ValueError, RecursionError):
+        return False
+    return False
 
 
 def _where(row: Row, pattern: re.Pattern[str]) -> str | None:
