@@ -10,6 +10,7 @@ from typing import Any
 from launcher import stderr
 from launcher.cli.command_line import Parser, whole_number
 from launcher.cli.gate import gate_code
+from launcher.data.named import data_path
 from launcher.evaluation.client import EvaluationProcess
 from launcher.evaluation.text import evidence_lines, read_report
 from launcher.exit_codes import ExitCode
@@ -54,8 +55,13 @@ def _measured(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     stderr.note("loading the models and asking them; minutes on a CPU")
     options = []
     if arguments.data is not None:
-        options += ["--data", str(Path(arguments.data).expanduser().absolute())]
+        options += ["--data", str(data_path(arguments.data).absolute())]
     if arguments.rows is not None:
         options += ["--rows", str(arguments.rows)]
     with EvaluationProcess("eval", folder, options) as process:
-        return process.answer()
+        report = process.answer()
+    left_out = report["learned_rows_left_out"]
+    if left_out:
+        rows = "1 row was" if left_out == 1 else f"{left_out} rows were"
+        stderr.warning(f"{rows} learned from and left out: right answers there prove nothing")
+    return report

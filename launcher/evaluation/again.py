@@ -31,9 +31,12 @@ _FEW = 5
 
 
 def evaluate_again(run: Path, *, data: Path | None, rows: int, seconds: int) -> dict[str, Any]:
-    """The same document as evaluation.json. Raises DataError when no row can be measured on."""
+    """The same document as evaluation.json. Raises DataError when no row can be measured on.
+
+    Rows of another file that the run learned from are left out and counted: they prove nothing.
+    """
     models = RunModels(run)
-    measured, indices, examples = _rows(models.plan, data)
+    measured, indices, examples, learned = rows_to_measure(models.plan, data)
     indices = sorted(indices, key=measured.row_keys.__getitem__)[:rows]
     if models.is_classifier:
         outcomes = _classified(models, measured, indices, examples)
@@ -42,11 +45,14 @@ def evaluate_again(run: Path, *, data: Path | None, rows: int, seconds: int) -> 
     found = compare(outcomes, classes=models.is_classifier)
     if found is None:
         raise DataError(f"{measured.path}: no row could be compared")
-    return found.document()
+    return {**found.document(), "learned_rows_left_out": learned}
 
 
-def _rows(plan: RunPlan, other: Path | None) -> tuple[DataSet, list[int], list[Any]]:
-    """(data, rows of it to measure on, training rows as examples)."""
+def rows_to_measure(plan: RunPlan, other: Path | None) -> tuple[DataSet, list[int], list[Any], int]:
+    """(data, rows of it to measure on, training rows as examples, rows of it learned from).
+
+    Raises DataError when there is none to measure on.
+    """
     train = read_data(data_path(plan.data.train), labels_aside=plan.training.task == "causal-lm")
     require_suitable(train, plan.training.task, plan.model.name)
     named = other or (data_path(plan.data.held_out) if plan.data.held_out else None)
@@ -58,13 +64,29 @@ def _rows(plan: RunPlan, other: Path | None) -> tuple[DataSet, list[int], list[A
     if plan.training.task == "causal-lm":
         shown.sort(key=train.row_keys.__getitem__)
     if apart is not None:
-        return apart, list(range(len(apart.rows))), [train.rows[index] for index in shown]
+        known = _learned_keys(plan, train) if other is not None else frozenset()
+        fresh = [index for index, key in enumerate(apart.row_keys) if key not in known]
+        if not fresh:
+            raise DataError(
+                f"{apart.path}: the run learned from every row of it, so it proves nothing",
+                "name a file of other rows, or none for those that were held out",
+            )
+        examples = [train.rows[index] for index in shown]
+        return apart, fresh, examples, len(apart.rows) - len(fresh)
     if not split.held_out_indices:
         raise DataError(
             f"{train.path}: no row was held out of training ({split.reason})",
             "tlplan eval RUN --data FILE measures on rows of another file",
         )
-    return train, list(split.held_out_indices), [train.rows[index] for index in shown]
+    return train, list(split.held_out_indices), [train.rows[index] for index in shown], 0
+
+
+def _learned_keys(plan: RunPlan, train: DataSet) -> frozenset[int]:
+    named = None if plan.data.held_out is None else data_path(plan.data.held_out)
+    if held_out_data(train, named) is not None:
+        return frozenset(train.row_keys)
+    split = hold_out(train.row_keys, plan.data.held_out_fraction)
+    return frozenset(train.row_keys[index] for index in split.train_indices)
 
 
 def _answered(

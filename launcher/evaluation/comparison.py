@@ -57,7 +57,7 @@ class Comparison:
             gain = _amount(-self.gain.value, self.metric)
             return (
                 f"It made it worse (negative transfer): {gain} below {against} ({spread}); "
-                f"{against} is the one to use."
+                f"use {against} instead."
             )
         return f"It did not help measurably: {gain} against {against} ({spread})."
 
@@ -157,9 +157,14 @@ def _scores(rows: Sequence[Outcome], *, classes: bool) -> dict[str, Interval]:
     if classes:
         truth = [each.expected for each in rows]
         guessed = [each.answer or "" for each in rows]
-        found["macro-F1"] = interval_of(
-            lambda some: macro_f1([truth[i] for i in some], [guessed[i] for i in some]), len(rows)
-        )
+        if len({each.exact for each in rows}) == 1:
+            # All right or all wrong: drawing them again gives no spread.
+            found["macro-F1"] = mean_interval([macro_f1(truth, guessed)] * len(rows), (0.0, 1.0))
+        else:
+            found["macro-F1"] = interval_of(
+                lambda some: macro_f1([truth[i] for i in some], [guessed[i] for i in some]),
+                len(rows),
+            )
     return found
 
 

@@ -86,6 +86,14 @@ def test_few_rows_that_are_all_alike_prove_little() -> None:
     assert six.scores["tuned"]["exact match"].low == pytest.approx(0.54, abs=0.005)
 
 
+def test_a_score_of_all_right_answers_is_as_unsure_as_their_share() -> None:
+    """Two of two rows are no certainty, in macro-F1 neither."""
+    found = compare({"base": outcomes([0.0] * 2), "tuned": outcomes([1.0] * 2)}, classes=True)
+
+    assert found is not None
+    assert found.scores["tuned"]["macro-F1"] == found.scores["tuned"]["accuracy"]
+
+
 def test_negative_transfer_is_named() -> None:
     """A tuned model below its base is called that, and the base is what to use."""
     found = compare({"base": outcomes([1.0] * 30), "tuned": outcomes([0.0] * 30)})
@@ -93,7 +101,7 @@ def test_negative_transfer_is_named() -> None:
     assert found is not None
     assert found.judgement == "worse"
     assert "negative transfer" in found.sentence
-    assert "the base model is the one to use" in found.sentence
+    assert "use the base model instead" in found.sentence
 
 
 def test_only_rows_that_every_condition_has_are_compared() -> None:
