@@ -234,8 +234,10 @@ class TrainingRequest:
     def reentrant_checkpoints(self) -> bool:
         """Whether a recomputed block's output stays alive while the block is differentiated.
 
-        Trainer asked for reentrant checkpoints until Transformers 5.
+        Trainer asked for reentrant checkpoints until Transformers 5; Unsloth's offloaded ones are.
         """
+        if self.checkpointing == "offloaded":
+            return self.stack != "torchtune"
         version = self.transformers_version
         return version is not None and version < (5, 0)
 

@@ -21,6 +21,7 @@ from planner.relative_attention import RelativeAttention, relative_attention
 from planner.request import Attention, Task
 from planner.task_head import TaskHead, task_heads
 from planner.vision_tower import tower_parameters
+from planner.windows import Windows, windows_of
 
 _WITHOUT_SDPA = frozenset(("gemma2", "gpt_oss"))
 """Families whose attention Transformers cannot run through torch's kernel."""
@@ -72,7 +73,7 @@ class ModelShape:
     """Norms of one block that exist in this model."""
     dropouts: Mapping[str, float]
     """Share that "attention", "residual" and "embedding" dropout take."""
-    sliding_window_tokens: int | None
+    windows: Windows | None
     max_context_tokens: int | None
     task_heads: Mapping[str, TaskHead]
     """Heads of tasks other than predicting tokens, by task."""
@@ -263,7 +264,7 @@ def _built(
             place: float(read_key(config, family, key) or 0.0)
             for place, key in family.dropout_keys.items()
         },
-        sliding_window_tokens=read_key(config, family, "sliding_window"),
+        windows=windows_of(config, family, layers),
         max_context_tokens=_context(config, family),
         task_heads=task_heads(config, family),
         relative=relative_attention(config, family),

@@ -115,5 +115,9 @@ class AttentionWriter:
 
     def _repeated(self, value: Value) -> Value:
         elements = Size.of("q") * TOKENS
+        if self.shape.sizes["k"] == self.shape.sizes.get("d"):
+            # A single head is only looked at again and again.
+            seen = self.tape.view("repeat_kv", value.tensor, elements * value.bytes)
+            return Value(seen, elements, value.bytes)
         made = self.tape.run("repeat_kv", [value.tensor], elements * value.bytes)
         return Value(made, elements, value.bytes)

@@ -50,9 +50,12 @@ class BlockSettings(NamedTuple):
 
 
 def settings_of(
-    shape: ModelShape, request: TrainingRequest, adapted: frozenset[str]
+    shape: ModelShape, request: TrainingRequest, adapted: frozenset[str], *, windowed: bool
 ) -> BlockSettings:
-    """The settings of a trained block; `adapted` names the linears with adapters."""
+    """The settings of a trained block; `adapted` names the linears with adapters.
+
+    `windowed`: a mask ends its attention at a window.
+    """
     adapter, version = request.adapter, request.transformers_version
     numerics = numerics_of(request, shape.family)
     own = has_own_model(shape, request)
@@ -63,8 +66,8 @@ def settings_of(
         trains_tables=request.method == "full" and request.trainable_layers is None,
         dropout=adapter is not None and adapter.dropout > 0,
         dora=adapter is not None and adapter.kind == "dora",
-        attention=_attention(shape, request, numerics),
-        masked=request.padded and request.attention == "sdpa",
+        attention="sdpa" if windowed else _attention(shape, request, numerics),
+        masked=windowed or (request.padded and request.attention == "sdpa"),
         repeats_keys=version is not None and version < _OLD_TRANSFORMERS,
         one_row=has_one_row(shape, request),
         on_cpu=request.device == "cpu",
@@ -101,3 +104,15 @@ def writes_scores(shape: ModelShape, request: TrainingRequest) -> bool:
 def has_one_row(shape: ModelShape, request: TrainingRequest) -> bool:
     """Whether scores are written out for one row: the one batch that is not like the others."""
     return request.micro_batch == 1 and writes_scores(shape, request)
+
+
+def is_windowed(shape: ModelShape, request: TrainingRequest) -> bool:
+    """Whether torch's attention gets a mask because rows are longer than a window.
+
+    Where scores are written out a mask is there anyhow, and flash attention takes the window's
+    width itself.
+    """
+    masked = request.attention != "sdpa" or request.padded or shape.family.attends_eagerly
+    if shape.windows is None or masked or request.stack != "transformers":
+        return False
+    return shape.windows.cut(request.sequence_tokens)

@@ -18,7 +18,7 @@ def kept_by_embeddings(
     Checkpoints ask for a gradient of the embeddings even where those are not trained.
     """
     adapted = request.adapter is not None
-    whole = not adapted and request.trainable_layers is None
+    whole = not adapted and (request.trainable_layers is None or shape.tied)
     reached = whole or request.checkpointing != "none"
     kept = distances = 0
     if shape.family.embedding_norms:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import NamedTuple, get_args
 
-from planner.memory.block_settings import has_one_row
+from planner.memory.block_settings import has_one_row, is_windowed
 from planner.memory.classifying import for_task
 from planner.memory.disentangled import batch_of_scores
 from planner.memory.interval import Basis, Checked, basis_of, checked
@@ -45,7 +45,8 @@ def job_of(shape: ModelShape, request: TrainingRequest) -> Job:
     Raises RequestError for a request that this model cannot have.
     """
     batch = batch_of_scores(shape, request)
-    key = (id(shape), _settings(request), has_one_row(shape, request), batch)
+    unlike = has_one_row(shape, request), is_windowed(shape, request)
+    key = (id(shape), _settings(request), unlike, batch)
     known = _known.get(key)
     if known is None:
         if len(_known) >= _MOST:

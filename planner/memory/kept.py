@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from planner.memory.batch_bytes import NO_BYTES, BatchBytes, PassBytes
+from planner.memory.block_settings import is_windowed
 from planner.memory.disentangled import table_bytes, table_elements
 from planner.memory.embeddings import kept_by_embeddings
+from planner.memory.known_blocks import BlockBytes
 from planner.memory.linears import passes_checkpoints
 from planner.memory.numerics import Numerics
 from planner.memory.stacks.loops import previous_batch_is_as_long
@@ -20,32 +22,29 @@ class Kept:
         shape: ModelShape,
         request: TrainingRequest,
         numerics: Numerics,
-        block: PassBytes,
-        first: PassBytes | None,
-        *,
-        stream_bytes: int,
+        blocks: BlockBytes,
     ) -> None:
         self.shape = shape
         self.request = request
         self.numerics = numerics
-        self.block = block
+        self.block = blocks.moments
         self.checkpointing = request.checkpointing
-        self.stream = BatchBytes(per_token=shape.hidden_size * stream_bytes)
+        self.stream = BatchBytes(per_token=shape.hidden_size * blocks.stream_bytes)
         """The residual stream, as it leaves a block."""
         self.trained_blocks = (
             shape.layers
             if request.trainable_layers is None
             else min(request.trainable_layers, shape.layers)
         )
-        self.blocks = shape.layers if self.checkpointing == "full" else self.trained_blocks
-        """Blocks whose inputs or activations are kept. Checkpointing asks for gradients of the
-        embeddings, so the frozen blocks below the trained ones keep their inputs too."""
-        self.a_block = self._a_block()
-        self.embedded = kept_by_embeddings(shape, request, numerics)
-        self.once = self.embedded + self._once(first)
+        self.a_block = self._a_block(self.block)
+        self.a_frozen_block = self._a_block(blocks.frozen)
+        """Checkpointing asks for gradients of the embeddings, and so does a head that is tied to
+        them: frozen blocks below the trained ones keep something too."""
+        self.embedded = kept_by_embeddings(shape, request, numerics) + self._first_input()
+        self.once = self.embedded + self._once(blocks.first) - self._unmasked(blocks.unmasked)
         """What is kept a single time, and what the first block keeps more or less than others."""
         passes = passes_checkpoints(request)
-        self.past_checkpoints = block.held * shape.layers if passes else NO_BYTES
+        self.past_checkpoints = self.block.held * shape.layers if passes else NO_BYTES
         self.masks = self._masks()
         self.call_arguments = self._call_arguments()
         self.from_before = self._from_before()
@@ -53,22 +52,31 @@ class Kept:
     @property
     def all_blocks(self) -> BatchBytes:
         """All blocks of a finished forward."""
-        return self.a_block * self.blocks + self.once
+        return self.a_block * self.trained_blocks + self.frozen_blocks + self.once
 
     @property
     def all_but_the_last(self) -> BatchBytes:
         """All blocks before the last one."""
-        return self.a_block * max(self.blocks - 1, 0) + self.once
+        last = self.a_block if self.trained_blocks else self.a_frozen_block
+        return self.all_blocks - last
 
     @property
     def frozen_blocks(self) -> BatchBytes:
         """The blocks below those that are trained."""
-        return self.a_block * (self.blocks - self.trained_blocks)
+        return self.a_frozen_block * (self.shape.layers - self.trained_blocks)
 
     @property
     def own_input(self) -> BatchBytes:
         """The input of a block while it is differentiated."""
-        if self.checkpointing == "none" and not self.block.saves_input:
+        return self._input(self.block)
+
+    def around_frozen(self, block: PassBytes) -> BatchBytes:
+        """What is kept around a frozen block while it is differentiated."""
+        below = self.frozen_blocks - self.a_frozen_block + self._input(block)
+        return below + self.embedded if self.checkpointing == "offloaded" else below
+
+    def _input(self, block: PassBytes) -> BatchBytes:
+        if self.checkpointing == "none" and not block.saves_input:
             return NO_BYTES
         return self.stream
 
@@ -79,28 +87,47 @@ class Kept:
             return NO_BYTES
         return self.stream * (self.shape.layers - 1)
 
-    def _a_block(self) -> BatchBytes:
-        """What a finished block leaves behind until its backward."""
-        if self.checkpointing == "full":
-            return self.stream
-        if self.checkpointing == "offloaded":
+    def _a_block(self, block: PassBytes | None) -> BatchBytes:
+        """What a finished block leaves behind until its backward; None: it has none."""
+        if block is None or self.checkpointing == "offloaded":
             return NO_BYTES
-        return self._saved(self.block)
+        return self.stream if self.checkpointing == "full" else self._saved(block)
 
     def _saved(self, block: PassBytes) -> BatchBytes:
         return block.saved + self.stream if block.saves_input else block.saved
 
     def _once(self, first: PassBytes | None) -> BatchBytes:
         """What the first block keeps more or less than the others."""
-        if self.checkpointing == "offloaded" or not self.blocks:
+        if self.checkpointing == "offloaded":
             return NO_BYTES
         if self.checkpointing == "none":
             # Nothing before it is trained with adapters, or where lower blocks are frozen.
             return NO_BYTES if first is None else self._saved(first) - self.a_block
-        hidden, numerics, family = self.shape.hidden_size, self.numerics, self.shape.family
-        whole = self.request.trainable_layers is None or self.shape.tied
-        if self.request.method == "full" and whole:
+        return NO_BYTES if self._trains_embeddings() else self._asked_for() - self.stream
+
+    def _unmasked(self, block: PassBytes | None) -> BatchBytes:
+        """What blocks without a window keep less than those with a mask."""
+        if block is None or self.shape.windows is None:
             return NO_BYTES
+        without = self.shape.layers - self.shape.windows.layers
+        return (self.a_block - self._saved(block)) * (
+            without * self.trained_blocks // self.shape.layers
+        )
+
+    def _trains_embeddings(self) -> bool:
+        whole = self.request.trainable_layers is None or self.shape.tied
+        return self.request.method == "full" and whole
+
+    def _first_input(self) -> BatchBytes:
+        """What frozen embeddings gave stays: checkpoints ask for its gradient, so it is a leaf."""
+        offloaded = self.checkpointing == "offloaded" and self.request.reentrant_checkpoints
+        if not offloaded or self._trains_embeddings():
+            return NO_BYTES
+        return BatchBytes(per_token=self.shape.hidden_size * self.numerics.embeddings)
+
+    def _asked_for(self) -> BatchBytes:
+        """What frozen embeddings gave, of which checkpoints ask for a gradient."""
+        hidden, numerics, family = self.shape.hidden_size, self.numerics, self.shape.family
         # The first input has the embeddings' dtype, which blocks may have widened.
         narrower = BatchBytes(per_token=hidden * numerics.entering)
         drops = self.shape.dropout("embedding") > 0
@@ -108,7 +135,7 @@ class Kept:
         if family.embedding_norms and not numerics.autocast and self._norms_words():
             changed = False  # the norm keeps that very tensor
         extra = BatchBytes(per_token=hidden * numerics.embeddings if changed else 0)
-        return extra + narrower - self.stream
+        return extra + narrower
 
     def _norms_words(self) -> bool:
         """Whether the norm behind the embeddings reads those of words alone."""
@@ -141,6 +168,8 @@ class Kept:
         request = self.request
         if self.shape.family.disentangled:
             return self._mask_and_distances()
+        if is_windowed(self.shape, request):
+            return BatchBytes(per_score=1)
         if request.attention == "eager":
             bytes_ = self.numerics.embeddings
         elif request.attention == "sdpa" and request.padded:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hwdb.family import Family
 from planner.memory.batch_bytes import PassBytes, widths_of
 from planner.memory.block import settled_block, written_block
-from planner.memory.block_settings import BlockSettings, settings_of
+from planner.memory.block_settings import BlockSettings, is_windowed, settings_of
 from planner.memory.disentangled import batch_of_scores
 from planner.memory.replay import Pass
 from planner.memory.states import adapted_linears
@@ -25,39 +25,50 @@ class BlockBytes(NamedTuple):
     first: PassBytes | None
     """The first block's, where nothing before it is trained and that changes what it keeps."""
     frozen: PassBytes | None
-    """That of a frozen block below trained ones, where checkpoints ask for its gradients."""
+    """That of a frozen block below trained ones, where its gradients are asked for: by checkpoints,
+    or by embeddings that are the head too."""
+    unmasked: PassBytes | None
+    """That of a block without a window, where rows are longer than the others' one."""
 
 
 def block_bytes(shape: ModelShape, request: TrainingRequest) -> BlockBytes:
     """The block's passes at the widths of this model and request, for any batch."""
     targets = request.adapter.targets if request.adapter else ()
     adapted = adapted_linears(shape, targets) if request.adapter else frozenset()
-    settings = settings_of(shape, request, adapted)
+    windowed = is_windowed(shape, request)
+    settings = settings_of(shape, request, adapted, windowed=windowed)
     keeps = request.accumulation == 1 and not request.steps_in_backward
     block = _known_pass(shape, settings, keeps=keeps)
-    first = frozen = None
-    if _begins_untrained(request):
+    first = frozen = unmasked = None
+    if _begins_untrained(shape, request):
         entering = settings.numerics.entering
         first = _known_pass(shape, settings, entering, needs_grad=False, keeps=keeps)
     if _differentiates_frozen(shape, request):
         untrained = settings._replace(trained=False)
         frozen = _known_pass(shape, untrained, block.leaving_bytes, keeps=True)
+    if windowed and request.checkpointing == "none":
+        plain = settings_of(shape, request, adapted, windowed=False)
+        unmasked = _known_pass(shape, plain, keeps=keeps)
     return BlockBytes(
         moments=_in_numbers(block, shape, request),
         stream_bytes=block.leaving_bytes,
         first=None if first is None else _in_numbers(first, shape, request),
         frozen=None if frozen is None else _in_numbers(frozen, shape, request),
+        unmasked=None if unmasked is None else _in_numbers(unmasked, shape, request),
     )
 
 
-def _begins_untrained(request: TrainingRequest) -> bool:
-    everything_trained = request.method == "full" and request.trainable_layers is None
-    return request.checkpointing == "none" and not everything_trained
+def _begins_untrained(shape: ModelShape, request: TrainingRequest) -> bool:
+    # A tied head trains the embeddings, whatever lies between.
+    embeddings_trained = request.trainable_layers is None or shape.tied
+    trained = request.method == "full" and embeddings_trained
+    return request.checkpointing == "none" and not trained
 
 
 def _differentiates_frozen(shape: ModelShape, request: TrainingRequest) -> bool:
     layers = request.trainable_layers
-    return layers is not None and layers < shape.layers and request.checkpointing != "none"
+    reached = request.checkpointing != "none" or shape.tied
+    return layers is not None and layers < shape.layers and reached
 
 
 class _Known(NamedTuple):
@@ -119,6 +130,7 @@ def _kind_of_block(shape: ModelShape, settings: BlockSettings) -> object:
             *(getattr(family, name) for name in _IN_BLOCK),
             shape.linears, shape.norms, shape.parallel_residual, shape.relative,
             shape.sizes.get("q") == shape.sizes.get("k"), shape.sizes.get("d", 0) > 256,
+            shape.sizes.get("d") == shape.sizes.get("k"),
             tuple(place for place in _DROPPED if shape.dropout(place)),
         )  # fmt: skip
         known = _kind_of_shape[id(shape)] = (shape, _kinds.setdefault(key, len(_kinds)))

@@ -35,8 +35,8 @@ class Ledger:
         self.accumulated = states.gradients_bytes if request.accumulation > 1 else 0
         """Gradients of the micro-batches before this one."""
         self.checkpoints = request.checkpointing != "none"
-        self.whole_blocks = not self.checkpoints or request.reentrant_checkpoints
-        """Whether forward runs to a block's end, and not only to its last saved tensor."""
+        self.within_backward = self.checkpoints and request.reentrant_checkpoints
+        """Whether one node of the graph runs a whole block again, and then its backward."""
 
     def entries(self) -> list[Entry]:
         """All moments of the step but those of the loss."""
@@ -75,7 +75,8 @@ class Ledger:
                 self._again(self.block, first, self._gradients_at_first()),
             ]
         if self.frozen is not None:
-            again.append(self._again(self.frozen, frozen, self._before_embeddings()))
+            around = kept.around_frozen(self.frozen) + kept.past_checkpoints
+            again.append(self._again(self.frozen, around, self._before_embeddings()))
         if self.shape.family.holds_scores:
             scores = self.numerics.compute * self.shape.sizes.get("n", 0)
             held = all_kept + kept.call_arguments + BatchBytes(per_score=scores)
@@ -85,10 +86,12 @@ class Ledger:
     def _again(self, block: PassBytes, held: BatchBytes, gradients: int) -> InPass:
         return self._entry(
             "backward",
-            block.forward if self.whole_blocks else block.recomputed,
+            # Else only to its last saved tensor.
+            block.forward if self.within_backward else block.recomputed,
             kept=held + self.kept.call_arguments,
             gradients=gradients,
-            extra=block.waiting_gradients,
+            # One node asks for nothing before it ran the block again: its own gradient waits alone.
+            extra=self.kept.stream if self.within_backward else block.waiting_gradients,
         )
 
     def kept_at_loss(self) -> BatchBytes:
@@ -113,8 +116,7 @@ class Ledger:
         kept, moments = self.kept, self.block.backward
         around = kept.call_arguments + kept.past_checkpoints
         # The output of the block that is differentiated, where its frame still holds it.
-        full = self.request.checkpointing == "full" and self.request.reentrant_checkpoints
-        output = kept.stream if full else NO_BYTES
+        output = kept.stream if self.within_backward else NO_BYTES
         last = kept.all_but_the_last + kept.own_input + around
         first = kept.frozen_blocks + kept.own_input + around + kept.embedded
         at_last, at_first = self.states.head_gradients_bytes, self._gradients_at_first()
@@ -129,7 +131,7 @@ class Ledger:
                 self._entry(
                     "backward",
                     self.frozen.backward,
-                    kept=kept.frozen_blocks + around,
+                    kept=kept.around_frozen(self.frozen) + around,
                     gradients=self._before_embeddings(),
                     extra=output,
                 )

@@ -53,12 +53,18 @@ def evaluate(block: PassBytes) -> InPass:
 def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> Growing:
     """The largest trained tensor is looked through; files are written from host memory."""
     if request.adapter is None:
-        largest, width = max(shape.largest_linear_parameters, _table(shape)), numerics.weights
+        table = 0 if _has_frozen_tables(request) else _table(shape)
+        largest, width = max(shape.largest_linear_parameters, table), numerics.weights
     else:
         widest = max(shape.hidden_size, shape.sizes.get("i", 0))
         largest, width = request.adapter.rank * widest, numerics.adapters or 4
     taken = saving_bytes(largest, width)
     return Growing("save", "largest tensor", temporaries=NO_BYTES.plus(taken))
+
+
+def _has_frozen_tables(request: TrainingRequest) -> bool:
+    """Whether no table is trained: a head that predicts tokens is one."""
+    return request.trainable_layers is not None and request.task != "causal-lm"
 
 
 def _table(shape: ModelShape) -> int:

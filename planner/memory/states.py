@@ -147,7 +147,8 @@ def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, wid
     """What the optimizer's step holds on top.
 
     torch's foreach AdamW takes the square root of every second moment at once; Transformers'
-    Adafactor makes four fp32 tensors of the parameter it is at.
+    Adafactor makes two fp32 tensors of the parameter it is at, and copies it and its gradient to
+    fp32 where they have 16 bit.
     """
     if request.optimizer_name == "adafactor":
         largest = shape.largest_linear_parameters
@@ -156,7 +157,7 @@ def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, wid
         elif request.adapter is not None:
             widest = max(shape.hidden_size, shape.sizes.get("i", 0))
             largest = request.adapter.rank * widest
-        return 4 * 4 * largest
+        return 4 * largest * (2 if width == 4 else 4)
     if request.stack == "torchtune" and request.optimizer_name == "adamw-8bit":
         # torchao unpacks both moments and the parameter of the tensor it is at to fp32.
         largest = shape.largest_linear_parameters

@@ -80,9 +80,7 @@ def written_step(shape: ModelShape, request: TrainingRequest) -> WrittenStep:
     sharding = sharding_of(states_of(shape, request, numerics), shape, request, numerics)
     states = sharding.states
     block = block_bytes(shape, request)
-    kept = Kept(
-        shape, request, numerics, block.moments, block.first, stream_bytes=block.stream_bytes
-    )
+    kept = Kept(shape, request, numerics, block)
     ledger = Ledger(shape, request, numerics, states, kept, block.frozen)
     entries = [
         *ledger.entries(),

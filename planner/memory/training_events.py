@@ -14,7 +14,7 @@ from hwdb.symbols import extent
 from planner.memory.allocator import Event
 from planner.memory.block import settled_block
 from planner.memory.block_events import BlockEvents, Held, Stream
-from planner.memory.block_settings import settings_of
+from planner.memory.block_settings import is_windowed, settings_of
 from planner.memory.numerics import Numerics, numerics_of
 from planner.memory.replay import saved_storages
 from planner.memory.size import Dimensions, Size
@@ -187,7 +187,10 @@ def training_events(
     shape, request = own_model(shape, request)
     targets = request.adapter.targets if request.adapter else ()
     adapted = adapted_linears(shape, targets) if request.adapter else frozenset()
-    tape, stream_bytes = settled_block(shape, settings_of(shape, request, adapted))
+    windowed = is_windowed(shape, request)
+    tape, stream_bytes = settled_block(
+        shape, settings_of(shape, request, adapted, windowed=windowed)
+    )
     numerics = numerics_of(request, shape.family)
     writer = TrainingEvents(shape, request, numerics, tape, stream_bytes)
     writer.states()
