@@ -71,7 +71,7 @@ def request_of_case(case: Mapping[str, Any], *, without_bf16: bool = False) -> T
     sequence = case["sequence_tokens"]
     if lengths is not None:
         sequence = min(sequence, max(lengths))
-        unequal = case["micro_batch"] > 1 and len(set(lengths)) > 1
+        unequal = case["micro_batch"] > 1 and len({min(each, sequence) for each in lengths}) > 1
         given.setdefault("padded", unequal)
     version = transformers_version(case)
     return TrainingRequest(

@@ -21,6 +21,7 @@ from planner.memory.estimate import (
 from planner.memory.interval import Band
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
+from planner.speed.lengths import thinned
 from planner.speed.seconds import Seconds
 from planner.speed.step_time import TimeEstimate, estimate_time
 
@@ -129,7 +130,7 @@ def _answer(
     warnings = {}
     if memory is None:
         assert shape is not None
-        memory = estimate_memory(shape, request)
+        memory = estimate_memory(shape, _as_planned(request))
         doubt = doubt_of(shape)
         if doubt is not None:
             warnings["warnings"] = [f"{doubt}; --trace knows every model of Transformers"]
@@ -146,6 +147,13 @@ def _answer(
         "basis": memory.basis._asdict(),
         **warnings,
     }
+
+
+def _as_planned(request: TrainingRequest) -> TrainingRequest:
+    """With as many of its rows' lengths as a plan's memory is estimated from."""
+    if request.lengths is None:
+        return request
+    return request.with_batch(lengths=thinned(request.lengths))
 
 
 def _capacity_bytes(card: Card | None) -> int | None:

@@ -100,8 +100,8 @@ def make_plan(
 ) -> Plan:
     """Plan a fine-tune of `model` in `budget`, by what `estimate` says of each method.
 
-    `learned_time` is what earlier runs say about the time of a method; `weigh` compares the usual
-    kernels, optimizer and weights of the method to run with others, which takes a while.
+    `learned_time` is what earlier runs say about the time of a method; `weigh` says what
+    other kernels, optimizers and weights of the method to run would cost, which takes a while.
     Raises RequestError when what was asked for cannot be.
     """
     of_data = None if data is None else TASK_OF_LAYOUT.get(data.layout)

@@ -28,7 +28,8 @@ def with_chosen_sped_up(
 ) -> tuple[MethodAnswer, ...]:
     """The method to run with its fastest step; the others stay at what they need at least.
 
-    A step that the user cut up stays as it is; `weigh` compares its kernels all the same.
+    A step that the user cut up stays as it is, its kernels are chosen all the same; `weigh` says
+    what the others would cost.
     """
     recommended = recommend(answers)
     method = asked.method or (None if recommended is None else recommended.method)
@@ -39,9 +40,9 @@ def with_chosen_sped_up(
     def sped_up(answer: MethodAnswer) -> MethodAnswer:
         if not asked.pins_the_step:
             answer = _sped_up(answer, card, budget, asked, data, estimate)
-        if card is None or not weigh:
+        if card is None:
             return answer
-        return _weighed(answer, card, budget, asked, data, estimate)
+        return _weighed(answer, card, budget, asked, data, estimate, priced=weigh)
 
     return tuple(sped_up(each) if each.method == method else each for each in answers)
 
@@ -78,6 +79,8 @@ def _weighed(
     asked: Asked,
     data: DataFacts,
     estimate: Estimate,
+    *,
+    priced: bool,
 ) -> MethodAnswer:
     """The answer with its fastest kernels, and what the others would cost."""
     if budget.free_bytes is None:
@@ -89,6 +92,7 @@ def _weighed(
         free_bytes=budget.free_bytes,
         lengths=data.lengths,
         asked=asked,
+        priced=priced,
     )
     if found.request != answer.request:
         other = answer_of(answer.shape, found.request, budget, estimate, data.lengths)

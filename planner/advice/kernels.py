@@ -56,17 +56,25 @@ def weighed(
     free_bytes: int,
     lengths: Sequence[int],
     asked: Asked,
+    priced: bool = True,
 ) -> Weighed:
-    """The step with what nobody asked for chosen by time; unchanged where its time is unknown."""
-    best = _cost(shape, request, card, lengths)
+    """The step with what nobody asked for chosen by time; unchanged where its time is unknown.
+
+    What is not faster costs memory estimates to price, and is left out unless `priced`.
+    """
+    seconds = _seconds(shape, request, card, lengths)
     prices: dict[str, str] = {}
-    if best is None:
+    if seconds is None:
         return Weighed(request, prices)
+    if not priced and not _any_faster(shape, request, card, lengths, asked, seconds):
+        return Weighed(request, prices)
+    best = _cost(shape, request, seconds, lengths)
     for name, value in _others(_SAME_NUMBERS, request, asked, shape):
         other = _changed(request, name, value)
-        its = None if other is None else _cost(shape, other, card, lengths)
-        if other is None or its is None:
+        time = None if other is None else _seconds(shape, other, card, lengths)
+        if other is None or time is None:
             continue
+        its = _cost(shape, other, time, lengths)
         saves = its.seconds < (1 - _NO_SLOWER) * best.seconds
         if saves and its.high_bytes <= free_bytes:
             prices[name] = f"{getattr(request, name)}: {_price(best, its)}"
@@ -75,20 +83,39 @@ def weighed(
             prices[name] = f"{value}: {_price(its, best)}"
     for name, value in _others(_OTHER_NUMBERS, request, asked, shape):
         other = _changed(request, name, value)
-        its = None if other is None else _cost(shape, other, card, lengths)
-        if its is not None:
+        time = None if other is None else _seconds(shape, other, card, lengths)
+        if other is not None and time is not None:
+            its = _cost(shape, other, time, lengths)
             prices[name] = f"{value}: {_price(its, best)}, {_WHAT_CHANGES[value]}"
     return Weighed(request, prices)
 
 
-def _cost(
+def _any_faster(
+    shape: ModelShape,
+    request: TrainingRequest,
+    card: Card,
+    lengths: Sequence[int],
+    asked: Asked,
+    seconds: float,
+) -> bool:
+    """Whether one change alone saves enough; few steps have one, and times are soon told."""
+    changes = (_changed(request, *one) for one in _others(_SAME_NUMBERS, request, asked, shape))
+    times = (_seconds(shape, other, card, lengths) for other in changes if other is not None)
+    return any(time is not None and time < (1 - _NO_SLOWER) * seconds for time in times)
+
+
+def _seconds(
     shape: ModelShape, request: TrainingRequest, card: Card, lengths: Sequence[int]
-) -> _Cost | None:
+) -> float | None:
     time = estimate_time(shape, over_rows(request, lengths), card)
-    if time is None:
-        return None
+    return None if time is None else time.step.expected
+
+
+def _cost(
+    shape: ModelShape, request: TrainingRequest, seconds: float, lengths: Sequence[int]
+) -> _Cost:
     needed = estimate_once(shape, with_lengths(request, lengths)).needed
-    return _Cost(time.step.expected, needed.expected_bytes, needed.high_bytes)
+    return _Cost(seconds, needed.expected_bytes, needed.high_bytes)
 
 
 def _others(

@@ -134,17 +134,21 @@ def timed_step(
 
     None where the card's rate for it is unknown.
     """
-    key = (
-        card.id, execution, request.method, request.task, request.trainable_layers,
-        request.adapter, request.weights, request.autocast, request.kbit_prepare,
-        request.optimizer, request.checkpointing, request.attention, request.loss,
-        request.stack, request.sharding, request.gpus, request.masked,
-        request.runs_today, request.transformers_version is None,
+    kind = (
+        execution, request.method, request.task, request.trainable_layers, request.adapter,
+        request.weights, request.autocast, request.kbit_prepare, request.optimizer,
+        request.checkpointing, request.attention, request.loss, request.stack, request.sharding,
+        request.gpus, request.masked, request.runs_today, request.transformers_version is None,
     )  # fmt: skip
     known = _of_shape(shape)
-    if key not in known:
-        known[key] = timed_with(shape, request, card, execution, _constants_for(request))
-    return known[key]
+    key = (card.id, kind)
+    if key not in known.timed:
+        work = known.works.get(kind)  # the same on every card
+        if work is None:
+            work = known.works[kind] = work_of(shape, request, execution)
+        constants = _constants_for(request)
+        known.timed[key] = timed_with(shape, request, card, execution, constants, work)
+    return known.timed[key]
 
 
 def _constants_for(request: TrainingRequest) -> SpeedConstants:
@@ -161,12 +165,13 @@ def timed_with(
     card: Card,
     execution: Execution,
     constants: SpeedConstants,
+    work: Work | None = None,
 ) -> TimedStep | None:
-    """The coefficients under given constants."""
+    """The coefficients under given constants; `work` is that of the request, where it is known."""
     rates = rates_of(card, constants)
     if rates is None:
         return None
-    work = work_of(shape, request, execution)
+    work = work or work_of(shape, request, execution)
     seconds = step_seconds_of(work, rates, constants, execution)
     if seconds is None:
         return None
@@ -184,15 +189,22 @@ def timed_with(
     return TimedStep(work, rates, seconds, constants, rough)
 
 
-def _of_shape(shape: ModelShape) -> dict[object, TimedStep | None]:
+class _OfShape(NamedTuple):
     """What is known of this very shape; it is kept, so that no other can take its place."""
+
+    shape: ModelShape
+    timed: dict[object, TimedStep | None]
+    works: dict[object, Work]
+
+
+def _of_shape(shape: ModelShape) -> _OfShape:
     found = _shapes.get(id(shape))
     if found is None:
         if len(_shapes) >= _MOST_SHAPES:
             _shapes.clear()
-        found = _shapes[id(shape)] = (shape, {})
-    return found[1]
+        found = _shapes[id(shape)] = _OfShape(shape, {}, {})
+    return found
 
 
 _MOST_SHAPES = 512
-_shapes: dict[int, tuple[ModelShape, dict[object, TimedStep | None]]] = {}
+_shapes: dict[int, _OfShape] = {}

@@ -9,10 +9,12 @@ import pytest
 import hwdb
 from hwdb.offer import is_old
 from planner.advice.settings import Asked, DataFacts
+from planner.budget import budget_of_card
 from planner.market.energy import energy_of
 from planner.market.job import CardAnswer, Job, job_on
 from planner.market.pick import affordable, allowed, best_per_card, picks
 from planner.market.rent import Rented, owned, rented
+from planner.plan import make_plan
 from planner.speed.seconds import Seconds
 from tests.planner.samples import planned
 
@@ -26,6 +28,7 @@ _DATA = DataFacts(
     how="counted",
     lengths=(512,),
 )
+_UNEQUAL = _DATA._replace(rows=300, longest_tokens=3000, lengths=tuple(range(10, 3001, 10)))
 _JOB = Job(planned("llama-3.1-8b"), Asked(), _DATA)
 
 
@@ -149,3 +152,17 @@ def test_limits_leave_only_what_keeps_both() -> None:
 def test_a_price_is_old_after_ninety_days(as_of: str, stale: bool | None) -> None:
     """Counted from the first day a month or year can mean."""
     assert is_old(as_of, _TODAY) is stale
+
+
+def test_a_card_is_compared_by_the_step_that_its_plan_would_take() -> None:
+    """Kernels included: on a V100 Gemma's windows are faster without torch's own attention."""
+    job = Job(planned("gemma-3-270m"), Asked(method="lora"), _UNEQUAL)
+    card = hwdb.find_card("v100-sxm2-16gb")
+
+    plan = make_plan(job.model, budget_of_card(card), job.asked, job.data, weigh=True)
+    compared = job_on(job, card)
+
+    assert plan.chosen is not None
+    assert compared.answer is not None
+    assert compared.answer.request == plan.chosen.request
+    assert compared.answer.request.attention == "eager"
