@@ -185,6 +185,18 @@ def test_ctrl_c_once_saves_and_ends_with_75(folder: RunFolder, number: signal.Si
     assert err == ""
 
 
+def test_ctrl_c_while_the_run_is_being_started_is_meant_for_it(folder: RunFolder) -> None:
+    """From the moment its folder is there; nobody would watch what was left behind."""
+    process = launching(folder, hold_after=2)
+    wait_until(folder.plan.exists)
+
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+    assert process.returncode == 75
+    assert liveness(folder) == "interrupted"
+
+
 def test_ctrl_c_twice_ends_at_once_with_130(folder: RunFolder) -> None:
     """A worker that does not react does not hold up a person."""
     process = launching(folder, hold_after=2, ignores_sigterm=True)
