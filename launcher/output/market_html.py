@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from launcher.output.market_text import RUNGS, known, lightest
+from launcher.output.market_text import RUNGS, known, lightest, origin_text, rent_text
 from launcher.output.svg_scatter import scatter
 from planner.market.heat import Cell, heat_map
 from planner.market.job import CardAnswer
+from planner.market.pick import best_per_card
 from planner.market.rent import Rented
 from planner.units import duration_text, gib_text
 
@@ -47,6 +48,7 @@ def market_page(
         _bars(shown),
         "<h2>Time against money: one run, rented</h2>",
         scatter(options),
+        _rents(options),
     ]
     if best is not None:
         parts += [
@@ -76,6 +78,20 @@ def _bars(answers: Sequence[CardAnswer]) -> str:
         '<th class="number">Time</th><th>Known</th></tr>'
     )
     return f"<table>{head}{rows}</table>"
+
+
+def _rents(options: Sequence[Rented]) -> str:
+    """The points of the picture as a table: whose price each is, and of when."""
+    if not options:
+        return ""
+    head = '<th>Card</th><th class="number">One run</th><th>Offer</th>'
+    rows = "".join(
+        f'<tr><td>{escape(one.answer.card.id)}</td><td class="number">{rent_text(one)}</td>'
+        f"<td>{escape(origin_text(one))}</td></tr>"
+        for one in best_per_card(options)
+    )
+    note = "The cheapest offer of each card, its download included; !: older than 90 days."
+    return f'<p class="note">{note}</p>\n<table><tr>{head}</tr>{rows}</table>'
 
 
 def _bar_row(answer: CardAnswer) -> str:

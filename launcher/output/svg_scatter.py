@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from math import ceil, floor, log10
 
-from launcher.output.market_text import money
+from launcher.output.market_text import money, origin_text, rent_text
 from launcher.output.svg_labels import LABEL_STYLE, Box, placed
 from planner.market.pick import best_per_card
 from planner.market.rent import Rented
@@ -73,8 +73,8 @@ def _points(points: Sequence[Rented], across: _Axis, upwards: _Axis) -> Iterator
     labels = placed(names, places, Box(_LEFT, 0, _WIDTH, _HEIGHT - _BOTTOM))
     for one, (x, y), label in zip(points, places, labels, strict=True):
         told = (
-            f"{one.answer.card.id}, {one.offer.provider}: "
-            f"{duration_text(one.hours.expected * 3600)}, {money(one.cost.expected)}"
+            f"{one.answer.card.id}, {origin_text(one)}: "
+            f"{duration_text(one.hours.expected * 3600)}, {rent_text(one)}"
         )
         if label is not None and label.away:
             end_x = min(max(x, label.box.left), label.box.right)

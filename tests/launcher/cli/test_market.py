@@ -257,6 +257,7 @@ def test_the_picture_is_one_file_that_loads_nothing(words: tuple[str, ...], tmp_
     assert page.count("<svg") >= 2
     assert "runs comfortably, lora" in page
     assert "What fits where on" in page
+    assert re.search(r">\$\d+\.\d\d!?</td><td>\w+( spot)?, \d+\.\d\d USD/h \(20\d\d", page)
     again = tlplan(*words, *_MODEL, "--html", str(file))
     assert again.code == 2
     assert "exists already" in again.err
