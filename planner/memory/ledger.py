@@ -34,6 +34,9 @@ class Ledger:
         self.frozen = frozen
         self.accumulated = states.gradients_bytes if request.accumulation > 1 else 0
         """Gradients of the micro-batches before this one."""
+        both = shape.tied and request.method == "full" and not request.steps_in_backward
+        self.waiting_head = states.head_gradients_bytes if both and self.accumulated else 0
+        """A tied head's new gradient, which is added to older ones with that of the embeddings."""
         self.checkpoints = request.checkpointing != "none"
         self.within_backward = self.checkpoints and request.reentrant_checkpoints
         """Whether one node of the graph runs a whole block again, and then its backward."""
@@ -54,7 +57,8 @@ class Ledger:
         if self.accumulated:
             # All gradients are there already; a new one is added to its old one and freed.
             most = self.states.largest_gradient_bytes
-            return InPass(phase, moments, self.accumulated, kept, extra, most)
+            there = self.accumulated + (self.waiting_head if phase == "backward" else 0)
+            return InPass(phase, moments, there, kept, extra, most)
         return InPass(phase, moments, gradients, kept, extra)
 
     def _forward(self) -> list[Entry]:
@@ -109,7 +113,7 @@ class Ledger:
         cached = cached and not self.shape.family.own_linears  # those multiply with a view
         if not cached or not self.checkpoints:
             return 0
-        return 2 * self.shape.layers * self.shape.linear_parameters
+        return 2 * self.kept.trained_blocks * self.shape.linear_parameters
 
     def _backward(self) -> list[Entry]:
         """The last block's backward, nothing freed yet, and the first's, all gradients there."""
@@ -167,7 +171,7 @@ class Ledger:
             self.request,
             self.numerics,
             table_bytes=self.states.embedding_gradients_bytes,
-            gradients_bytes=self._before_embeddings(),
+            gradients_bytes=self._before_embeddings() + self.waiting_head,
             stream=self.kept.stream,
         )
 

@@ -40,6 +40,14 @@ _CASES: dict[str, dict[str, Any]] = {
     },
     "offloaded": {"config": _TIED, "method": "full", "checkpointing": "offloaded"},
     "offloaded adapters": {"config": _TIED, "method": "lora", "checkpointing": "offloaded"},
+    "tied, micro-batches added up": {
+        "config": {**_TIED, "vocab_size": 24000},
+        "method": "full",
+        "accumulation": 2,
+        "loss": "torch",
+        "optimizer": "sgd",
+        "sequence_tokens": 32,
+    },
     "adafactor in fp32": {
         "config": _TIED,
         "method": "full",
