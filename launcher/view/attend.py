@@ -102,6 +102,8 @@ def on_screen(folder: RunFolder, *, may_stop: bool) -> tuple[RunFolder, Followed
         stderr.note(f"the screen failed; the run goes on: tlplan watch {folder.typed} | cat")
         raise
     reader = app.run_screen.reader
+    while reader.read():  # it may have gone on, or ended, while its screen was left
+        pass
     return reader.folder, Followed(progress=reader.progress, liveness=reader.liveness)
 
 
@@ -167,8 +169,13 @@ def _exit_code(followed: Followed, folder: RunFolder) -> ExitCode:
     if followed.liveness == "running":
         return ExitCode.DONE
     state = read_state(folder)
-    if state is None and followed.progress.finished:  # the events alone, copied here
-        return ExitCode.DONE
-    if followed.liveness == "lost" or state is None or state.exit_code not in set(ExitCode):
+    if state is not None:
+        code = state.exit_code
+    elif followed.progress.finished:  # the events alone, copied here
+        code = ExitCode.DONE
+    else:
+        failure = followed.progress.failure
+        code = None if failure is None else failure.code
+    if followed.liveness == "lost" or code not in set(ExitCode):
         return ExitCode.BUG
-    return ExitCode(state.exit_code)
+    return ExitCode(code)

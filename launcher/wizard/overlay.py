@@ -8,14 +8,14 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 
 from launcher.view.spans import Line
+from launcher.wizard.closing import ClosingModal
 from launcher.wizard.widgets.key_bar import Key, KeyBar
 from launcher.wizard.widgets.lines_view import LinesView
 
 
-class Overlay(ModalScreen[None]):
+class Overlay(ClosingModal[None]):
     """Closed by Esc, Enter, space or the key that opened it; the arrows scroll."""
 
     CSS = """

@@ -9,7 +9,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 import hwdb
@@ -17,6 +16,7 @@ from launcher.errors import TlplanError
 from launcher.hardware import hardware_for
 from launcher.output.numbers import gib
 from launcher.view.spans import EMPTY, Line, Span, cut_text, line
+from launcher.wizard.closing import ClosingModal
 from launcher.wizard.gpu.text import speed_text
 from launcher.wizard.head import COLUMN
 from launcher.wizard.widgets.key_bar import Key, KeyBar
@@ -69,7 +69,7 @@ def card_row(card: Card, *, narrow: bool = False) -> Line:
     return line(f"{cut_text(card.id, 21):22}{memory:>10}  ", Span(speed_text(card), "dim"))
 
 
-class SimulateScreen(ModalScreen[Simulated | None]):
+class SimulateScreen(ClosingModal[Simulated | None]):
     """A field that filters the cards, or takes a size; Enter takes the current row."""
 
     CSS = """

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from textual import events
@@ -39,12 +36,10 @@ class RunApp(TerminalApp[Leaving]):
         self.may_stop = may_stop
         self.run_screen = RunScreen(run_folder, until_seconds=until_seconds)
         self._touched_at = 0.0
+        self._told_to_end = False
 
     def on_mount(self) -> None:
         """Show the run."""
-        loop = asyncio.get_running_loop()
-        with suppress(NotImplementedError, RuntimeError):  # not the main thread, not Unix
-            loop.add_signal_handler(signal.SIGTERM, self._terminated)
         self.push_screen(self.run_screen, self.exit)
         if self.may_stop:
             self.set_interval(1.0, self._close_when_alone)
@@ -62,6 +57,8 @@ class RunApp(TerminalApp[Leaving]):
     def _close_when_alone(self) -> None:
         """A launch in a script must not wait for ever for a person to press Enter."""
         shown = self.screen
+        if self._told_to_end and self.run_screen.over:
+            self.exit("closed")
         if not isinstance(shown, EndedScreen):
             return
         if self._touched_at > shown.since:
@@ -74,10 +71,11 @@ class RunApp(TerminalApp[Leaving]):
         else:
             shown.say(f"{_CLOSES} in {left:.0f} s; any key keeps it open")
 
-    def _terminated(self) -> None:
+    def told_to_end(self) -> None:
         """Somebody wants this process gone: as with Ctrl-C on plain lines."""
-        if self.may_stop:
+        if self.may_stop and not self.run_screen.over:
+            self._told_to_end = True
             send_stop(self.run_screen.folder)
             self.run_screen.say("stopping after this step and saving")
         else:
-            self.exit("detached")
+            super().told_to_end()

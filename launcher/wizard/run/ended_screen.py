@@ -7,7 +7,6 @@ from typing import ClassVar, Literal, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from launcher import again
 from launcher.errors import TlplanError
@@ -18,6 +17,7 @@ from launcher.view.reader import RunReader
 from launcher.view.result import shown_path
 from launcher.view.screen.ending import EndLooking, EndScreen, end_screen
 from launcher.view.screen.help import ended_help
+from launcher.wizard.closing import ClosingScreen
 from launcher.wizard.overlay import Overlay
 from launcher.wizard.run.log_screen import LogScreen
 from launcher.wizard.run.picture import Picture
@@ -40,7 +40,7 @@ class NextStep(NamedTuple):
     """With "started": the run that goes on now."""
 
 
-class EndedScreen(Screen[NextStep]):
+class EndedScreen(ClosingScreen[NextStep]):
     """Shows the end; Enter does the choice that is marked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from launcher.view.log_file import LogFile, found
 from launcher.view.looking import Size
 from launcher.view.screen.log_page import LogPlace, log_page
 from launcher.view.spans import Line
+from launcher.wizard.closing import ClosingScreen
 from launcher.wizard.run.picture import Picture
 from launcher.wizard.widgets.key_bar import Key, KeyBar
 from launcher.wizard.widgets.text_field import TextField
@@ -30,7 +30,7 @@ _KEYS = (
 _KEYS_WHILE_TYPING = (Key("enter", "Find", "screen.none"), Key("esc", "Leave it", "screen.back"))
 
 
-class LogScreen(Screen[None]):
+class LogScreen(ClosingScreen[None]):
     """Reads the file; Esc goes back."""
 
     AUTO_FOCUS = ""  # Nothing: keys belong to the page until somebody wants to find.

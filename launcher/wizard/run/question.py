@@ -8,14 +8,14 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from launcher.view.spans import EMPTY, Line, Span, line
+from launcher.wizard.closing import ClosingModal
 from launcher.wizard.widgets.key_bar import Key, KeyBar
 from launcher.wizard.widgets.lines_view import LinesView
 
 
-class Question(ModalScreen[bool]):
+class Question(ClosingModal[bool]):
     """Yes or no."""
 
     CSS = """

@@ -13,7 +13,6 @@ from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from launcher.runs.folder import RunFolder
 from launcher.view.ended import Ended, look_back
@@ -24,6 +23,7 @@ from launcher.view.screen.help import run_help
 from launcher.view.screen.layout import run_lines
 from launcher.view.spans import Line
 from launcher.view.stopping import send_stop
+from launcher.wizard.closing import ClosingScreen
 from launcher.wizard.overlay import Overlay
 from launcher.wizard.run.ended_screen import EndedScreen, NextStep
 from launcher.wizard.run.log_screen import LogScreen
@@ -49,7 +49,7 @@ _CLOSE = Key("d", "Close", "screen.leave")
 _RESULT = Key("r", "How it ended", "screen.end")
 
 
-class RunScreen(Screen[Leaving]):
+class RunScreen(ClosingScreen[Leaving]):
     """Reads a run folder twice a second and shows it until the person leaves."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -192,7 +192,7 @@ class RunScreen(Screen[Leaving]):
         self.app.call_from_thread(self._show_end, ended)
 
     def _show_end(self, ended: Ended) -> None:
-        if self.is_current:
+        if self.is_current and not self.closed:
             screen = EndedScreen(self.reader, ended, offers_new_plan=self._offers_new_plan)
             self.app.push_screen(screen, self._after_end)
 

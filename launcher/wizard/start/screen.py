@@ -45,6 +45,7 @@ class StartStep(StepScreen):
         self._checked: tuple[Check, ...] = ()
         self._busy = False
         self._starting = False
+        self._begun = False
 
     def body(self) -> Iterable[Widget]:
         """Summary, checks, command, and the two ways out."""
@@ -76,6 +77,7 @@ class StartStep(StepScreen):
     def on_screen_resume(self) -> None:
         """What is shown is checked now, not when it was planned."""
         super().on_screen_resume()
+        self._begun = False
         self._begin_checks()
 
     def on_mount(self) -> None:
@@ -136,7 +138,7 @@ class StartStep(StepScreen):
 
     def action_next(self) -> None:
         """Start, unless a launch would refuse; what is focused decides between the two buttons."""
-        if self._ready is None:
+        if self._ready is None or self._begun:
             return
         if self.draft.simulated or self.query_one("#save", Choice).has_focus:
             self.action_save()
@@ -149,6 +151,7 @@ class StartStep(StepScreen):
             self.tell(f"this cannot be started yet: {self._refusal.text}", kind="error")
             return
         self.tell("starting …")
+        self._begun = True
         self._start(self._ready)
 
     @work(thread=True, exclusive=True, group="start")
@@ -161,6 +164,7 @@ class StartStep(StepScreen):
             self.app.call_from_thread(self.app.show_run, folder)
 
     def _not_started(self, failure: TlplanError) -> None:
+        self._begun = False
         self.show_draft()  # the run folder's name may be taken now
         self.tell(failure)
 
