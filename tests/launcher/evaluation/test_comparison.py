@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -88,7 +89,8 @@ def test_few_rows_that_are_all_alike_prove_little() -> None:
 
 def test_a_score_of_all_right_answers_is_as_unsure_as_their_share() -> None:
     """Two of two rows are no certainty, in macro-F1 neither."""
-    found = compare({"base": outcomes([0.0] * 2), "tuned": outcomes([1.0] * 2)}, classes=True)
+    right = [replace(each, answer=each.expected) for each in outcomes([1.0] * 2)]
+    found = compare({"base": outcomes([0.0] * 2), "tuned": right}, classes=True)
 
     assert found is not None
     assert found.scores["tuned"]["macro-F1"] == found.scores["tuned"]["accuracy"]
