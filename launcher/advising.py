@@ -57,15 +57,17 @@ def _known_distance(plan: Plan) -> float | None:
     return known_distance(Path(plan.data.path), Path(plan.model.folder))
 
 
-def tell_advice(plan: Plan) -> None:
+def tell_advice(plan: Plan) -> Advice | None:
     """Say on stderr what to know before launching: warnings, and the advised way where it differs.
+
+    Returns all of it.
 
     How far the rows are is told where it was measured. What merely agrees with the plan is left
     to the wizard and `tlplan data`.
     """
     advice = advice_on(plan)
     if advice is None:
-        return
+        return None
     for item in advice.items:
         if item.level == "warning":
             stderr.warning(item.text)
@@ -74,6 +76,7 @@ def tell_advice(plan: Plan) -> None:
     chosen = plan.chosen
     if chosen is not None and advice.advised not in (chosen.method, "in-context"):
         stderr.note(advice.reason)
+    return advice
 
 
 def advice_on_data(

@@ -9,7 +9,7 @@ import shutil
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from launcher import stderr
 from launcher.advising import tell_advice
@@ -18,6 +18,7 @@ from launcher.cli.gate import gate_code
 from launcher.errors import NoDisk, UsageError
 from launcher.evaluation.text import read_report
 from launcher.exit_codes import ExitCode
+from launcher.output.ways_text import ways_document
 from launcher.planned_time import is_worth_rehearsing
 from launcher.planning import add_planning_options, plan_from_arguments
 from launcher.preflight import check_launch
@@ -30,6 +31,7 @@ from launcher.view.attend import ViewOptions, attend
 from launcher.view.interrupts import Interrupts
 from launcher.view.result import shown_path
 from launcher.view.words import file_size, gib
+from planner.advice.should_you import Advice
 from planner.run_plan import HardwareSection, OutputSection, RunPlan
 
 HELP = "train: carry out a plan and watch it"
@@ -51,6 +53,8 @@ class LaunchOptions:
     """None: when the plan takes longer than ten minutes."""
     needed_disk_bytes: int = 0
     """What checkpoints and the result will take."""
+    advice: Advice | None = None
+    """What a dry run tells of the ways to go, where the plan was made just now."""
     supervision: Supervision = field(default_factory=Supervision)
 
 
@@ -74,31 +78,36 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan or read the plan, check that it can run here, and carry it out."""
-    text, run_plan = _from_file(arguments) if arguments.plan else _from_options(arguments)
+    advice = None
+    if arguments.plan:
+        text, run_plan = _from_file(arguments)
+    else:
+        text, run_plan, advice = _from_options(arguments)
     if arguments.gate and (arguments.detach or not run_plan.evaluation.answer_rows):
         raise UsageError(
             "--gate needs a run that is waited for and rows that are held out",
             "leave --detach out; set answer_rows above 0 in section evaluation of the plan",
         )
     needed = check_launch(run_plan, force=arguments.force)
-    code = launch_run(text, run_plan, launch_options(arguments, needed_disk_bytes=needed))
+    options = replace(launch_options(arguments, needed_disk_bytes=needed), advice=advice)
+    code = launch_run(text, run_plan, options)
     if code == ExitCode.DONE and arguments.gate and not arguments.dry_run:
         return gate_code(read_report(Path(run_plan.output.folder)))
     return code
 
 
-def _from_options(arguments: argparse.Namespace) -> tuple[str, RunPlan]:
+def _from_options(arguments: argparse.Namespace) -> tuple[str, RunPlan, Advice | None]:
     plan = plan_from_arguments(arguments)
     for found in plan.warnings:
         stderr.warning(found.text)
-    tell_advice(plan)
+    advice = tell_advice(plan)
     if plan.budget is not None and plan.budget.source == "simulated":
         raise UsageError(
             f"{plan.budget.name} is simulated: nothing can run on it",
             "leave --gpu out to launch on this machine",
         )
     ready = ready_plan(plan, out=arguments.out, force=arguments.force)
-    return ready.text, ready.run_plan
+    return ready.text, ready.run_plan, advice
 
 
 def _from_file(arguments: argparse.Namespace) -> tuple[str, RunPlan]:
@@ -223,7 +232,9 @@ def say_detached(folder: RunFolder, pid: int, options: LaunchOptions) -> None:
 
 def _show_plan(plan_text: str, path: Path, options: LaunchOptions) -> None:
     if options.json:
-        told = {"schema_version": 1, "folder": str(path), "plan": plan_text}
+        told: dict[str, Any] = {"schema_version": 1, "folder": str(path), "plan": plan_text}
+        if options.advice is not None:
+            told["advice"] = ways_document(options.advice)
         sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
         return
     sys.stdout.write(plan_text)

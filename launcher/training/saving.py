@@ -19,6 +19,7 @@ from launcher.runs.checkpoints import (
 )
 from launcher.runs.disk import RESERVE_BYTES, require_free
 from launcher.runs.events import EventLog
+from launcher.training.model_card import write_model_card
 from launcher.training.progress import Progress
 from launcher.training.trainer import SafeSaving, refuse_broken_weights
 from planner.run_plan import RunPlan
@@ -66,6 +67,7 @@ def save_result(trainer: SafeSaving, run: Path) -> ResultName:
     written = writing_folder(run) / name
     if isinstance(trainer.model, PeftModel):
         trainer.model.save_pretrained(str(written), save_embedding_layers=False)
+        write_model_card(trainer.model, written)
     else:
         if hasattr(trainer.model.config, "use_cache"):
             trainer.model.config.use_cache = True
