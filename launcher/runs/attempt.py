@@ -35,13 +35,16 @@ class StopRequests:
     def read(self, seconds: float) -> bool:
         """Wait for signals at most that long; whether one of them asks for more than before."""
         before = self.stop
-        for number in self.inbox.wait(seconds):
+        numbers = self.inbox.wait(seconds)
+        # Of two at once the kernel delivers SIGINT first, whichever of them was sent first.
+        two = set(STOP_SIGNALS) <= set(numbers)
+        for number in numbers:
             if number not in STOP_SIGNALS:
                 continue
             now = time.monotonic()
             if self.stop == "not asked":
                 self.stop, self._asked_at = "asked", now
-            elif number == signal.SIGINT or now - self._asked_at > SAME_REQUEST_SECONDS:
+            elif two or number == signal.SIGINT or now - self._asked_at > SAME_REQUEST_SECONDS:
                 self.stop = "at once"
         return self.stop != before
 

@@ -11,7 +11,8 @@ import select
 import signal
 import sys
 from contextlib import suppress
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from textual.app import App
 from textual.css.query import NoMatches
@@ -40,6 +41,7 @@ class TerminalApp(App[Result], Generic[Result]):
         super().__init__(ansi_color=colourless or None)
         self.ascii_only = ascii_only
         """Whether widgets write ASCII alone."""
+        self._heard_before: dict[int, Any] = {}
         self._has_terminal = sys.__stdin__ is not None and sys.__stdin__.isatty()
         for each in THEMES:
             self.register_theme(each)
@@ -53,21 +55,31 @@ class TerminalApp(App[Result], Generic[Result]):
 
     def on_load(self) -> None:
         """Before the terminal is changed: see to it that no signal leaves it so."""
-        loop = asyncio.get_running_loop()
-        with suppress(NotImplementedError, RuntimeError, ValueError):  # no Unix, no main thread
-            for number in (signal.SIGTERM, signal.SIGHUP):
+        hear = partial(self._hear, asyncio.get_running_loop())
+        with suppress(ValueError):  # no main thread
+            for number in self.heard_signals():
                 if signal.getsignal(number) != signal.SIG_IGN:
-                    loop.add_signal_handler(number, self._asked_by, number)
+                    self._heard_before[number] = signal.signal(number, hear) or signal.SIG_DFL
         if self._has_terminal:
             # With SIGHUP ignored, as below nohup, nothing else would tell.
             self.set_interval(_LOOK_SECONDS, self._die_with_the_terminal)
 
+    def heard_signals(self) -> tuple[signal.Signals, ...]:
+        """Those that end it in an orderly way."""
+        return (signal.SIGTERM, signal.SIGHUP)
+
+    def _hear(self, loop: asyncio.AbstractEventLoop, number: int, _frame: object) -> None:
+        # asyncio's own handlers lose a signal behind three hundred keys that nobody has read yet:
+        # they come through the same small buffer.
+        with suppress(RuntimeError):  # closed
+            loop.call_soon_threadsafe(self._asked_by, number)
+
     def _asked_by(self, number: int) -> None:
         self._die_with_the_terminal()
-        if number == signal.SIGTERM:
-            self.told_to_end()
-        else:
+        if number == signal.SIGHUP:
             self._end()
+        else:
+            self.told_to_end()
 
     def told_to_end(self) -> None:
         """Somebody wants this process gone."""
@@ -75,8 +87,15 @@ class TerminalApp(App[Result], Generic[Result]):
 
     def _end(self) -> None:
         # Whoever asks again wants it gone at once.
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self.call_later(self.action_quit)
+
+    async def _shutdown(self) -> None:
+        try:
+            await super()._shutdown()
+        finally:  # the terminal is as before by now
+            for number, handler in self._heard_before.items():
+                signal.signal(number, handler)
 
     def _die_with_the_terminal(self) -> None:
         """End as a hangup ends programs, when there is nothing to restore and nobody to tell."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.monkey import keys
+from tests.monkey.program import TASKS
 from tests.monkey.scenes import SCENES, Scene, end_runs, reports
 from tests.monkey.tty import Tty
 
@@ -122,6 +123,10 @@ def _leave(tty: Tty, scene: Scene, draw: random.Random, story: Story, *, hears: 
             tty.type(keys.QUIT)  # right behind Esc, or before the screen, it is another key
     if not tty.over:
         story.wrong.append(f"it did not end within {PATIENCE_SECONDS:.0f} s")
+        tty.send(signal.SIGUSR1)
+        tty.ends_within(1)
+        waiting = scene.folder / TASKS
+        story.wrong.append(waiting.read_text() if waiting.exists() else "it does not answer")
         tty.send(signal.SIGABRT)
         tty.ends_within(5)
         story.wrong.append(_words(tty)[-5000:])

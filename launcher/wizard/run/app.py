@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -70,6 +71,11 @@ class RunApp(TerminalApp[Leaving]):
             self.exit("closed")
         else:
             shown.say(f"{_CLOSES} in {left:.0f} s; any key keeps it open")
+
+    def heard_signals(self) -> tuple[signal.Signals, ...]:
+        """SIGINT too where it is meant for the run, as on plain lines."""
+        heard = super().heard_signals()
+        return (*heard, signal.SIGINT) if self.may_stop else heard
 
     def told_to_end(self) -> None:
         """Somebody wants this process gone: as with Ctrl-C on plain lines."""

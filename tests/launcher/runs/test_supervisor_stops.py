@@ -52,6 +52,17 @@ def test_a_sigterm_that_comes_twice_at_once_is_one_request(start: StartRun) -> N
     assert ended_state(folder).exit_code == 75
 
 
+def test_two_requests_that_come_in_one_moment_are_two(start: StartRun) -> None:
+    """The second was meant to end it at once, in whichever order the kernel hands them over."""
+    folder = start(hold_after=2, ignores_sigterm=True)
+    pid = state_of(folder).supervisor_pid
+
+    for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+        os.kill(pid, number)
+
+    assert ended_state(folder).exit_code == 130
+
+
 def test_a_stop_that_comes_before_the_supervisor_can_take_it_waits(start: StartRun) -> None:
     """It was started with the signal blocked, so it takes it when it is ready: exit code 75."""
     folder = start(hold_after=2)
