@@ -10,6 +10,7 @@ from typing import Any
 
 import hwdb
 from launcher.errors import BadConfig, UsageError
+from launcher.typed_path import typed_path
 from launcher.unknown_name import unknown_name
 from planner.plan import PlannedModel
 from planner.shape import ModelShape, ShapeError, shape_of
@@ -110,7 +111,7 @@ def _not_described(row: hwdb.Model, why: str) -> UsageError:
 
 
 def _local_model(name: str) -> PlannedModel:
-    path = Path(name).expanduser().absolute()
+    path = typed_path(name).absolute()
     shown = name
     if path.is_dir():
         path, shown = path / _CONFIG, str(Path(name) / _CONFIG)

@@ -16,6 +16,7 @@ from launcher.output.check_json import json_text
 from launcher.output.error_text import error_lines, log_lines
 from launcher.output.style import style_for
 from launcher.output.word_text import list_lines, word_lines
+from launcher.typed_path import typed_path
 from launcher.unknown_name import unknown_name
 
 _WORDS_OF_A_WORD = 3
@@ -87,7 +88,7 @@ def _not_known(text: str, no_word: hwdb.NotFound) -> UsageError:
 
 def _log_of(text: str) -> Path | None:
     """The log that is named: a file, the log of a run folder, or "-"; None: the text is no path."""
-    path = Path(text).expanduser()
+    path = typed_path(text)
     if text == "-":
         return path
     try:

@@ -14,6 +14,7 @@ from launcher.download_meter import SECONDS_BETWEEN, Download, DownloadMeter, te
 from launcher.errors import NoAccess, NoDisk
 from launcher.runs.atomic_file import replace_json
 from launcher.runs.disk import free_bytes
+from launcher.typed_path import typed_path
 from launcher.view.words import download_text
 from planner.units import size_text
 
@@ -30,14 +31,14 @@ def data_path(name: str, tell: Callable[[Download], None] | None = None) -> Path
     when it has to be fetched and cannot.
     """
     on_hub = hub_name(name)
-    return Path(name).expanduser() if on_hub is None else _fetched(on_hub, tell)[1]
+    return typed_path(name) if on_hub is None else _fetched(on_hub, tell)[1]
 
 
 def lasting_name(name: str) -> str:
     """What a plan calls the data: an absolute path, or a data set of the Hub at one commit."""
     on_hub = hub_name(name)
     if on_hub is None:
-        return str(Path(name).expanduser().absolute())
+        return str(typed_path(name).absolute())
     return str(on_hub.at(_fetched(on_hub)[0]))
 
 

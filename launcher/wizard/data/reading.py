@@ -11,6 +11,7 @@ from launcher.data.rows import read_data
 from launcher.download_meter import Download
 from launcher.errors import DataError, TlplanError
 from launcher.planning import facts_of, measured_data
+from launcher.typed_path import typed_path
 from launcher.wizard.draft import ChosenData
 from planner.advice.settings import TASK_OF_LAYOUT
 from planner.plan import PlannedModel
@@ -94,7 +95,7 @@ def completions(text: str, *, most: int = 50) -> tuple[str, ...]:
     """Paths that begin with the text, folders with a slash behind them, data files first."""
     shown, _, begun = text.rpartition("/")
     prefix = f"{shown}/" if "/" in text else ""
-    folder = Path(prefix or ".").expanduser()
+    folder = typed_path(prefix or ".")
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: (entry.is_dir(), entry.name))
     except OSError:
@@ -122,6 +123,6 @@ def completed(text: str) -> str | None:
 def is_file(text: str) -> bool:
     """Whether the text names a file or something like one that can be read."""
     try:
-        return bool(text) and Path(text).expanduser().is_file()
+        return bool(text) and typed_path(text).is_file()
     except (OSError, ValueError):
         return False

@@ -17,6 +17,7 @@ from launcher.data.hub_name import hub_name
 from launcher.download_meter import Download
 from launcher.errors import DataError, TlplanError
 from launcher.output.numbers import gib
+from launcher.typed_path import typed_path
 from launcher.view.spans import EMPTY, Line, Span, line
 from launcher.wizard.data.path_line import PathLine
 from launcher.wizard.data.reading import (
@@ -287,4 +288,4 @@ class DataStep(SettingStep):
 
 
 def _expanded(path: str) -> str:
-    return str(Path(path).expanduser()) if path.startswith("~") else path
+    return str(typed_path(path)) if path.startswith("~") else path
