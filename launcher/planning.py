@@ -35,20 +35,22 @@ __all__ = [
     "measured_data",
     "plan_and_hardware",
     "plan_from_arguments",
+    "require_rows",
     "task_for",
 ]
 
 
-def plan_from_arguments(arguments: argparse.Namespace) -> Plan:
+def plan_from_arguments(arguments: argparse.Namespace, *, to_run: bool) -> Plan:
     """The plan of a run on this machine: host memory is planned with where there is no GPU.
 
-    Raises UsageError, NoAccess, DataError, and RequestError for what cannot be combined.
+    `to_run` says that rows to learn from are needed. Raises UsageError, NoAccess, DataError, and
+    RequestError for what cannot be combined.
     """
-    return plan_and_hardware(arguments, host_without_gpu=True)[0]
+    return plan_and_hardware(arguments, host_without_gpu=True, to_run=to_run)[0]
 
 
 def plan_and_hardware(
-    arguments: argparse.Namespace, *, host_without_gpu: bool
+    arguments: argparse.Namespace, *, host_without_gpu: bool, to_run: bool = False
 ) -> tuple[Plan, Hardware]:
     """The plan, and what it was judged against; for errors see `plan_from_arguments`."""
     if arguments.model is None:
@@ -61,6 +63,8 @@ def plan_and_hardware(
     model = resolve_model(arguments.model)
     task_for(model, asked.task)
     _refuse_leaking_rows(model, asked)
+    if to_run:
+        require_rows(arguments.data)
     data = None
     if arguments.data is not None:
         data = data_facts(arguments.data, model, task=asked.task, held_out=arguments.held_out)
@@ -104,6 +108,12 @@ def _traced_plan(
             learned_time=learned_time(budget),
             weigh=True,
         )
+
+
+def require_rows(data: object) -> None:
+    """Raise UsageError where there are no rows to learn from."""
+    if data is None:
+        raise UsageError("--data is missing", "--data train.jsonl names the rows to learn from")
 
 
 def asked_from(arguments: argparse.Namespace) -> Asked:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from launcher.errors import NothingFits, UsageError
-from launcher.planning import lightest
+from launcher.planning import lightest, require_rows
 from launcher.runs.folder import RUNS_ROOT, default_run_folder
 from planner.expected import Expectation
 from planner.plan import MethodAnswer, Plan
@@ -44,8 +44,7 @@ def ready_plan(plan: Plan, *, out: str | None, force: bool = False) -> ReadyPlan
     """
     if out is not None and Path(out).suffix in (".yaml", ".yml"):
         raise UsageError(f"--out {out}: --out names the run's folder", f"-o {out} is the plan file")
-    if plan.data is None:
-        raise UsageError("--data is missing", "--data train.jsonl names the rows to learn from")
+    require_rows(plan.data)
     chosen = plan.chosen
     if chosen is None or chosen.verdict.fits == "no":
         if not force:

@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _from_options(arguments: argparse.Namespace) -> tuple[str, RunPlan, Advice | None]:
-    plan = plan_from_arguments(arguments)
+    plan = plan_from_arguments(arguments, to_run=True)
     for found in plan.warnings:
         stderr.warning(found.text)
     advice = tell_advice(plan)

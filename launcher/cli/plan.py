@@ -44,7 +44,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the plan; exit code 3 when nothing fits."""
-    plan = plan_from_arguments(arguments)
+    plan = plan_from_arguments(arguments, to_run=not arguments.explain)
     for warning in plan.warnings:
         stderr.warning(warning.text)
     tell_advice(plan)

@@ -135,6 +135,7 @@ def test_a_bug_leaves_a_report_without_secrets(
         ((*CARD, "--method", "lora", "--weights", "nf4"), "--weights nf4 goes with"),
         ((*CARD, "--method", "lora", "--train-last", "2"), "--train-last goes with"),
         (("plan", "--model", "smollm2-135m", "--gpu", "cpu"), "--data is missing"),
+        (("plan", *CARD, "--trace"), "--data is missing"),
         (("plan",), "--model is missing"),
         (("schema", "chekc"), "did you mean check?"),
         (("help", "exit-code"), "did you mean exit-codes?"),
