@@ -98,8 +98,12 @@ def answer_line(
     number: int, line: str, answer: Callable[[Mapping[str, Any]], dict[str, Any]]
 ) -> dict[str, Any]:
     """What `answer` says of the line's case; an error object where it cannot be answered."""
+    if not _is_text(line):
+        return _failure(None, "NOT_JSON", f"line {number}: not UTF-8")
     try:
         case = json.loads(line)
+    except RecursionError:
+        return _failure(None, "NOT_JSON", f"line {number}: not JSON: nested too deep")
     except ValueError as problem:
         return _failure(None, "NOT_JSON", f"line {number}: not JSON: {problem}")
     if not isinstance(case, dict):
@@ -115,8 +119,20 @@ def answer_line(
         field = f"config.{problem.key}" if problem.key else "config"
         return _failure(case, "BAD_CONFIG", problem.message, field)
     except TlplanError as problem:
-        code, field = ("NOT_FOUND", "model") if case.get("model") else ("BAD_CONFIG", "config")
+        named = case.get("model") is not None
+        code, field = ("NOT_FOUND", "model") if named else ("BAD_CONFIG", "config")
         return _failure(case, code, problem.message, field, list(problem.hints))
+
+
+def _is_text(line: str) -> bool:
+    """Whether the line was UTF-8; bytes that were not are lone surrogates in it."""
+    if line.isascii():
+        return True
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _failure(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hwdb
+from launcher.config_checks import check_config
 from launcher.errors import BadConfig, UsageError
 from launcher.typed_path import typed_path
 from launcher.unknown_name import unknown_name
@@ -17,15 +18,6 @@ from planner.shape import ModelShape, ShapeError, shape_of
 from planner.stand_in import stand_in_shape
 
 _CONFIG = "config.json"
-_NUMBERS = (
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "head_dim",
-    "intermediate_size",
-    "vocab_size",
-)
 
 
 def resolve_model(name: str) -> PlannedModel:
@@ -51,7 +43,10 @@ def _is_written_as_path(name: str) -> bool:
 
 
 def _is_model_folder(name: str) -> bool:
-    return Path(name, _CONFIG).is_file()
+    try:
+        return Path(name, _CONFIG).is_file()
+    except (OSError, ValueError):
+        return False  # longer than a path can be, or with a character that none has
 
 
 def _known_model(row: hwdb.Model, name: str, revision: str | None) -> PlannedModel:
@@ -113,14 +108,14 @@ def _not_described(row: hwdb.Model, why: str) -> UsageError:
 def _local_model(name: str) -> PlannedModel:
     path = typed_path(name).absolute()
     shown = name
-    if path.is_dir():
-        path, shown = path / _CONFIG, str(Path(name) / _CONFIG)
     try:
+        if path.is_dir():
+            path, shown = path / _CONFIG, str(Path(name) / _CONFIG)
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         hint = "--model takes a folder with a config.json, or the file itself"
         raise UsageError(f"{shown}: no such file", hint) from None
-    except (OSError, UnicodeDecodeError) as problem:
+    except (OSError, ValueError) as problem:
         raise UsageError(f"{shown}: cannot be read: {problem}") from None
     folder = path.resolve().parent
     return PlannedModel(
@@ -161,7 +156,7 @@ def shape_of_config(text: str, where: str) -> ModelShape:
     if not isinstance(config, dict):
         raise BadConfig(f"{where}: must be a JSON object with keys such as hidden_size")
     family = _family_of(config)
-    _require_numbers(config, family, where)
+    check_config(config, family, where)
     try:
         if family is None:
             return _stand_in(config)
@@ -202,19 +197,6 @@ def _first_family(names: Iterable[Any]) -> hwdb.Family | None:
 def _architectures(config: Mapping[str, Any]) -> list[Any]:
     names = config.get("architectures")
     return names if isinstance(names, list) else []
-
-
-def _require_numbers(config: Mapping[str, Any], family: hwdb.Family | None, where: str) -> None:
-    inner = config.get("text_config")
-    source = inner if isinstance(inner, dict) else config
-    for number in _NUMBERS:
-        for key in (number,) if family is None else family.config_keys.get(number, (number,)):
-            value = source.get(key)
-            if value is None or (family is None and isinstance(value, list)):
-                continue  # a stand-in takes the largest of what differs from layer to layer
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                text = f'{where}: "{key}" must be a whole number above 0, not {value!r}'
-                raise BadConfig(text, key)
 
 
 def _llama() -> hwdb.Family:

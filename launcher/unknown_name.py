@@ -11,6 +11,8 @@ _WHAT_ELSE = {
     "word": "tlplan explain lists every word; the text of an error or a log file works too",
 }
 
+_SHOWN = 80
+
 
 def unknown_name(failure: hwdb.NotFound) -> UsageError:
     """The usage error for a model or card that hwdb does not know, or knows several of."""
@@ -20,8 +22,9 @@ def unknown_name(failure: hwdb.NotFound) -> UsageError:
     close = failure.suggestions
     if failure.known_bytes:
         return UsageError(str(failure), what_else)
+    name = failure.name if len(failure.name) <= _SHOWN else f"{failure.name[:_SHOWN]}..."
     return UsageError(
-        f'no {failure.kind} named "{failure.name}" in hwdb '
+        f'no {failure.kind} named "{name}" in hwdb '
         f"({hwdb.VERSION}, {failure.known_count} {failure.kind}s)",
         *((f"did you mean {', '.join(close)}?",) if close else ()),
         what_else,

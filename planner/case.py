@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from planner.case_versions import rows_varied, transformers_version, version_of
@@ -13,6 +13,7 @@ from planner.request import (
     RequestError,
     TrainingRequest,
     Weights,
+    shortened,
 )
 
 _REQUIRED = ("method", "micro_batch", "sequence_tokens")
@@ -60,12 +61,16 @@ def request_of_case(case: Mapping[str, Any], *, without_bf16: bool = False) -> T
     """
     for name in case:
         if name not in _KEYS:
-            raise RequestError(name, f'unknown field "{name}"')
+            raise _unknown(name, _KEYS)
     for name in _REQUIRED:
         if case.get(name) is None:
-            raise RequestError(name, f"{name} is missing")
+            text = f"{name} is missing: a case needs model or config, {', '.join(_REQUIRED)}"
+            raise RequestError(name, text)
     _check_kinds(case, _KINDS, "")
+    _check_device(case)
     method = case["method"]
+    if method == "full" and case.get("adapter") is not None:
+        raise RequestError("adapter", "adapter goes with method lora or qlora, not with full")
     given = {name: case[name] for name in _PASSED_ON if case.get(name) is not None}
     lengths = _lengths(case.get("lengths"))
     sequence = case["sequence_tokens"]
@@ -79,13 +84,13 @@ def request_of_case(case: Mapping[str, Any], *, without_bf16: bool = False) -> T
         micro_batch=case["micro_batch"],
         sequence_tokens=sequence,
         adapter=None if method == "full" else _adapter(case.get("adapter"), case, without_bf16),
-        weights=case.get("weights") or _usual_weights(method, without_bf16),
+        weights=_given(case, "weights", _usual_weights(method, without_bf16)),
         autocast=case.get("autocast", "fp16" if without_bf16 else "bf16"),
         lengths=lengths,
         lengths_vary=lengths is None and rows_varied(version, case),
         transformers_version=version,
         bitsandbytes_version=version_of(case.get("versions"), "bitsandbytes"),
-        allocator=case.get("allocator") or _usual_allocator(case),
+        allocator=_given(case, "allocator", _usual_allocator(case)),
         **given,
     )
 
@@ -117,9 +122,35 @@ def _check_kinds(
         if value is None:
             continue
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise RequestError(f"{prefix}{name}", f"{prefix}{name} must be {words}, got {value!r}")
+            text = f"{prefix}{name} must be {words}, got {shortened(value)}"
+            raise RequestError(f"{prefix}{name}", text)
         if isinstance(value, int) and value > _MOST:
-            raise RequestError(f"{prefix}{name}", f"{prefix}{name} is too large")
+            raise RequestError(f"{prefix}{name}", f"{prefix}{name} must be at most {_MOST}")
+
+
+def _unknown(name: str, known: Iterable[str], prefix: str = "") -> RequestError:
+    """The error for a field that nobody has, with the one it may have been meant for."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1) or [each for each in known if name in each][:1]
+    meant = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+    field = f"{prefix}{name}"
+    shown = field if len(field) <= _LONGEST_SHOWN else f"{field[:_LONGEST_SHOWN]}..."
+    return RequestError(field, f'unknown field "{shown}"; {meant}')
+
+
+_LONGEST_SHOWN = 80
+
+
+def _check_device(case: Mapping[str, Any]) -> None:
+    """Raise RequestError for what no processor has."""
+    if case.get("device") != "cpu":
+        return
+    if case.get("gpu") is not None:
+        raise RequestError("gpu", "gpu names a card, but device is cpu: leave one of them out")
+    if case.get("attention") == "flash2":
+        text = "attention flash2 runs on a card only; with device cpu take sdpa or eager"
+        raise RequestError("attention", text)
 
 
 def is_count(value: Any) -> bool:
@@ -161,18 +192,25 @@ def _adapter(given: Any, case: Mapping[str, Any], without_bf16: bool) -> Adapter
     given = {} if given is None else given
     for name in given:
         if name not in _ADAPTER_KEYS:
-            raise RequestError(f"adapter.{name}", f'unknown field "adapter.{name}"')
+            raise _unknown(name, _ADAPTER_KEYS, "adapter.")
     _check_kinds(given, _ADAPTER_KINDS, "adapter.")
     dropout = given.get("dropout")
     if dropout is not None and (isinstance(dropout, bool) or not isinstance(dropout, int | float)):
-        raise RequestError("adapter.dropout", f"adapter.dropout must be a number, got {dropout!r}")
+        text = f"adapter.dropout must be a number, got {shortened(dropout)}"
+        raise RequestError("adapter.dropout", text)
     return AdapterSettings(
-        kind=given.get("kind") or "lora",
+        kind=_given(given, "kind", "lora"),
         rank=16 if given.get("rank") is None else given["rank"],
         targets=_targets(given.get("targets", "all-linear")),
         dropout=float(dropout or 0.0),
-        dtype=given.get("dtype") or ("fp32" if without_bf16 else _usual_adapter_dtype(case)),
+        dtype=_given(given, "dtype", "fp32" if without_bf16 else _usual_adapter_dtype(case)),
     )
+
+
+def _given(fields: Mapping[str, Any], name: str, usual: Any) -> Any:
+    """What a field says; null is as good as not there."""
+    value = fields.get(name)
+    return usual if value is None else value
 
 
 def _usual_adapter_dtype(case: Mapping[str, Any]) -> AdapterDtype:
@@ -186,14 +224,14 @@ def _usual_adapter_dtype(case: Mapping[str, Any]) -> AdapterDtype:
 def _targets(given: Any) -> tuple[str, ...]:
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise RequestError("adapter.targets", f"adapter.targets must name layers, got {given!r}")
+        text = f"adapter.targets must name layers, got {shortened(given)}"
+        raise RequestError("adapter.targets", text)
     return tuple(names)
 
 
 def _lengths(given: list[Any] | None) -> tuple[int, ...] | None:
     if given is None:
         return None
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in given)
-    if not given or not whole:
+    if not given or not all(map(is_count, given)):
         raise RequestError("lengths", "lengths must be a list of whole numbers above 0")
     return tuple(given)

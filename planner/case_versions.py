@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from planner.request import RequestError
+from planner.request import RequestError, shortened
 
 _BEFORE_PACKING = (4, 40)
 """Before it, Transformers could not keep packed rows apart: batches were as long as their rows."""
@@ -32,13 +32,15 @@ def transformers_version(case: Mapping[str, Any]) -> tuple[int, int] | None:
 
 def version_of(versions: Mapping[str, Any] | None, library: str) -> tuple[int, int] | None:
     """(major, minor) of a library; None where the case does not name it."""
-    if not versions or not versions.get(library):
+    version = (versions or {}).get(library)
+    if version is None:
         return None
-    parts = str(versions[library]).split(".")
     try:
-        return int(parts[0]), int(parts[1])
-    except (ValueError, IndexError):
-        text = f"versions.{library} must look like 4.48.1, got {versions[library]!r}"
+        # As a number 4.50 would be 4.5.
+        major, minor = (version if isinstance(version, str) else "").split(".")[:2]
+        return int(major), int(minor)
+    except ValueError:
+        text = f'versions.{library} must be text like "4.48.1", got {shortened(version)}'
         raise RequestError("versions", text) from None
 
 

@@ -52,11 +52,18 @@ class RequestError(ValueError):
         self.field_name = field_name
 
 
+def shortened(value: object) -> str:
+    """A value as an error shows it: of a long one only the beginning."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
 def one_of(field_name: str, value: object, allowed: tuple[object, ...]) -> None:
     """Raise RequestError unless `value` is one of `allowed`."""
     if value not in allowed:
         words = ", ".join("null" if word is None else str(word) for word in allowed)
-        raise RequestError(field_name, f"{field_name} must be one of {words}, got {value!r}")
+        text = f"{field_name} must be one of {words}, got {shortened(value)}"
+        raise RequestError(field_name, text)
 
 
 def above(field_name: str, value: float, bound: float) -> None:
@@ -175,8 +182,12 @@ class TrainingRequest:
         if (self.adapter is None) != (self.method == "full"):
             raise RequestError("adapter", "adapter goes with method lora or qlora, and only there")
         if (self.method == "qlora") != (self.weights in QUANTIZED_WEIGHTS):
+            packed = self.method == "qlora"
+            kinds = [kind for kind in get_args(Weights) if (kind in QUANTIZED_WEIGHTS) == packed]
             raise RequestError(
-                "weights", f"weights {self.weights} cannot go with method {self.method}"
+                "weights",
+                f"weights {self.weights} cannot go with method {self.method}, "
+                f"which takes {', '.join(kinds)}",
             )
 
     def with_batch(self, **batch: Any) -> TrainingRequest:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from launcher import stderr
 from launcher.case_lines import Line, answer_line, answer_lines, card_of_case, shape_of_case
@@ -37,21 +37,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Answer every line, in order; a line that cannot be answered gets an error object."""
     answer_all = _trace_all if arguments.trace else _estimate_all
-    try:
-        if arguments.cases == "-":
-            answer_all(_numbered(sys.stdin))
-        else:
-            with Path(arguments.cases).open(encoding="utf-8") as file:
-                answer_all(_numbered(file))
-    except BrokenPipeError:
-        raise  # whoever reads the answers has enough
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{arguments.cases}: cannot be read: {problem}") from None
+    answer_all(_numbered(arguments.cases))
     return ExitCode.DONE
 
 
-def _numbered(lines: Iterable[str]) -> Iterator[Line]:
-    return ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+def _numbered(name: str) -> Iterator[Line]:
+    """The lines of a file or, for "-", of stdin that are not empty."""
+    try:
+        with _opened(name) as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line
+    except OSError as problem:
+        raise UsageError(f"{name}: cannot be read: {problem}") from None
+
+
+def _opened(name: str) -> TextIO:
+    if name != "-":
+        return Path(name).open(encoding=_UTF8, errors=_KEPT)
+    if sys.stdin is None:
+        raise UsageError("stdin is closed", "give a file of cases, or a pipe")
+    return open(sys.stdin.fileno(), closefd=False, encoding=_UTF8, errors=_KEPT)
+
+
+_UTF8 = "utf-8-sig"
+_KEPT = "surrogateescape"
+"""A line that is no UTF-8 is answered as one that is wrong; those around it are right."""
 
 
 def _estimate_all(lines: Iterator[Line]) -> None:

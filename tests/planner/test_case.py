@@ -50,11 +50,6 @@ def test_qlora_has_defaults_of_its_own() -> None:
     assert request.adapter.dtype == "bf16"
 
 
-def test_an_adapter_of_a_full_case_is_left_alone() -> None:
-    """One list of cases may carry adapter settings on every line."""
-    assert request_of_case({**_LEAST, "method": "full", "adapter": {"rank": 4}}).adapter is None
-
-
 def test_every_field_arrives() -> None:
     """What a case says is what the request says."""
     request = request_of_case(
@@ -113,6 +108,14 @@ def test_other_stacks_kept_the_classic_allocator(fields: dict[str, Any], allocat
     ("fields", "name"),
     [
         ({"batch": 4}, "batch"),
+        ({"method": "full", "adapter": {"rank": 4}}, "adapter"),
+        ({"device": "cpu", "attention": "flash2"}, "attention"),
+        ({"device": "cpu", "gpu": "rtx-4090"}, "gpu"),
+        ({"weights": ""}, "weights"),
+        ({"allocator": ""}, "allocator"),
+        ({"adapter": {"kind": ""}}, "adapter.kind"),
+        ({"lengths": [2**70]}, "lengths"),
+        ({"versions": {"transformers": 4.5}}, "versions"),
         ({"method": None}, "method"),
         ({"micro_batch": None}, "micro_batch"),
         ({"micro_batch": "4"}, "micro_batch"),

@@ -66,6 +66,10 @@ def test_a_card_is_judged_by_what_it_can_give() -> None:
     assert 23e9 < answer["verdict"]["capacity_bytes"] < 24 * 2**30
 
 
+def _with_config(**keys: Any) -> str:
+    return json.dumps({**_LEAST, "model": None, "config": {**_CONFIG, **keys}})
+
+
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
@@ -75,6 +79,12 @@ def test_a_card_is_judged_by_what_it_can_give() -> None:
         (json.dumps({**_LEAST, "micro_batch": "1"}), "BAD_FIELD", "micro_batch"),
         (json.dumps({**_LEAST, "config": _CONFIG}), "BAD_FIELD", "either model or config"),
         (json.dumps({**_LEAST, "model": None, "config": {}}), "BAD_CONFIG", "hidden_size"),
+        (_with_config(num_attention_heads=None), "BAD_CONFIG", "num_attention_heads"),
+        (_with_config(hidden_size=62), "BAD_CONFIG", "multiple of the 4 attention heads"),
+        (_with_config(rope_parameters=5), "BAD_CONFIG", "rope_parameters"),
+        (_with_config(architectures=5), "BAD_CONFIG", "architectures"),
+        (json.dumps({**_LEAST, "model": "a" * 5000}), "NOT_FOUND", "no model named"),
+        ("[" * 100_000, "NOT_JSON", "nested too deep"),
     ],
 )
 def test_a_bad_line_fails_alone(line: str, code: str, words: str) -> None:
@@ -94,6 +104,18 @@ def test_cases_are_read_from_a_file(tmp_path: Path) -> None:
     file.write_text(text, encoding="utf-8")
 
     assert _run("", str(file)).stdout == _run(text).stdout
+
+
+def test_a_line_that_is_no_utf8_fails_alone(tmp_path: Path) -> None:
+    """A byte order mark, carriage returns and a missing last newline are no mistakes."""
+    case = json.dumps(_LEAST).encode()
+    file = tmp_path / "cases.jsonl"
+    file.write_bytes(b"\xef\xbb\xbf" + case + b"\r\n\xff\xfe{}\r\n" + case)
+
+    answers = [json.loads(line) for line in _run("", str(file)).stdout.splitlines()]
+
+    assert ["memory" in answer for answer in answers] == [True, False, True]
+    assert answers[1]["error"]["message"] == "line 2: not UTF-8"
 
 
 def test_nothing_in_gives_nothing_out() -> None:
