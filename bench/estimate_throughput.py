@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import hwdb
-from launcher.case_lines import answer_lines
+from launcher.case_processes import answer_lines
 
 _MODELS = (
     *("llama-2-7b", "llama-2-13b", "llama-3-8b", "llama-3.1-8b", "llama-3.2-1b", "llama-3.2-3b"),

@@ -1,16 +1,12 @@
-"""Lines of `tlplan estimate` become answers; those of a long list in several processes."""
+"""A line of `tlplan estimate` becomes an answer."""
 
 from __future__ import annotations
 
-import gc
 import json
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from itertools import islice
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hwdb
 from launcher.errors import BadConfig, TlplanError
@@ -18,79 +14,12 @@ from planner.case_answer import CaseAnswers
 from planner.request import RequestError
 from planner.shape import ModelShape
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
-
 Line = tuple[int, str]
 """A line with its number in the list."""
 
-_ALONE = 500
-"""Lines that are answered before other processes are started: that takes as long as these."""
-_PART = 250
-"""Lines a process is given at once."""
-_MOST_PROCESSES = 8
-_OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
-
-def answer_lines(lines: Iterable[Line]) -> Iterator[str]:
-    """The answers in the order of the lines, by formula, as JSON lines."""
-    # What is kept between lines is never garbage: to look it through again costs a fifth.
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    remaining = iter(lines)
-    for number, line in islice(remaining, _ALONE):
-        yield _answered(number, line)
-    first = list(islice(remaining, _PART))
-    processes = min(_MOST_PROCESSES, len(os.sched_getaffinity(0))) if _can_share(first) else 1
-    if processes == 1:
-        for number, line in (*first, *remaining):
-            yield _answered(number, line)
-        return
-    yield from _in_processes(first, remaining, processes)
-
-
-def _can_share(first: list[Line]) -> bool:
-    return len(first) == _PART and hasattr(os, "fork") and hasattr(os, "sched_getaffinity")
-
-
-def _in_processes(first: list[Line], remaining: Iterator[Line], processes: int) -> Iterator[str]:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    # fork: what was read and written for the lines so far comes with it.
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_leave_ctrl_c) as pool:
-        try:
-            yield from _in_order(pool, first, remaining, most_waiting=2 * processes)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _in_order(
-    pool: ProcessPoolExecutor, first: list[Line], remaining: Iterator[Line], *, most_waiting: int
-) -> Iterator[str]:
-    """Answers of one part after another, few of them at a time in memory."""
-    waiting: deque[Future[str]] = deque()
-    part = first
-    while part or waiting:
-        if part:
-            waiting.append(pool.submit(_answered_part, part))
-            part = list(islice(remaining, _PART))
-        if not part or len(waiting) > most_waiting:
-            yield waiting.popleft().result()
-
-
-def _leave_ctrl_c() -> None:
-    """The process that was started by a person answers to it."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _answered_part(part: list[Line]) -> str:
-    return "".join(_answered(number, line) for number, line in part)
-
-
-def _answered(number: int, line: str) -> str:
+def answered(number: int, line: str) -> str:
+    """The line's answer by formula, as a JSON line."""
     return json.dumps(answer_line(number, line, _answers.answer)) + "\n"
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from launcher import stderr
-from launcher.case_lines import Line, answer_line, answer_lines, card_of_case, shape_of_case
+from launcher.arriving import ArrivingLines
+from launcher.case_lines import Line, answer_line, card_of_case, shape_of_case
+from launcher.case_processes import answer_lines
 from launcher.errors import TlplanError, UsageError
 from launcher.exit_codes import ExitCode
 from planner.case_answer import answer_case
@@ -37,40 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Answer every line, in order; a line that cannot be answered gets an error object."""
     answer_all = _trace_all if arguments.trace else _estimate_all
-    answer_all(_numbered(arguments.cases))
+    lines = ArrivingLines(arguments.cases, before_reading=sys.stdout.flush)
+    numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    answer_all(numbered, lines.nothing_waits)
     return ExitCode.DONE
 
 
-def _numbered(name: str) -> Iterator[Line]:
-    """The lines of a file or, for "-", of stdin that are not empty."""
-    try:
-        with _opened(name) as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line
-    except OSError as problem:
-        raise UsageError(f"{name}: cannot be read: {problem}") from None
-
-
-def _opened(name: str) -> TextIO:
-    if name != "-":
-        return Path(name).open(encoding=_UTF8, errors=_KEPT)
-    if sys.stdin is None:
-        raise UsageError("stdin is closed", "give a file of cases, or a pipe")
-    return open(sys.stdin.fileno(), closefd=False, encoding=_UTF8, errors=_KEPT)
-
-
-_UTF8 = "utf-8-sig"
-_KEPT = "surrogateescape"
-"""A line that is no UTF-8 is answered as one that is wrong; those around it are right."""
-
-
-def _estimate_all(lines: Iterator[Line]) -> None:
-    for text in answer_lines(lines):
+def _estimate_all(lines: Iterator[Line], nothing_waits: Callable[[], bool]) -> None:
+    for text in answer_lines(lines, nothing_waits):
         sys.stdout.write(text)
 
 
-def _trace_all(lines: Iterator[Line]) -> None:
+def _trace_all(lines: Iterator[Line], _: Callable[[], bool]) -> None:
     from launcher.tracing.client import Tracer
 
     with Tracer() as tracer:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from launcher.case_lines import answer_line, answer_lines, card_of_case, shape_of_case
+from launcher.case_lines import answer_line, card_of_case, shape_of_case
+from launcher.case_processes import answer_lines
 from planner.case_answer import answer_case
 
 _CASE = {

@@ -141,3 +141,21 @@ def test_an_unknown_card_leaves_the_estimate_without_a_verdict() -> None:
     assert answer["memory"]["allocated_bytes"]["expected"] > 0
     assert answer["verdict"]["fits"] is None
     assert "rtx-4091" in answer["verdict"]["reason"]
+
+
+def test_a_line_is_answered_while_the_next_is_being_written() -> None:
+    """A program that asks one case after another waits for no more than its own."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "launcher", "estimate", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        for case_id in ("first", "second"):
+            program.stdin.write(json.dumps({**_LEAST, "id": case_id}) + "\n")
+            program.stdin.flush()
+            assert json.loads(program.stdout.readline())["id"] == case_id
+        program.stdin.close()
+        assert program.wait(timeout=60) == 0
