@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import NamedTuple
 
-from planner.memory.replay import Moment, Pass
-from planner.memory.size import Dimensions, Size, without_covered
+from planner.memory.moments import Moments
+from planner.memory.replay import Pass
+from planner.memory.size import Dimensions, Size
 
 
 class BatchBytes:
@@ -70,39 +72,45 @@ class BatchBytes:
 NO_BYTES = BatchBytes()
 
 
-class MomentBytes:
-    """A moment of a block's pass in numbers; see `planner.memory.replay.Moment`.
+class LargestBytes(NamedTuple):
+    """The largest moment of a block's pass with some batch; see `planner.memory.moments`."""
 
-    Its shares are asked for only where it is the largest.
-    """
+    name: str
+    total_bytes: int
+    saved_bytes: int
+    weight_gradients_bytes: int
 
-    __slots__ = ("_moment", "_widths", "total")
 
-    def __init__(self, moment: Moment, widths: Dimensions, total: BatchBytes) -> None:
-        self._moment = moment
+class MomentsBytes:
+    """Moments of a block's pass at the widths of a model."""
+
+    def __init__(self, moments: Moments, widths: Dimensions) -> None:
+        self._moments = moments
         self._widths = widths
-        self.total = total
+        self._totals = moments.totals(widths)
+        self._known: tuple[int, int, LargestBytes] | None = None
 
-    @property
-    def name(self) -> str:
-        """What runs at that moment."""
-        return self._moment.name
-
-    @property
-    def saved(self) -> BatchBytes:
-        """The share of the total kept for backward."""
-        return batch_bytes(self._moment.saved, self._widths)
-
-    @property
-    def weight_gradients_bytes(self) -> int:
-        """The share of the total that stays after the pass."""
-        return _packed(self._moment.weight_gradients, self._widths)
+    def largest(self, tokens: int, length: int) -> LargestBytes:
+        """The first of the largest with a batch of so many tokens in rows of `length`."""
+        known = self._known  # a step looks at the same pass at its first block and at its last
+        if known is None or known[0] != tokens or known[1] != length:
+            fixed, per_length, per_token, per_score = self._totals
+            totals = fixed + per_length * length + (per_token + per_score * length) * tokens
+            moment, total = self._moments.largest(totals)
+            largest = LargestBytes(
+                moment.name,
+                total,
+                batch_bytes(moment.saved, self._widths).at(tokens, length),
+                _packed(moment.weight_gradients, self._widths),
+            )
+            known = self._known = tokens, length, largest
+        return known[2]
 
 
 class PassBytes:
     """A block's pass in numbers; see `planner.memory.replay.Pass`.
 
-    Lists of moments are made when they are first asked for: no step needs all three.
+    Moments are looked at when they are first asked for: no step needs all three kinds.
     """
 
     def __init__(self, block: Pass, widths: Dimensions) -> None:
@@ -114,19 +122,19 @@ class PassBytes:
         self.held = batch_bytes(block.held, widths)
 
     @cached_property
-    def forward(self) -> list[MomentBytes]:
-        """Those of forward that none exceeds for every batch."""
-        return _moments(self._block.forward, self._widths)
+    def forward(self) -> MomentsBytes:
+        """Those of forward."""
+        return MomentsBytes(self._block.forward, self._widths)
 
     @cached_property
-    def recomputed(self) -> list[MomentBytes]:
-        """The same up to where a checkpoint stops computing again."""
-        return _moments(self._block.recomputed, self._widths)
+    def recomputed(self) -> MomentsBytes:
+        """Those of forward up to where a checkpoint stops computing again."""
+        return MomentsBytes(self._block.recomputed, self._widths)
 
     @cached_property
-    def backward(self) -> list[MomentBytes]:
-        """The same of backward."""
-        return _moments(self._block.backward, self._widths)
+    def backward(self) -> MomentsBytes:
+        """Those of backward."""
+        return MomentsBytes(self._block.backward, self._widths)
 
 
 _FIELD = 80
@@ -134,21 +142,11 @@ _N, _S = 1 << 2 * _FIELD, 1 << _FIELD
 """A polynomial's value at numbers so large that its digits are its coefficients (Kronecker's
 substitution): 1, S, N and NS each have a field of the one integer, which adds all four at once."""
 _MASK = _S - 1
-_GUARDS = sum(1 << _FIELD * place - 1 for place in (1, 2, 3, 4))
-"""The highest bit of each field, which no coefficient reaches."""
 
 
 def widths_of(shape_sizes: Mapping[str, int], **others: int) -> Dimensions:
     """The widths at which sizes are looked at here."""
     return Dimensions(shape_sizes, N=_N, S=_S, **others)
-
-
-def _moments(moments: list[Moment], widths: Dimensions) -> list[MomentBytes]:
-    totals = [_packed(moment.total, widths) for moment in moments]
-    return [
-        MomentBytes(moments[number], widths, _fields(totals[number]))
-        for number in without_covered(totals, _GUARDS)
-    ]
 
 
 def batch_bytes(size: Size, widths: Dimensions) -> BatchBytes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from planner.memory.batch_bytes import NO_BYTES, BatchBytes, MomentBytes
+from planner.memory.batch_bytes import NO_BYTES, BatchBytes, MomentsBytes
 
 Phase = Literal["load", "forward", "loss", "backward", "optimizer", "evaluate", "save"]
 
@@ -78,7 +77,7 @@ class InPass(NamedTuple):
     """
 
     phase: Phase
-    moments: Sequence[MomentBytes]
+    moments: MomentsBytes
     gradients_bytes: int
     """Gradients that are there beside those the pass itself makes."""
     kept: BatchBytes
@@ -91,17 +90,16 @@ class InPass(NamedTuple):
 
     def at(self, tokens: int, length: int) -> Candidate:
         """The candidate of a batch of so many tokens in rows of `length`."""
-        moment, total = _largest(self.moments, tokens, length)
+        name, total, saved, own = self.moments.largest(tokens, length)
         if not self.differentiated:
             total += self.beyond.at(tokens, length)
             return Candidate(self.phase, "block", temporaries_bytes=total)
-        saved = moment.saved.at(tokens, length)
-        stay = own = moment.weight_gradients_bytes
+        stay = own
         if self.added_gradients_bytes is not None:
             stay, own = 0, own - min(own, self.added_gradients_bytes)
         return Candidate(
             self.phase,
-            moment.name,
+            name,
             self.gradients_bytes + stay,
             self.kept.at(tokens, length) + saved,
             0,
@@ -111,16 +109,6 @@ class InPass(NamedTuple):
     def plus(self, fixed: int) -> InPass:
         """With so many bytes more, whatever the batch is."""
         return self._replace(beyond=self.beyond.plus(fixed)) if fixed else self
-
-
-def _largest(moments: Sequence[MomentBytes], tokens: int, length: int) -> tuple[MomentBytes, int]:
-    """The first of the largest moments with this batch, and its bytes."""
-    largest, most = moments[0], -1
-    for moment in moments:
-        total = moment.total.at(tokens, length)
-        if total > most:
-            largest, most = moment, total
-    return largest, most
 
 
 Entry = Growing | FromTokens | InPass

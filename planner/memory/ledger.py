@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.memory.batch_bytes import NO_BYTES, BatchBytes, MomentBytes, PassBytes
+from planner.memory.batch_bytes import NO_BYTES, BatchBytes, MomentsBytes, PassBytes
 from planner.memory.candidate import Entry, Growing, InPass, Phase
 from planner.memory.disentangled import table_bytes, table_elements
 from planner.memory.embeddings import table_gradient
@@ -48,7 +48,7 @@ class Ledger:
     def _entry(
         self,
         phase: Phase,
-        moments: list[MomentBytes],
+        moments: MomentsBytes,
         *,
         kept: BatchBytes,
         gradients: int,

@@ -13,35 +13,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from planner.memory.size import Size, covers, uncovered
+from planner.memory.moments import Marked, Moments
+from planner.memory.size import Size
 
 if TYPE_CHECKING:
     from planner.memory.tape import Operation, Storage, Tape, Tensor
 
 
-class Moment(NamedTuple):
-    """What is alive at one moment, beyond what was alive when the pass began."""
-
-    name: str
-    total: Size
-    saved: Size
-    """The share of `total` kept for backward."""
-    weight_gradients: Size
-    """The share of `total` that stays after the pass."""
-
-
-_Marked = tuple[str, int, int, int]
-"""A moment whose sizes are packed."""
-
-
 @dataclass
 class Pass:
-    """One pass, with the moments that no other moment always exceeds."""
+    """One pass with its moments."""
 
-    forward_marks: Sequence[_Marked]
-    backward_marks: Sequence[_Marked]
+    forward_marks: Sequence[Marked]
+    backward_marks: Sequence[Marked]
     stop: int
     """Operations of forward before the last one that saves."""
     saved: Size
@@ -56,19 +42,19 @@ class Pass:
     """The share of `saved` that outlives backward, until the graph itself is let go."""
 
     @cached_property
-    def forward(self) -> list[Moment]:
-        """The largest moments of forward."""
-        return largest(self.forward_marks)
+    def forward(self) -> Moments:
+        """The moments of forward that may be its largest."""
+        return Moments(self.forward_marks)
 
     @cached_property
-    def recomputed(self) -> list[Moment]:
+    def recomputed(self) -> Moments:
         """The same up to the last operation that saves: there a checkpoint stops."""
-        return largest(self.forward_marks[: self.stop])
+        return Moments(self.forward_marks[: self.stop])
 
     @cached_property
-    def backward(self) -> list[Moment]:
-        """The largest moments of backward."""
-        return largest(self.backward_marks)
+    def backward(self) -> Moments:
+        """The moments of backward that may be its largest."""
+        return Moments(self.backward_marks)
 
 
 def replay(tape: Tape, *, keeps_weight_gradients: bool) -> Pass:
@@ -143,7 +129,7 @@ class _Forward:
     """Bytes are packed sizes."""
 
     def __init__(self, savers: _Savers) -> None:
-        self.moments: list[_Marked] = []
+        self.moments: list[Marked] = []
         self.saved = 0
         self._alive = 0
         self._savers = savers
@@ -188,7 +174,7 @@ class _Backward:
     """Bytes are packed sizes."""
 
     def __init__(self, savers: _Savers, last: Tensor, saved: int, *, keeps: bool) -> None:
-        self.moments: list[_Marked] = []
+        self.moments: list[Marked] = []
         self.weight_gradients = 0
         self.waiting: int | None = None
         self._savers = savers
@@ -269,28 +255,3 @@ class _Backward:
     def _mark(self, name: str, scratch: int = 0) -> None:
         total = self._saved + self._gradients + self.weight_gradients + scratch
         self.moments.append((name, total, self._saved, self.weight_gradients))
-
-
-def largest(moments: Sequence[_Marked]) -> list[Moment]:
-    """Without the moments that another one exceeds whatever the dimensions are."""
-    moments = _turns(moments)
-    kept = uncovered([total for _, total, _, _ in moments])
-    return [_moment(*moments[number]) for number in kept]
-
-
-def _turns(moments: Sequence[_Marked]) -> list[_Marked]:
-    """Without those that a neighbour exceeds: most moments only lead to the next one."""
-    turns: list[_Marked] = []
-    for moment in moments:
-        total = moment[1]
-        while turns and covers(total, turns[-1][1]):
-            if covers(turns[-1][1], total):
-                break  # the first of equal ones stands for all
-            turns.pop()
-        if not turns or not covers(turns[-1][1], total):
-            turns.append(moment)
-    return turns
-
-
-def _moment(name: str, total: int, saved: int, weight_gradients: int) -> Moment:
-    return Moment(name, Size(total), Size(saved), Size(weight_gradients))

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import compress
 from operator import mul
-from struct import unpack
+from struct import Struct, unpack
 
 Monomial = str
 """Dimensions in alphabetical order, such as "Nh"; "" is a plain number."""
@@ -123,26 +123,24 @@ def covers(one: int, other: int) -> bool:
     return (one | guards) - other & guards == guards
 
 
-def uncovered(sizes: Sequence[int]) -> list[int]:
-    """Numbers of the packed sizes that no other one covers; the first of equal ones."""
-    return without_covered(sizes, _Fields.highest_bits)
+def side_by_side(sizes: Sequence[int], field_bytes: int) -> dict[Monomial, int]:
+    """Packed sizes the other way round: the counts of each product, in their order.
 
-
-def without_covered(packed: Sequence[int], guards: int) -> list[int]:
-    """Numbers of the integers that no other one covers field by field.
-
-    `guards` are the highest bits of their fields, which none of them reaches.
+    Each count has a field of so many bytes in the integer of its product, the first the highest.
     """
-    kept: list[int] = []
-    # None covers a larger integer, so from the largest on nothing that was kept has to go again.
-    for number in sorted(range(len(packed)), key=lambda number: -packed[number]):
-        less = packed[number]
-        for other in kept:
-            if (packed[other] | guards) - less & guards == guards:
-                break
-        else:
-            kept.append(number)
-    return sorted(kept)
+    present = 0
+    for size in sizes:
+        present |= size
+    assert not present & _Fields.lowest_bits  # bytes are whole
+    width = _FIELD_BYTES * len(_places)
+    counts = memoryview(b"".join(size.to_bytes(width, "little") for size in sizes)).cast("I")
+    fields = Struct(">" + f"{field_bytes - _FIELD_BYTES}xI" * len(sizes))
+    columns = {}
+    for place, product in enumerate(_places):
+        if present >> _FIELD * place & (1 << _FIELD) - 1:
+            column = fields.pack(*counts[place :: len(_places)].tolist())
+            columns[product] = int.from_bytes(column, "big") >> 1
+    return columns
 
 
 def _shift(product: Monomial) -> int:

@@ -1,0 +1,92 @@
+"""The moments of a pass, of which a batch decides the largest: all looked at together.
+
+The sizes of all moments lie side by side in one integer for each product of dimensions, so a few
+multiplications evaluate every moment at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from operator import mul
+from struct import Struct
+from typing import NamedTuple
+
+from planner.memory.size import Dimensions, Monomial, Size, covers, side_by_side
+
+Marked = tuple[str, int, int, int]
+"""A moment whose sizes are packed."""
+
+_FIELD_BYTES = 24
+"""Of each moment in such an integer: more than the largest batch of the widest model takes."""
+
+
+class Moment(NamedTuple):
+    """What is alive at one moment, beyond what was alive when the pass began."""
+
+    name: str
+    total: Size
+    saved: Size
+    """The share of `total` kept for backward."""
+    weight_gradients: Size
+    """The share of `total` that stays after the pass."""
+
+
+class Moments:
+    """The moments of a pass that may be its largest, in their order."""
+
+    def __init__(self, marked: Sequence[Marked]) -> None:
+        self._marked = _turns(marked)
+        self._known: dict[int, Moment] = {}
+        self._fields = Struct(f"{_FIELD_BYTES}s" * len(self._marked))
+
+    def __len__(self) -> int:
+        return len(self._marked)
+
+    def __getitem__(self, number: int) -> Moment:
+        moment = self._known.get(number)
+        if moment is None:
+            name, *packed = self._marked[number]
+            moment = self._known[number] = Moment(name, *map(Size, packed))
+        return moment
+
+    def totals(self, widths: Dimensions) -> tuple[int, int, int, int]:
+        """The totals side by side: fixed, and what grows with the length, tokens and scores."""
+        fixed, per_length, per_token, per_score = (
+            sum(map(mul, counts, map(widths.__getitem__, products)))
+            for products, counts in self._growing
+        )
+        return fixed, per_length, per_token, per_score
+
+    def largest(self, totals: int) -> tuple[Moment, int]:
+        """The first of the largest moments and its bytes, with these totals side by side."""
+        each = self._fields.unpack(totals.to_bytes(self._fields.size, "big"))
+        most = max(each)  # big-endian numbers are ordered like their bytes
+        return self[each.index(most)], int.from_bytes(most, "big")
+
+    @cached_property
+    def _growing(self) -> list[tuple[list[Monomial], list[int]]]:
+        """Products of widths with their counts, by what of the batch they are multiplied with."""
+        grown: dict[Monomial, tuple[list[Monomial], list[int]]]
+        grown = {batch: ([], []) for batch in ("", "S", "N", "NS")}
+        totals = [total for _, total, _, _ in self._marked]
+        for product, count in side_by_side(totals, _FIELD_BYTES).items():
+            batch = "".join(letter for letter in product if letter in "NS")
+            products, counts = grown[batch]
+            products.append(product.replace("N", "").replace("S", ""))
+            counts.append(count)
+        return list(grown.values())
+
+
+def _turns(moments: Sequence[Marked]) -> list[Marked]:
+    """Without those that a neighbour exceeds: most moments only lead to the next one."""
+    turns: list[Marked] = []
+    for moment in moments:
+        total = moment[1]
+        while turns and covers(total, turns[-1][1]):
+            if covers(turns[-1][1], total):
+                break  # the first of equal ones stands for all
+            turns.pop()
+        if not turns or not covers(turns[-1][1], total):
+            turns.append(moment)
+    return turns
