@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from planner.memory.replay import Moment, Pass
+from planner.memory.moments import Moments
+from planner.memory.replay import Pass
 from planner.memory.size import Dimensions, Size
 from planner.memory.tape import Tape
 
@@ -14,8 +15,8 @@ def _at(size: Size) -> float:
     return size.at(Dimensions(_AT))
 
 
-def _peak(moments: list[Moment]) -> float:
-    return max(_at(moment.total) for moment in moments)
+def _peak(moments: Moments) -> float:
+    return max(_at(moments[number].total) for number in range(len(moments)))
 
 
 def _chain(*, saves: bool) -> Pass:

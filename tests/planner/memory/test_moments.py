@@ -1,0 +1,37 @@
+"""The largest of a pass's moments is found among all of them at once."""
+
+from __future__ import annotations
+
+from planner.memory.moments import Moments
+from planner.memory.size import Dimensions, Size
+
+_WIDTHS = Dimensions(h=8, q=4, i=20)
+
+
+def _largest(tokens: int, length: int, *texts: str) -> tuple[str, int]:
+    moments = Moments([(text, Size.of(text).packed, 0, 0) for text in texts])
+    fixed, per_length, per_token, per_score = moments.totals(_WIDTHS)
+    totals = fixed + per_length * length + (per_token + per_score * length) * tokens
+    moment, most = moments.largest(totals)
+    return moment.name, most
+
+
+def test_the_batch_decides_which_moment_is_the_largest() -> None:
+    """Weights are larger than a few tokens, scores than all else once rows are long."""
+    moments = ("hi", "Nq", "NS")
+
+    assert _largest(3, 3, *moments) == ("hi", 160)
+    assert _largest(100, 2, *moments) == ("Nq", 400)
+    assert _largest(100, 50, *moments) == ("NS", 5000)
+
+
+def test_no_batch_is_too_large_to_be_looked_at() -> None:
+    """The most rows and tokens a case may have stay apart from the moment beside them."""
+    most = 2**40
+
+    assert _largest(most * most, most, "h", "NS", "q") == ("NS", most**3)
+
+
+def test_the_first_of_equal_moments_is_taken() -> None:
+    """A pass says where its peak is, always the same."""
+    assert _largest(1, 4, "Nh", "2Nq") == ("Nh", 8)
