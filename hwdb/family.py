@@ -87,8 +87,10 @@ class Experts(NamedTuple):
     """Names of those that carry a bias."""
     router_bias: bool = False
     """Whether the router carries a bias."""
-    fused: bool = True
-    """Whether all experts share one three-dimensional parameter per linear."""
+    modules: tuple[Linear, ...] = ()
+    """Gate, up and down of one expert in versions that have experts as modules; empty: none has."""
+    looped: bool = False
+    """Whether experts are modules, run one after the other, and not one parameter of all."""
     router_dtype: Literal["compute", "wide", "fp32", "cast"] = "cast"
     """compute: a softmax over the chosen in the router's own dtype; wide: the same in fp32, cast
     to the dtype of the input; fp32: one over all in fp32, which the weights keep; cast: the same,

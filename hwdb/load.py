@@ -176,6 +176,7 @@ def _experts(row: Row) -> Experts:
     built = _with_tuples(row)
     built["linears"] = tuple(Linear(*item) for item in row["linears"])
     built["router"] = Linear(*row["router"])
+    built["modules"] = tuple(Linear(*item) for item in row.get("modules", ()))
     return Experts(**built)
 
 

@@ -15,11 +15,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from hwdb import find_capability
+from hwdb import find_capability, find_family
 from launcher.exit_codes import ExitCode
 from launcher.library_versions import traced_versions
 from launcher.tracing.result import TraceResult
 from planner.case import request_of_case
+from planner.memory.expert_loop import are_modules
 from planner.request import RequestError, TrainingRequest
 
 
@@ -53,6 +54,7 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
         raise RequestError("config", "config must be the object of a config.json")
     request = request_of_case(case)
     _check(request)
+    _check_experts(config, request)
     import torch
 
     torch.set_num_threads(1)
@@ -88,6 +90,15 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
 
 
 _WHOLE_WEIGHTS_ONLY = ("loha", "lokr", "boft")
+
+
+def _check_experts(config: Mapping[str, Any], request: TrainingRequest) -> None:
+    name = config.get("model_type")
+    family = find_family(name) if isinstance(name, str) else None
+    experts = None if family is None else family.experts
+    if experts is not None and are_modules(experts, request):
+        text = "the installed Transformers does not build experts as versions before 5 did"
+        raise RequestError("versions", text)
 
 
 def _check(request: TrainingRequest) -> None:

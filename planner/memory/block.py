@@ -9,6 +9,7 @@ from hwdb.family import Linear
 from planner.memory.attention import AttentionWriter
 from planner.memory.block_settings import BlockSettings
 from planner.memory.disentangled import DisentangledAttention
+from planner.memory.expert_loop import looped_mixture
 from planner.memory.experts import mixture
 from planner.memory.feed_forward import mlp
 from planner.memory.layers import TOKENS, Value
@@ -175,6 +176,9 @@ class _Block:
 
     def _feed_forward(self, normed: Value) -> Value:
         if self.family.experts is not None:
+            if self.family.experts.looped:
+                number = self.shape.sizes["E"]
+                return looped_mixture(self.library, normed, self.family.experts, number)
             return mixture(self.library, normed, self.family.experts)
         gated = self.family.mlp == "gated" or len(self.by_role["mlp_in"]) > 1
         (leaving,) = self.by_role["mlp_out"]

@@ -8,6 +8,7 @@ from typing import NamedTuple, get_args
 from planner.memory.block_settings import has_one_row, is_windowed
 from planner.memory.classifying import for_task
 from planner.memory.disentangled import batch_of_scores
+from planner.memory.expert_loop import as_modules, target_names
 from planner.memory.interval import Basis, Checked, basis_of, checked
 from planner.memory.stacks.own_model import own_model
 from planner.memory.states import HEAD_NAME
@@ -63,7 +64,7 @@ _known: dict[object, tuple[ModelShape, Job]] = {}
 
 
 def _written(shape: ModelShape, asked: TrainingRequest) -> Job:
-    shape, request = for_task(*own_model(shape, asked))
+    shape, request = for_task(*own_model(as_modules(shape, asked), asked))
     _check(shape, request)
     known = checked(shape, request)
     return Job(
@@ -98,7 +99,7 @@ def _check(shape: ModelShape, request: TrainingRequest) -> None:
         )
     if request.adapter.targets == ("all-linear",):
         return
-    names = [*(line.name for line in shape.linears), HEAD_NAME]
+    names = [*target_names(shape.linears), HEAD_NAME]
     for target in request.adapter.targets:
         if not any(name == target or name.endswith(f".{target}") for name in names):
             raise RequestError(

@@ -10,6 +10,7 @@ from planner.memory.batch_bytes import PassBytes, widths_of
 from planner.memory.block import settled_block, written_block
 from planner.memory.block_settings import BlockSettings, is_windowed, settings_of
 from planner.memory.disentangled import batch_of_scores
+from planner.memory.expert_loop import rows_of_one
 from planner.memory.replay import Pass
 from planner.memory.states import adapted_linears
 from planner.request import TrainingRequest
@@ -109,6 +110,8 @@ def _in_numbers(block: _Known, shape: ModelShape, request: TrainingRequest) -> P
         if len(_at_widths) >= _MOST:
             _at_widths.clear()
         widths = widths_of(shape.sizes, r=rank, X=shape.experts_per_token)
+        if shape.family.experts is not None and shape.family.experts.looped:
+            widths["Y"] = rows_of_one(shape)
         widths.update(zip("BR", batch, strict=False))
         known = _at_widths[key] = (shape.sizes, PassBytes(block.moments, widths))
     return known[1]

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import compress
+from math import ceil
 from operator import mul
 from struct import Struct, unpack
 
@@ -164,16 +165,24 @@ def _product(left: int, right: int) -> Size:
 
 
 class Dimensions(dict[Monomial, float]):
-    """Values of the dimensions; products of them are computed once, when first asked for."""
+    """Values of the dimensions; products of them are computed once, when first asked for.
+
+    One of them may be no whole number: what it makes of the widths is rounded up before the batch
+    comes in, whose own letters are N, S, R and B.
+    """
 
     def __missing__(self, product: Monomial) -> float:
         value: float = 1
+        batch: float = 1
         for letter in product:
             if len(product) == 1:
                 raise KeyError(product)
-            value *= self[letter]
-        self[product] = value
-        return value
+            if letter in "NSRB":
+                batch *= self[letter]
+            else:
+                value *= self[letter]
+        made = self[product] = ceil(value) * batch
+        return made
 
 
 NOTHING = Size(0)

@@ -134,11 +134,17 @@ class Tape:
         self._record(Operation(name, tuple(parts), (made,), passes_gradient_on=True))
         return made
 
-    def add_into(self, name: str, whole: Tensor, part: Tensor) -> Tensor:
-        """The sum in the bytes of `whole`; its gradient is shared by both without a copy."""
+    def add_into(
+        self, name: str, whole: Tensor, part: Tensor, *, saves: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """The sum in the bytes of `whole`; its gradient is shared by both without a copy.
+
+        A part of another size, added to some rows, gets a gradient of its own.
+        """
         needs_grad = whole.needs_grad or part.needs_grad
         made = Tensor(whole.size, needs_grad=needs_grad, storage=whole.storage)
-        self._record(Operation(name, (whole, part), (made,), passes_gradient_on=True))
+        kept = tuple(saves) if needs_grad else ()
+        self._record(Operation(name, (whole, part), (made,), saved=kept, passes_gradient_on=True))
         return made
 
     def in_place_backward(

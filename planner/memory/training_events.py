@@ -15,6 +15,7 @@ from planner.memory.allocator import Event
 from planner.memory.block import settled_block
 from planner.memory.block_events import BlockEvents, Held, Stream
 from planner.memory.block_settings import is_windowed, settings_of
+from planner.memory.expert_loop import rows_of_one
 from planner.memory.numerics import Numerics, numerics_of
 from planner.memory.replay import saved_storages
 from planner.memory.size import Dimensions, Size
@@ -87,6 +88,7 @@ class TrainingEvents:
             B=self.request.micro_batch,
             r=self.request.adapter.rank if self.request.adapter else 0,
             X=self.shape.experts_per_token,
+            Y=rows_of_one(self.shape),
         )
         block = BlockEvents(self.stream, self.tape, at, self._gradient)
         layers = self.shape.layers
