@@ -111,7 +111,7 @@ def _in_numbers(block: _Known, shape: ModelShape, request: TrainingRequest) -> P
             _at_widths.clear()
         widths = widths_of(shape.sizes, r=rank, X=shape.experts_per_token)
         if shape.family.experts is not None and shape.family.experts.looped:
-            widths["Y"] = rows_of_one(shape)
+            widths.a_token = rows_of_one(shape)
         widths.update(zip("BR", batch, strict=False))
         known = _at_widths[key] = (shape.sizes, PassBytes(block.moments, widths))
     return known[1]

@@ -167,17 +167,21 @@ def _product(left: int, right: int) -> Size:
 class Dimensions(dict[Monomial, float]):
     """Values of the dimensions; products of them are computed once, when first asked for.
 
-    One of them may be no whole number: what it makes of the widths is rounded up before the batch
-    comes in, whose own letters are N, S, R and B.
+    `a_token` is that of Y, which need be no whole number: what it makes of the widths is rounded up
+    before the batch comes in, whose own letters are N, S, R and B.
     """
+
+    a_token: float = 0
 
     def __missing__(self, product: Monomial) -> float:
         value: float = 1
         batch: float = 1
         for letter in product:
-            if len(product) == 1:
+            if letter == "Y":
+                value *= self.a_token
+            elif len(product) == 1:
                 raise KeyError(product)
-            if letter in "NSRB":
+            elif letter in "NSRB":
                 batch *= self[letter]
             else:
                 value *= self[letter]

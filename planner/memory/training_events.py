@@ -88,8 +88,8 @@ class TrainingEvents:
             B=self.request.micro_batch,
             r=self.request.adapter.rank if self.request.adapter else 0,
             X=self.shape.experts_per_token,
-            Y=rows_of_one(self.shape),
         )
+        at.a_token = rows_of_one(self.shape)
         block = BlockEvents(self.stream, self.tape, at, self._gradient)
         layers = self.shape.layers
         residual = Size.of("Nh").at(at) * self.stream_bytes
