@@ -73,7 +73,7 @@ class Ledger:
         frozen = kept.frozen_blocks + kept.past_checkpoints
         again: list[Entry] = []
         if kept.trained_blocks:
-            first = frozen + kept.stream + kept.embedded
+            first = frozen + kept.stream + kept.embedded + self._held_by_hooks()
             again = [
                 self._again(self.block, all_kept, self.states.head_gradients_bytes),
                 self._again(self.block, first, self._gradients_at_first()),
@@ -123,6 +123,7 @@ class Ledger:
         output = kept.stream if self.within_backward else NO_BYTES
         last = kept.all_but_the_last + kept.own_input + around
         first = kept.frozen_blocks + kept.own_input + around + kept.embedded
+        first += self._held_by_hooks()
         at_last, at_first = self.states.head_gradients_bytes, self._gradients_at_first()
         entries: list[Entry] = []
         if kept.trained_blocks:
@@ -141,6 +142,21 @@ class Ledger:
                 )
             )
         return entries
+
+    def _held_by_hooks(self) -> BatchBytes:
+        """Inputs of finished blocks and their gradients, which hooks of FSDP hold until the end.
+
+        It waits for the gradients of a unit's inputs where its weights are frozen
+        (_register_post_backward_reshard_only_hook), and to know whether they come it holds their
+        nodes. Inputs of a reentrant checkpoint are leaves: their nodes hold them and their
+        gradients.
+        """
+        request = self.request
+        shared = request.sharding == "fsdp" and request.gpus > 1 and request.stack != "litgpt"
+        waits = shared and request.adapter is not None and request.checkpointing == "full"
+        if not waits or not self.within_backward:
+            return NO_BYTES
+        return self.kept.stream * (2 * (self.kept.trained_blocks - 1))
 
     def _gradients_at_first(self) -> int:
         """Gradients that are there when the first trained block's begin."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from planner.memory.estimate import MemoryEstimate, estimate_memory
-from tests.planner.samples import request_of, tiny_llama
+from planner.request import AdapterSettings
+from planner.units import GIB
+from tests.planner.samples import request_of, shape_of_config, tiny_llama
 
 
 def memory(method: str = "full", **changes: object) -> MemoryEstimate:
@@ -121,3 +123,59 @@ def test_litgpt_flattens_adapters_with_frozen_blocks():
 
     assert often.parts.gradients_bytes >= blocks
     assert once.parts.gradients_bytes < blocks
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "more"),
+    [("lora", (4, 45), 1), ("qlora", (4, 45), 1), ("lora", (5, 0), 0), ("full", (4, 45), 0)],
+)
+def test_hooks_of_fsdp_hold_what_entered_frozen_blocks(
+    method: str, version: tuple[int, int], more: int
+):
+    """A gradient for each block beside its checkpoint, where checkpoints are reentrant."""
+    fields = {"loss": "liger", "sequence_tokens": 4096, "transformers_version": version}
+    deep, flat = (
+        estimate_memory(
+            tiny_llama(num_hidden_layers=layers),
+            request_of(method, gpus=4, sharding="fsdp", **fields),
+        )
+        for layers in (42, 2)
+    )
+    alone = [
+        estimate_memory(tiny_llama(num_hidden_layers=layers), request_of(method, **fields))
+        for layers in (42, 2)
+    ]
+    stream = 2 * tiny_llama().hidden_size * request_of(method, **fields).tokens
+
+    grown = deep.parts.activations_bytes - flat.parts.activations_bytes
+    usual = alone[0].parts.activations_bytes - alone[1].parts.activations_bytes
+    assert (grown - usual) / (40 * stream) == pytest.approx(more, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "rows", "method", "measured_gib"),
+    [(2, 4, "lora", 19.762), (2, 16, "qlora", 50.241), (4, 8, "lora", 28.344),
+     (4, 16, "qlora", 49.306)],
+)  # fmt: skip
+def test_adapters_under_fsdp_take_what_published_runs_took(
+    gpus: int, rows: int, method: str, measured_gib: float
+):
+    """FMS-473, 483, 506 and 515: Mistral-7B, Liger, 4096 tokens, Transformers 4.45 on A100s."""
+    mistral = shape_of_config(
+        {
+            "model_type": "mistral", "hidden_size": 4096, "intermediate_size": 14336,
+            "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+            "vocab_size": 32000,
+        }
+    )  # fmt: skip
+    request = request_of(
+        method, gpus=gpus, sharding="fsdp", micro_batch=rows, sequence_tokens=4096, loss="liger",
+        attention="flash2", optimizer="adamw", transformers_version=(4, 45), allocator="classic",
+        adapter=AdapterSettings(
+            targets=("q_proj", "k_proj", "v_proj", "o_proj"), dropout=0.1, dtype="fp32"
+        ),
+    )  # fmt: skip
+
+    expected = estimate_memory(mistral, request).allocated.expected_bytes
+
+    assert expected / GIB == pytest.approx(measured_gib, rel=0.035)
