@@ -10,15 +10,15 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from launcher.library_versions import traced_versions
 from launcher.runs.atomic_file import replace_json
 from launcher.tracing.result import TraceResult
-
-_NOT_PART_OF_A_CASE = ("id", "lengths")
-"""A trace is of one batch of `sequence_tokens`, whatever the data's lengths."""
+from planner.request import Batching
 
 
 def cache_folder() -> Path:
@@ -27,36 +27,40 @@ def cache_folder() -> Path:
     return Path(home) / "tlplan" / "traces"
 
 
-def find_trace(case: Mapping[str, Any], folder: Path) -> TraceResult | None:
+def find_trace(case: Mapping[str, Any], batching: Batching, folder: Path) -> TraceResult | None:
     """The trace of the same case by the same libraries and code; None when there is none."""
     try:
-        text = _path(case, folder).read_text(encoding="utf-8")
+        text = _path(case, batching, folder).read_text(encoding="utf-8")
         return TraceResult.from_json(json.loads(text))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def keep_trace(case: Mapping[str, Any], result: TraceResult, folder: Path) -> None:
+def keep_trace(
+    case: Mapping[str, Any], batching: Batching, result: TraceResult, folder: Path
+) -> None:
     """Keep a trace for next time, if the folder takes it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        replace_json(_path(case, folder), result.as_json(), durable=False)
+        replace_json(_path(case, batching, folder), result.as_json(), durable=False)
     except OSError:
         return
 
 
-def _path(case: Mapping[str, Any], folder: Path) -> Path:
-    asked = {name: value for name, value in case.items() if name not in _NOT_PART_OF_A_CASE}
-    named = json.dumps([asked, traced_versions(), _code_hash()], sort_keys=True)
+def _path(case: Mapping[str, Any], batching: Batching, folder: Path) -> Path:
+    asked = {name: value for name, value in case.items() if name != "id"}
+    named = json.dumps([asked, batching, traced_versions(), _code_hash()], sort_keys=True)
     return folder / f"{hashlib.sha256(named.encode()).hexdigest()[:32]}.json"
 
 
+@cache
 def _code_hash() -> str:
     """A hash of the tracing code and what it takes from the planner."""
-    from planner.memory import allocator, outside
+    import planner
 
+    planning = Path(str(planner.__file__)).parent
+    used = (planning.glob("*.py"), (planning / "memory").glob("*.py"))
     hashed = hashlib.sha256()
-    used = [Path(str(module.__file__)) for module in (allocator, outside)]
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), *used):
+    for path in sorted(chain(Path(__file__).parent.glob("*.py"), *used)):
         hashed.update(path.read_bytes())
     return hashed.hexdigest()

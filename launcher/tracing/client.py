@@ -19,6 +19,7 @@ from launcher.errors import MissingHere, TlplanError, UsageError
 from launcher.runs.worker_environment import python_path
 from launcher.tracing.cache import cache_folder, find_trace, keep_trace
 from launcher.tracing.result import TraceResult
+from planner.request import Batching
 
 TIMEOUT_SECONDS = 300.0
 
@@ -61,9 +62,10 @@ class Tracer:
             self._worker.end()
             self._worker = None
 
-    def trace(self, case: Mapping[str, Any]) -> TraceResult:
+    def trace(self, case: Mapping[str, Any], *, batching: Batching = "random") -> TraceResult:
         """The traced memory of a case of `tlplan estimate` that has a `config`.
 
+        `batching` says how its rows are put together where they have unequal lengths.
         Raises UsageError for a case that cannot be, or cannot be traced; MissingHere without the
         training libraries; TlplanError when the worker fails or takes too long.
         """
@@ -75,7 +77,7 @@ class Tracer:
                 f"a trace needs {', '.join(missing)}, not installed here",
                 "try: pip install 'tlplan[train]'",
             )
-        found = find_trace(case, self._folder)
+        found = find_trace(case, batching, self._folder)
         if found is not None:
             return found
         if self._worker is None:
@@ -83,14 +85,14 @@ class Tracer:
                 self._on_start()
             self._worker = _Worker()
         try:
-            answer = self._worker.ask(case, self._timeout_seconds)
+            answer = self._worker.ask({"case": case, "batching": batching}, self._timeout_seconds)
         except TlplanError:
             self.close()
             raise
         if "error" in answer:
             raise UsageError(answer["error"]["message"], *answer["error"]["hints"])
         result = TraceResult.from_json(answer)
-        keep_trace(case, result, self._folder)
+        keep_trace(case, batching, result, self._folder)
         return result
 
 
@@ -120,11 +122,11 @@ class _Worker:
             start_new_session=True,
         )
 
-    def ask(self, case: Mapping[str, Any], timeout_seconds: float) -> dict[str, Any]:
+    def ask(self, asked: Mapping[str, Any], timeout_seconds: float) -> dict[str, Any]:
         """Its answer. Raises TlplanError when it gives none, or none in time."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(case).encode() + b"\n")
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
             self._process.stdin.flush()
             answer: dict[str, Any] = json.loads(self._line(timeout_seconds))
         except (OSError, ValueError):

@@ -7,11 +7,13 @@ from typing import Any
 
 from launcher.errors import TlplanError
 from launcher.tracing.client import Tracer
+from planner.advice.rows import are_unequal
 from planner.case import case_of_request
 from planner.memory.estimate import MemoryEstimate, estimate_memory
 from planner.memory.traced import estimate_from_trace
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
+from planner.speed.lengths import thinned
 
 
 def traced_estimate(
@@ -22,8 +24,11 @@ def traced_estimate(
     gpu: str | None,
 ) -> MemoryEstimate:
     """The estimate of a traced step. Raises what `Tracer.trace` raises."""
+    request = request.as_computed
     case = {**case_of_request(request), "config": config, "gpu": gpu}
-    return estimate_from_trace(tracer.trace(case).traced, request)
+    if request.lengths is not None and are_unequal(request.lengths, request.sequence_tokens):
+        case["lengths"] = list(thinned(request.lengths))
+    return estimate_from_trace(tracer.trace(case, batching=request.batching).traced, request)
 
 
 class TracedEstimates:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from planner.memory.traced import Traced
+from planner.memory.traced import KeptBytes, Traced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,8 @@ class TraceResult:
     """Smallest budget of the caching allocator in which the step does not run out."""
     reserved_bytes: int
     """Peak of what the caching allocator takes where nothing limits it."""
+    ways: Mapping[str, KeptBytes]
+    """What it takes with either kind of segments, by how rows of unequal lengths are batched."""
     seconds: float
     """How long the trace took, imports left out."""
     versions: Mapping[str, str]
@@ -46,13 +48,16 @@ class TraceResult:
             parts=self.parts,
             trained_parameters=self.trained_parameters,
             paged_bytes=self.paged_bytes,
+            ways=self.ways,
         )
 
     def as_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        ways = {name: kept._asdict() for name, kept in self.ways.items()}
+        return {**asdict(self), "ways": ways}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TraceResult:
         """The result that `as_json` gave. Raises TypeError when keys are missing or unknown."""
-        return cls(**values)
+        ways = {name: KeptBytes(**kept) for name, kept in values.get("ways", {}).items()}
+        return cls(**{**values, "ways": ways})

@@ -16,12 +16,13 @@ from launcher.tracing.autograd_rules import rules_without_data
 from launcher.tracing.cuda_rules import cuda_rules
 from launcher.tracing.depths import Share, block_kinds, config_of, depths_of, depths_of_split
 from launcher.tracing.kernels import KERNEL_SCRATCH, MATRIX_PRODUCTS
+from launcher.tracing.many_steps import TracedStep, length_apart
 from launcher.tracing.model_on_paper import blocks_path, build_model, give_fake_tensors
 from launcher.tracing.optimizers import paged_bytes
 from launcher.tracing.outside import bytes_while_loading, bytes_while_saving
 from launcher.tracing.recording import PartName, Recording
-from launcher.tracing.step import HEAD_BLOCKS, run_steps
-from launcher.tracing.unrolling import unrolled
+from launcher.tracing.step import HEAD_BLOCKS, STEPS, run_steps
+from launcher.tracing.unrolling import Unrolled, unrolled
 from planner.memory.allocator import Event
 from planner.request import TrainingRequest
 
@@ -81,14 +82,17 @@ class FullDepth:
         What the repeated blocks do not account for, such as frozen blocks below trained ones,
         stands there from the beginning.
         """
-        share, recording = self.shares[-1], self.recordings[-1]
-        period = recording.layers - self.recordings[0].layers
-        events: Sequence[Event] = recording.events
-        if period > 0 and share.times > 0:
-            first = max(recording.layers - 2 * period, recording.frozen + 1)
-            events = unrolled(recording, first=first, period=period, copies=share.times)
+        events = self.written_out(self.recordings[-1]).events
         missing = self.peak_bytes - _peak(events)
-        return [(_MISSING, missing), *events] if missing > 0 else list(events)
+        return [(_MISSING, missing), *events] if missing > 0 else events
+
+    def written_out(self, recording: Recording) -> Unrolled:
+        """The full model's stream after a recording as deep as the last of these."""
+        share, period = self.shares[-1], recording.layers - self.recordings[0].layers
+        repeats = period > 0 and share.times > 0
+        first = max(recording.layers - 2 * period, recording.frozen + 1)
+        copies = share.times if repeats else 1
+        return unrolled(recording, first=first, period=period, copies=copies)
 
 
 def _phase(segment: str) -> str | None:
@@ -145,6 +149,43 @@ def trace_request(
         shares=shares,
         ends=ends,
     )
+
+
+def trace_one_step(
+    full: FullDepth, config: Mapping[str, Any], request: TrainingRequest, workspace_bytes: int
+) -> TracedStep:
+    """The step that many of unequal lengths are written after."""
+    length = length_apart(request.sequence_tokens, full.recordings[-1].origins)
+    at_length = replace(request, sequence_tokens=length, lengths=None)
+    recording = _record_share(config, at_length, full.shares[-1], workspace_bytes)
+    stream = full.written_out(recording)
+    begin, *_, end = (
+        stream.places[mark.position]
+        for mark in recording.marks
+        if mark.segment in _LAST_STEP_AND_AFTER
+    )
+    missing = max(full.peak_bytes - _peak(full.written_out(full.recordings[-1]).events), 0)
+    return TracedStep(
+        standing=[(_MISSING, missing), *_left(stream.events[:begin])],
+        events=stream.events[begin:end],
+        origins=recording.origins,
+        copies=stream.copies,
+        length=length,
+    )
+
+
+def _left(events: Iterable[Event]) -> list[Event]:
+    """Births of what is still there at the end."""
+    alive: dict[int, int] = {}
+    for number, change in events:
+        if change > 0:
+            alive[number] = change
+        else:
+            alive.pop(number, None)
+    return list(alive.items())
+
+
+_LAST_STEP_AND_AFTER = (f"{STEPS - 1}/forward:before", f"{STEPS - 1}/evaluate:before")
 
 
 def _summed(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from launcher.tracing.recording import Recording
 from planner.memory.allocator import Event
@@ -20,13 +21,30 @@ _UPWARDS = ("forward", "evaluate")
 """Stages that run the blocks from the first to the last."""
 
 
-def unrolled(recording: Recording, *, first: int, period: int, copies: int) -> list[Event]:
+class Unrolled(NamedTuple):
+    """The stream of a deeper model."""
+
+    events: list[Event]
+    places: Mapping[int, int]
+    """Where stretches between blocks begin: in the recording, and here."""
+    copies: int
+    """Tensor n of the recording is n * copies here, and its copies the next numbers."""
+
+
+def unrolled(recording: Recording, *, first: int, period: int, copies: int) -> Unrolled:
     """The events with blocks `first` to `first + period` standing there `copies` times."""
     if copies == 1:
-        return list(recording.events)
+        places = {mark.position: mark.position for mark in recording.marks}
+        return Unrolled(list(recording.events), places, 1)
     stretches = list(_stretches(recording, first, period))
     tensors = _Tensors(recording, stretches, first, period)
-    return list(_Unrolling(recording, tensors, copies).events(stretches))
+    unrolling = _Unrolling(recording, tensors, copies)
+    events: list[Event] = []
+    places = {}
+    for stretch in stretches:
+        places[stretch.start] = len(events)
+        events += unrolling.events(stretch)
+    return Unrolled(events, places, copies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +160,17 @@ class _Unrolling:
         self._tensors = tensors
         self._copies = copies
 
-    def events(self, stretches: Sequence[_Stretch]) -> Iterator[Event]:
-        """Every birth and death, each copy's tensors numbered apart."""
-        for stretch in stretches:
-            part = self._events[stretch.start : stretch.end]
-            if stretch.zone != _MIDDLE:
-                for event in part:
-                    yield from self._outside(event, stretch)
-                continue
-            order = range(self._copies)
-            for copy in order if stretch.stage in _UPWARDS else reversed(order):
-                for event in part:
-                    yield self._inside(event, stretch, copy)
+    def events(self, stretch: _Stretch) -> Iterator[Event]:
+        """Every birth and death of a stretch, each copy's tensors numbered apart."""
+        part = self._events[stretch.start : stretch.end]
+        if stretch.zone != _MIDDLE:
+            for event in part:
+                yield from self._outside(event, stretch)
+            return
+        order = range(self._copies)
+        for copy in order if stretch.stage in _UPWARDS else reversed(order):
+            for event in part:
+                yield self._inside(event, stretch, copy)
 
     def _number(self, number: int, copy: int) -> int:
         return number * self._copies + copy

@@ -1,6 +1,8 @@
 """Traces cases: one JSON object a line on stdin, one answer a line on stdout.
 
-    echo '{"config": {...}, "method": "lora", ...}' | python -m launcher.tracing.worker
+    echo '{"case": {"config": {...}, "method": "lora", ...}}' | python -m launcher.tracing.worker
+
+Beside the case, `batching` says how rows of unequal lengths are put together.
 
 A process of its own, because torch and Transformers take seconds to import and hundreds of MiB.
 What cannot be traced is answered with {"error": {"code", "message", "hints"}}.
@@ -13,6 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 from hwdb import find_capability, find_family
@@ -21,7 +24,7 @@ from launcher.library_versions import traced_versions
 from launcher.tracing.result import TraceResult
 from planner.case import request_of_case
 from planner.memory.expert_loop import are_modules
-from planner.request import RequestError, TrainingRequest
+from planner.request import Batching, RequestError, TrainingRequest
 
 
 def main() -> int:
@@ -33,9 +36,9 @@ def main() -> int:
     return ExitCode.DONE
 
 
-def _answer(case: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return trace(case).as_json()
+        return trace(asked["case"], batching=asked.get("batching", "random")).as_json()
     except RequestError as problem:
         return _refusal("BAD_FIELD", str(problem))
     except Exception as problem:  # noqa: BLE001 - whatever the model's own code raises
@@ -43,7 +46,7 @@ def _answer(case: Mapping[str, Any]) -> dict[str, Any]:
         return _refusal("CANNOT_TRACE", text)
 
 
-def trace(case: Mapping[str, Any]) -> TraceResult:
+def trace(case: Mapping[str, Any], *, batching: Batching = "random") -> TraceResult:
     """The trace of a case that has a config.
 
     Raises RequestError for a field that is impossible or cannot be traced, and whatever the
@@ -52,15 +55,15 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
     config = case.get("config")
     if not isinstance(config, dict):
         raise RequestError("config", "config must be the object of a config.json")
-    request = request_of_case(case)
+    request = replace(request_of_case(case), batching=batching)
     _check(request)
     _check_experts(config, request)
     import torch
 
     torch.set_num_threads(1)
+    from launcher.tracing.kept import kept_by_allocator
     from launcher.tracing.recording import PartName
     from launcher.tracing.trace import trace_request
-    from planner.memory.allocator import replay, smallest_budget
     from planner.memory.runtime import cublas_workspace_bytes
 
     began = time.monotonic()
@@ -68,9 +71,7 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
     capability = find_capability(case["gpu"]) if case.get("gpu") else None
     workspace_bytes = cublas_workspace_bytes(capability) if on_cuda else 0
     full = trace_request(config, request, workspace_bytes=workspace_bytes)
-    events = full.events()
-    expandable = request.allocator == "expandable"
-    reserved_bytes = replay(events, expandable=expandable).peak_reserved_bytes
+    kept = kept_by_allocator(full, config, request, workspace_bytes)
     outside = full.outside()
     phases = {**full.phases(), **{name: sum(parts.values()) for name, parts in outside.items()}}
     peak = max(phases, key=lambda name: phases[name])
@@ -82,8 +83,9 @@ def trace(case: Mapping[str, Any]) -> TraceResult:
         parts={str(name): parts.get(name, 0) for name in get_args(PartName)},
         trained_parameters=full.trained_parameters,
         paged_bytes=full.paged_bytes,
-        reserved_bytes=max(reserved_bytes, phases[peak]),
-        needed_bytes=max(smallest_budget(events, expandable=expandable), phases[peak]),
+        reserved_bytes=max(kept.reserved_bytes, phases[peak]),
+        needed_bytes=max(kept.needed_bytes, phases[peak]),
+        ways=kept.ways,
         seconds=round(time.monotonic() - began, 3),
         versions=traced_versions(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from planner.memory.runtime import (
@@ -48,7 +49,7 @@ class Basis(NamedTuple):
     """Of allocated bytes; on a CPU of resident bytes."""
 
 
-class _Spread(NamedTuple):
+class Spread(NamedTuple):
     """Shares of the expected value."""
 
     below: float
@@ -82,62 +83,62 @@ Checked = Literal[
 # Shares of the expected value: of residuals on third-party runs (bench/residuals.py: the 5th and
 # the 95th percentile, a little wider) and, for families that no such run covers, of the distance
 # from traced steps.
-_SPREADS: dict[Checked, dict[str, _Spread]] = {
+_SPREADS: dict[Checked, dict[str, Spread]] = {
     "close": {
-        "allocated": _Spread(below=0.004, above=0.006),
-        "expandable": _Spread(below=0.045, above=0.055),
-        "classic": _Spread(below=0.05, above=0.11),
-        "host": _Spread(below=0.12, above=0.12),
+        "allocated": Spread(below=0.004, above=0.006),
+        "expandable": Spread(below=0.045, above=0.055),
+        "classic": Spread(below=0.05, above=0.11),
+        "host": Spread(below=0.12, above=0.12),
     },
     "traced": {
-        "allocated": _Spread(below=0.01, above=0.015),
-        "expandable": _Spread(below=0.04, above=0.06),
-        "classic": _Spread(below=0.08, above=0.15),
-        "host": _Spread(below=0.15, above=0.15),
+        "allocated": Spread(below=0.01, above=0.015),
+        "expandable": Spread(below=0.04, above=0.06),
+        "classic": Spread(below=0.08, above=0.15),
+        "host": Spread(below=0.15, above=0.15),
     },
     "own stack": {
-        "allocated": _Spread(below=0.025, above=0.025),
-        "expandable": _Spread(below=0.04, above=0.07),
-        "classic": _Spread(below=0.08, above=0.18),
-        "host": _Spread(below=0.15, above=0.15),
+        "allocated": Spread(below=0.025, above=0.025),
+        "expandable": Spread(below=0.04, above=0.07),
+        "classic": Spread(below=0.08, above=0.18),
+        "host": Spread(below=0.15, above=0.15),
     },
     "known": {
-        "allocated": _Spread(below=0.08, above=0.18),
-        "expandable": _Spread(below=0.09, above=0.20),
-        "classic": _Spread(below=0.15, above=0.30),
-        "host": _Spread(below=0.15, above=0.22),
+        "allocated": Spread(below=0.08, above=0.18),
+        "expandable": Spread(below=0.09, above=0.20),
+        "classic": Spread(below=0.15, above=0.30),
+        "host": Spread(below=0.15, above=0.22),
     },
     "sharded": {
-        "allocated": _Spread(below=0.18, above=0.25),
-        "expandable": _Spread(below=0.18, above=0.28),
-        "classic": _Spread(below=0.18, above=0.42),
-        "host": _Spread(below=0.18, above=0.30),
+        "allocated": Spread(below=0.18, above=0.25),
+        "expandable": Spread(below=0.18, above=0.28),
+        "classic": Spread(below=0.18, above=0.42),
+        "host": Spread(below=0.18, above=0.30),
     },
     "sharded adapters": {
-        "allocated": _Spread(below=0.15, above=0.20),
-        "expandable": _Spread(below=0.15, above=0.22),
-        "classic": _Spread(below=0.24, above=0.25),
-        "host": _Spread(below=0.18, above=0.30),
+        "allocated": Spread(below=0.15, above=0.20),
+        "expandable": Spread(below=0.15, above=0.22),
+        "classic": Spread(below=0.24, above=0.25),
+        "host": Spread(below=0.18, above=0.30),
     },
     "stand-in": {
-        "allocated": _Spread(below=0.27, above=0.35),
-        "expandable": _Spread(below=0.27, above=0.40),
-        "classic": _Spread(below=0.27, above=0.50),
-        "host": _Spread(below=0.27, above=0.40),
+        "allocated": Spread(below=0.27, above=0.35),
+        "expandable": Spread(below=0.27, above=0.40),
+        "classic": Spread(below=0.27, above=0.50),
+        "host": Spread(below=0.27, above=0.40),
     },
 }
 
 _SPREADS["unlike"] = dict.fromkeys(
-    ("allocated", "expandable", "classic", "host"), _Spread(below=0.7, above=0.8)
+    ("allocated", "expandable", "classic", "host"), Spread(below=0.7, above=0.8)
 )
 """Llama's block says next to nothing of a state-space model: of six in Transformers that are told
 by their config alone, a third to nine tenths of the parameters it stands for."""
 
-_UNEQUAL = _Spread(below=0.29, above=0.38)
+_UNEQUAL = Spread(below=0.29, above=0.38)
 """Of what classic segments keep when lengths are unequal: replays of the same lengths in another
 order differ as much."""
 
-_UNDATED = _Spread(below=0.10, above=0.25)
+_UNDATED = Spread(below=0.10, above=0.25)
 """Of the same where another's run names no version, so that its loss is not known either."""
 
 
@@ -173,13 +174,13 @@ to."""
 def bands_of(footprint: Footprint, known: Checked, request: TrainingRequest) -> dict[str, Band]:
     """Intervals of allocated, reserved, needed and device bytes."""
     spreads = _SPREADS[known]
-    kept = _kept(request, spreads, alone=known == "close")
+    kept = kept_spread(request, spreads, alone=known == "close")
     needed = spreads["expandable"] if request.device == "cuda" else kept
     return {
-        "allocated": _band(footprint.allocated_bytes, spreads["allocated"]),
-        "reserved": _band(footprint.reserved_bytes, kept),
-        "needed": beside_context(_band(footprint.needed_bytes, needed), request),
-        "device": beside_context(_band(footprint.device_bytes, kept), request),
+        "allocated": band_around(footprint.allocated_bytes, spreads["allocated"]),
+        "reserved": band_around(footprint.reserved_bytes, kept),
+        "needed": beside_context(band_around(footprint.needed_bytes, needed), request),
+        "device": beside_context(band_around(footprint.device_bytes, kept), request),
     }
 
 
@@ -194,8 +195,12 @@ def beside_context(band: Band, request: TrainingRequest) -> Band:
     )
 
 
-def _kept(request: TrainingRequest, spreads: dict[str, _Spread], *, alone: bool) -> _Spread:
-    """The spread of what the process keeps."""
+def kept_spread(request: TrainingRequest, spreads: Mapping[str, Spread], *, alone: bool) -> Spread:
+    """The spread of what the process keeps, wider for what is not known of the rows or the run.
+
+    `spreads` has one for "expandable" and "classic" segments and for a "host"; `alone` says that
+    the run was one process of Transformers' own.
+    """
     if request.device == "cpu":
         return spreads["host"]
     usual = spreads[request.allocator]
@@ -206,11 +211,12 @@ def _kept(request: TrainingRequest, spreads: dict[str, _Spread], *, alone: bool)
     return _wider(usual, _UNDATED) if alone and request.transformers_version is None else usual
 
 
-def _wider(one: _Spread, other: _Spread) -> _Spread:
-    return _Spread(below=max(one.below, other.below), above=max(one.above, other.above))
+def _wider(one: Spread, other: Spread) -> Spread:
+    return Spread(below=max(one.below, other.below), above=max(one.above, other.above))
 
 
-def _band(expected: int, spread: _Spread) -> Band:
+def band_around(expected: int, spread: Spread) -> Band:
+    """The interval around an expected value."""
     return Band(
         expected_bytes=expected,
         low_bytes=int(expected * (1 - spread.below)),

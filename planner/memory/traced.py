@@ -7,9 +7,16 @@ from typing import NamedTuple, get_args
 
 from planner.memory.candidate import Phase
 from planner.memory.estimate import MemoryEstimate, Parts
-from planner.memory.interval import Band, Basis, beside_context
+from planner.memory.interval import Basis, Spread, band_around, beside_context, kept_spread
 from planner.memory.runtime import HOST_QUANTIZER_BYTES, HOST_RUNTIME_BYTES, context_bytes
 from planner.request import TrainingRequest
+
+
+class KeptBytes(NamedTuple):
+    """What the caching allocator takes after many steps of rows of unequal lengths."""
+
+    expandable: int
+    classic: int
 
 
 class Traced(NamedTuple):
@@ -28,23 +35,18 @@ class Traced(NamedTuple):
     trained_parameters: int
     paged_bytes: int
     """Optimizer state that the driver moves between card and host, in none of the others."""
-
-
-class _Spread(NamedTuple):
-    """Shares of the expected value."""
-
-    below: float
-    above: float
+    ways: Mapping[str, KeptBytes] = {}
+    """What the data's own rows make the allocator take, by how they are put together."""
 
 
 # Traced steps lie up to 0.04 % below what third-party A100 runs allocated (batch tensors and
 # small buffers are not traced); what the allocator keeps is replayed within about 1 GiB.
 _SPREADS = {
-    "allocated": _Spread(below=0.003, above=0.006),
-    "expandable": _Spread(below=0.02, above=0.04),
-    "classic": _Spread(below=0.05, above=0.18),
-    "needed": _Spread(below=0.02, above=0.04),
-    "host": _Spread(below=0.08, above=0.08),
+    "allocated": Spread(below=0.003, above=0.006),
+    "expandable": Spread(below=0.02, above=0.04),
+    "classic": Spread(below=0.05, above=0.18),
+    "needed": Spread(below=0.02, above=0.04),
+    "host": Spread(below=0.08, above=0.08),
 }
 
 _BASIS = Basis(tier="trace", runs=59, median_error_fraction=0.0001)
@@ -65,13 +67,14 @@ def estimate_from_trace(traced: Traced, request: TrainingRequest) -> MemoryEstim
         reserved = traced.reserved_bytes
         needed = traced.needed_bytes + context_bytes(request)
         device = reserved + context_bytes(request) + paged
-    kept = "host" if on_cpu else request.allocator
+    kept = kept_spread(request, _SPREADS, alone=request.gpus == 1)
+    least = _SPREADS["host" if on_cpu else "needed"]
     phase = max(traced.phases, key=lambda name: traced.phases[name])
     return MemoryEstimate(
-        allocated=_band(traced.peak_bytes, "allocated"),
-        reserved=_band(reserved, kept),
-        needed=beside_context(_band(needed, "host" if on_cpu else "needed"), request),
-        device=beside_context(_band(device, kept), request),
+        allocated=band_around(traced.peak_bytes, _SPREADS["allocated"]),
+        reserved=band_around(reserved, kept),
+        needed=beside_context(band_around(needed, least), request),
+        device=beside_context(band_around(device, kept), request),
         rest_allocated_bytes=traced.rest_bytes,
         peak_phase=_phase(phase),
         peak_where=phase,
@@ -84,15 +87,6 @@ def estimate_from_trace(traced: Traced, request: TrainingRequest) -> MemoryEstim
 
 def _with_paged(parts: Mapping[str, int], paged_bytes: int) -> Mapping[str, int]:
     return {**parts, "optimizer": parts.get("optimizer", 0) + paged_bytes}
-
-
-def _band(expected_bytes: int, name: str) -> Band:
-    spread = _SPREADS[name]
-    return Band(
-        expected_bytes=expected_bytes,
-        low_bytes=int(expected_bytes * (1 - spread.below)),
-        high_bytes=int(expected_bytes * (1 + spread.above)),
-    )
 
 
 def _phase(name: str) -> Phase:

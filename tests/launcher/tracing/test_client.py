@@ -12,10 +12,12 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from launcher.errors import TlplanError, UsageError
+from launcher.tracing import cache
 from launcher.tracing.cache import find_trace, keep_trace
 from launcher.tracing.client import Tracer, trace_case
 from launcher.tracing.result import TraceResult
 from planner.memory.candidate import Phase
+from planner.memory.traced import KeptBytes
 from tests.launcher.tracing.samples import case
 
 RESULT = TraceResult(
@@ -32,6 +34,7 @@ RESULT = TraceResult(
     paged_bytes=0,
     needed_bytes=6,
     reserved_bytes=7,
+    ways={"grouped": KeptBytes(expandable=7, classic=8)},
     seconds=0.5,
     versions={"torch": "2"},
 )
@@ -41,7 +44,7 @@ def test_a_case_is_traced_in_a_worker_and_kept(tmp_path):
     """The second time the answer comes from the folder."""
     first = trace_case(case(), folder=tmp_path)
     kept = list(tmp_path.iterdir())
-    second = trace_case(case(id="another", lengths=[1, 2]), folder=tmp_path)
+    second = trace_case(case(id="another"), folder=tmp_path)
 
     assert first == second
     assert len(kept) == 1
@@ -76,13 +79,27 @@ def test_asking_imports_no_torch():
 
 def test_a_kept_trace_is_found_by_its_case_alone(tmp_path):
     """Another case, or a broken file, is no trace."""
-    keep_trace(case(), RESULT, tmp_path)
+    keep_trace(case(), "random", RESULT, tmp_path)
 
-    assert find_trace(case(id="x"), tmp_path) == RESULT
-    assert find_trace(case(micro_batch=3), tmp_path) is None
-    for path in tmp_path.iterdir():
-        path.write_text("{")
-    assert find_trace(case(), tmp_path) is None
+    assert find_trace(case(id="x"), "random", tmp_path) == RESULT
+    assert find_trace(case(micro_batch=3), "random", tmp_path) is None
+    assert find_trace(case(lengths=[7, 9]), "random", tmp_path) is None
+    assert find_trace(case(), "grouped", tmp_path) is None
+    whole = next(tmp_path.iterdir()).read_text()
+    for broken in ("", "{", "[]", "{}", whole[: len(whole) // 2], whole.replace("{", "[", 1)):
+        for path in tmp_path.iterdir():
+            path.write_text(broken)
+        assert find_trace(case(), "random", tmp_path) is None
+
+
+@pytest.mark.parametrize("library", ["torch", "transformers", "peft", "bitsandbytes"])
+def test_a_kept_trace_is_of_the_libraries_it_was_made_with(tmp_path, monkeypatch, library):
+    """With another version of one of them the step is traced anew."""
+    keep_trace(case(), "random", RESULT, tmp_path)
+    others = {**cache.traced_versions(), library: "0.0.1"}
+    monkeypatch.setattr(cache, "traced_versions", lambda: others)
+
+    assert find_trace(case(), "random", tmp_path) is None
 
 
 def test_a_folder_that_takes_no_file_is_passed_over(tmp_path):
@@ -90,7 +107,7 @@ def test_a_folder_that_takes_no_file_is_passed_over(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
 
-    keep_trace(case(), RESULT, blocked / "below")
+    keep_trace(case(), "random", RESULT, blocked / "below")
 
 
 def test_a_case_without_config_is_refused():
