@@ -44,6 +44,7 @@ class Tracer:
         self._timeout_seconds = timeout_seconds
         self._on_start = on_start
         self._worker: _Worker | None = None
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +58,11 @@ class Tracer:
         self.close()
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker; nothing is traced any more."""
+        self._closed = True
+        self._end_worker()
+
+    def _end_worker(self) -> None:
         if self._worker is not None:
             self._worker.end()
             self._worker = None
@@ -84,10 +89,13 @@ class Tracer:
             if self._on_start is not None:
                 self._on_start()
             self._worker = _Worker()
+        if self._closed:  # by another thread, at any moment up to here
+            self._end_worker()
+            raise TlplanError("the trace was given up")
         try:
             answer = self._worker.ask({"case": case, "batching": batching}, self._timeout_seconds)
         except TlplanError:
-            self.close()
+            self._end_worker()
             raise
         if "error" in answer:
             raise UsageError(answer["error"]["message"], *answer["error"]["hints"])

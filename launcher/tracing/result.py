@@ -58,6 +58,8 @@ class TraceResult:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TraceResult:
-        """The result that `as_json` gave. Raises TypeError when keys are missing or unknown."""
-        ways = {name: KeptBytes(**kept) for name, kept in values.get("ways", {}).items()}
+        """The result that `as_json` gave. Raises TypeError for anything else."""
+        if not isinstance(values, Mapping) or not isinstance(values.get("ways"), Mapping):
+            raise TypeError("no trace")
+        ways = {name: KeptBytes(**kept) for name, kept in values["ways"].items()}
         return cls(**{**values, "ways": ways})
