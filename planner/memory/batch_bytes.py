@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
-from planner.memory.moments import Moments
+from planner.memory.moments import Moments, Totals
 from planner.memory.replay import Pass
 from planner.memory.size import Dimensions, Size
 
@@ -59,15 +59,6 @@ class BatchBytes:
         a_token = self.per_token + self.per_score * length
         return self.fixed + self.per_length * length + a_token * tokens
 
-    def is_covered_by(self, other: BatchBytes) -> bool:
-        """Whether `other` is at least as large whatever the batch is."""
-        return (
-            self.fixed <= other.fixed
-            and self.per_length <= other.per_length
-            and self.per_token <= other.per_token
-            and self.per_score <= other.per_score
-        )
-
 
 NO_BYTES = BatchBytes()
 
@@ -84,19 +75,18 @@ class LargestBytes(NamedTuple):
 class MomentsBytes:
     """Moments of a block's pass at the widths of a model."""
 
-    def __init__(self, moments: Moments, widths: Dimensions) -> None:
+    def __init__(self, moments: Moments, totals: Totals, widths: Dimensions) -> None:
         self._moments = moments
+        self._totals = totals
         self._widths = widths
-        self._totals = moments.totals(widths)
         self._known: tuple[int, int, LargestBytes] | None = None
 
     def largest(self, tokens: int, length: int) -> LargestBytes:
         """The first of the largest with a batch of so many tokens in rows of `length`."""
         known = self._known  # a step looks at the same pass at its first block and at its last
         if known is None or known[0] != tokens or known[1] != length:
-            fixed, per_length, per_token, per_score = self._totals
-            totals = fixed + per_length * length + (per_token + per_score * length) * tokens
-            moment, total = self._moments.largest(totals)
+            batch = Dimensions({"": 1}, N=tokens, S=length, r=self._widths["r"])
+            moment, total = self._moments.largest(self._totals, batch)
             largest = LargestBytes(
                 moment.name,
                 total,
@@ -107,34 +97,66 @@ class MomentsBytes:
         return known[2]
 
 
-class PassBytes:
-    """A block's pass in numbers; see `planner.memory.replay.Pass`.
+class PassTotals:
+    """What the moments of a block's pass take at the widths of a model, whatever the rank is.
 
     Moments are looked at when they are first asked for: no step needs all three kinds.
     """
 
     def __init__(self, block: Pass, widths: Dimensions) -> None:
-        self._block = block
+        self.block = block
         self._widths = widths
-        self.saved = batch_bytes(block.saved, widths)
-        self.saves_input = block.saves_input
-        self.waiting_gradients = batch_bytes(block.waiting_gradients, widths)
-        self.held = batch_bytes(block.held, widths)
+
+    @cached_property
+    def forward(self) -> Totals:
+        """Those of forward."""
+        return self.block.forward.totals(self._widths)
+
+    @cached_property
+    def recomputed(self) -> Totals:
+        """Those of forward up to where a checkpoint stops computing again."""
+        return self.block.recomputed.totals(self._widths)
+
+    @cached_property
+    def backward(self) -> Totals:
+        """Those of backward."""
+        return self.block.backward.totals(self._widths)
+
+
+class PassBytes:
+    """A block's pass in numbers; see `planner.memory.replay.Pass`."""
+
+    def __init__(self, totals: PassTotals, widths: Dimensions) -> None:
+        self._totals = totals
+        self._block = totals.block
+        self._widths = widths
+        self.saved = batch_bytes(self._block.saved, widths)
+        self.saves_input = self._block.saves_input
+
+    @property
+    def waiting_gradients(self) -> BatchBytes:
+        """Gradients that are there when a checkpointed block is computed again."""
+        return batch_bytes(self._block.waiting_gradients, self._widths)
+
+    @property
+    def held(self) -> BatchBytes:
+        """What outlives backward."""
+        return batch_bytes(self._block.held, self._widths)
 
     @cached_property
     def forward(self) -> MomentsBytes:
-        """Those of forward."""
-        return MomentsBytes(self._block.forward, self._widths)
+        """Moments of forward."""
+        return MomentsBytes(self._block.forward, self._totals.forward, self._widths)
 
     @cached_property
     def recomputed(self) -> MomentsBytes:
-        """Those of forward up to where a checkpoint stops computing again."""
-        return MomentsBytes(self._block.recomputed, self._widths)
+        """Those up to where a checkpoint stops computing again."""
+        return MomentsBytes(self._block.recomputed, self._totals.recomputed, self._widths)
 
     @cached_property
     def backward(self) -> MomentsBytes:
-        """Those of backward."""
-        return MomentsBytes(self._block.backward, self._widths)
+        """Moments of backward."""
+        return MomentsBytes(self._block.backward, self._totals.backward, self._widths)
 
 
 _FIELD = 80

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from hwdb.family import Family
-from planner.memory.batch_bytes import PassBytes, widths_of
+from planner.memory.batch_bytes import PassBytes, PassTotals, widths_of
 from planner.memory.block import settled_block, written_block
 from planner.memory.block_settings import BlockSettings, is_windowed, settings_of
 from planner.memory.disentangled import batch_of_scores
 from planner.memory.expert_loop import rows_of_one
 from planner.memory.replay import Pass
+from planner.memory.size import Dimensions
 from planner.memory.states import adapted_linears
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -102,23 +103,35 @@ _passes: dict[object, _Known] = {}
 
 
 def _in_numbers(block: _Known, shape: ModelShape, request: TrainingRequest) -> PassBytes:
-    rank = request.adapter.rank if request.adapter else 0
-    batch = batch_of_scores(shape, request)
-    key = (id(block), id(shape.sizes), rank, shape.experts_per_token, *batch)
+    widths = _widths(shape, request)
+    key = (id(block), id(shape.sizes), shape.experts_per_token, *batch_of_scores(shape, request))
     known = _at_widths.get(key)
     if known is None:
         if len(_at_widths) >= _MOST:
             _at_widths.clear()
+        known = _at_widths[key] = (shape.sizes, PassTotals(block.moments, widths))
+    return PassBytes(known[1], widths)
+
+
+def _widths(shape: ModelShape, request: TrainingRequest) -> Dimensions:
+    rank = request.adapter.rank if request.adapter else 0
+    batch = batch_of_scores(shape, request)
+    key = (id(shape.sizes), rank, shape.experts_per_token, *batch)
+    known = _known_widths.get(key)
+    if known is None:
+        if len(_known_widths) >= _MOST:
+            _known_widths.clear()
         widths = widths_of(shape.sizes, r=rank, X=shape.experts_per_token)
         if shape.family.experts is not None and shape.family.experts.looped:
             widths.a_token = rows_of_one(shape)
         widths.update(zip("BR", batch, strict=False))
-        known = _at_widths[key] = (shape.sizes, PassBytes(block.moments, widths))
+        known = _known_widths[key] = (shape.sizes, widths)
     return known[1]
 
 
 _MOST = 8192
-_at_widths: dict[object, tuple[Mapping[str, int], PassBytes]] = {}
+_at_widths: dict[object, tuple[Mapping[str, int], PassTotals]] = {}
+_known_widths: dict[object, tuple[Mapping[str, int], Dimensions]] = {}
 """By identity of the pass and of the sizes, which are kept so that no others take their place."""
 
 

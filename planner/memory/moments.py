@@ -32,6 +32,17 @@ class Moment(NamedTuple):
     """The share of `total` that stays after the pass."""
 
 
+class Totals(NamedTuple):
+    """Bytes of all moments, side by side: sums of products with something of a batch."""
+
+    grow_with: list[Monomial]
+    numbers: list[int]
+
+
+_OPEN = "NSr"
+"""Tokens of a batch and of a row, and the rank of adapters."""
+
+
 class Moments:
     """The moments of a pass that may be its largest, in their order."""
 
@@ -50,32 +61,37 @@ class Moments:
             moment = self._known[number] = Moment(name, *map(Size, packed))
         return moment
 
-    def totals(self, widths: Dimensions) -> tuple[int, int, int, int]:
-        """The totals side by side: fixed, and what grows with the length, tokens and scores."""
-        fixed, per_length, per_token, per_score = (
-            sum(map(mul, counts, map(widths.__getitem__, products)))
-            for products, counts in self._growing
+    def totals(self, widths: Dimensions) -> Totals:
+        """The totals side by side, in numbers but for the batch and the rank."""
+        return Totals(
+            list(self._growing),
+            [
+                sum(map(mul, counts, map(widths.__getitem__, products)))
+                for products, counts in self._growing.values()
+            ],
         )
-        return fixed, per_length, per_token, per_score
 
-    def largest(self, totals: int) -> tuple[Moment, int]:
-        """The first of the largest moments and its bytes, with these totals side by side."""
-        each = self._fields.unpack(totals.to_bytes(self._fields.size, "big"))
+    def largest(self, totals: Totals, batch: Dimensions) -> tuple[Moment, int]:
+        """The first of the largest moments, and its bytes.
+
+        `totals` are those of a model, `batch` says N, S and r.
+        """
+        numbers = sum(map(mul, totals.numbers, map(batch.__getitem__, totals.grow_with)))
+        each = self._fields.unpack(numbers.to_bytes(self._fields.size, "big"))
         most = max(each)  # big-endian numbers are ordered like their bytes
         return self[each.index(most)], int.from_bytes(most, "big")
 
     @cached_property
-    def _growing(self) -> list[tuple[list[Monomial], list[int]]]:
+    def _growing(self) -> dict[Monomial, tuple[list[Monomial], list[int]]]:
         """Products of widths with their counts, by what of the batch they are multiplied with."""
-        grown: dict[Monomial, tuple[list[Monomial], list[int]]]
-        grown = {batch: ([], []) for batch in ("", "S", "N", "NS")}
+        grown: dict[Monomial, tuple[list[Monomial], list[int]]] = {}
         totals = [total for _, total, _, _ in self._marked]
         for product, count in side_by_side(totals, _FIELD_BYTES).items():
-            batch = "".join(letter for letter in product if letter in "NS")
-            products, counts = grown[batch]
-            products.append(product.replace("N", "").replace("S", ""))
+            open_ = "".join(letter for letter in product if letter in _OPEN)
+            products, counts = grown.setdefault(open_, ([], []))
+            products.append("".join(letter for letter in product if letter not in _OPEN))
             counts.append(count)
-        return list(grown.values())
+        return grown
 
 
 def _turns(moments: Sequence[Marked]) -> list[Marked]:

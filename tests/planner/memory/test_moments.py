@@ -10,9 +10,8 @@ _WIDTHS = Dimensions(h=8, q=4, i=20)
 
 def _largest(tokens: int, length: int, *texts: str) -> tuple[str, int]:
     moments = Moments([(text, Size.of(text).packed, 0, 0) for text in texts])
-    fixed, per_length, per_token, per_score = moments.totals(_WIDTHS)
-    totals = fixed + per_length * length + (per_token + per_score * length) * tokens
-    moment, most = moments.largest(totals)
+    batch = Dimensions(N=tokens, S=length, r=4)
+    moment, most = moments.largest(moments.totals(_WIDTHS), batch)
     return moment.name, most
 
 
