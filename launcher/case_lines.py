@@ -20,7 +20,10 @@ Line = tuple[int, str]
 
 def answered(number: int, line: str) -> str:
     """The line's answer by formula, as a JSON line."""
-    return json.dumps(answer_line(number, line, _answers.answer)) + "\n"
+    return _as_json(answer_line(number, line, _answers.answer)) + "\n"
+
+
+_as_json = json.JSONEncoder(check_circular=False).encode
 
 
 def answer_line(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from marshal import dumps
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -101,9 +100,9 @@ def _known(
     case: Mapping[str, Any], request: TrainingRequest, shape: ModelShape | None, card: Card | None
 ) -> Known:
     if shape is not None and case.get("attention") is None and request.stack == "transformers":
-        request = replace(request, attention=shape.usual_attention)
+        request = request.with_batch(attention=shape.usual_attention)
     if shape is not None and case.get("task") is None and shape.usual_task != request.task:
-        request = replace(request, task=shape.usual_task)
+        request = request.with_batch(task=shape.usual_task)
     return Known(request, shape, case.get("gpu"), card)
 
 
@@ -120,7 +119,7 @@ def on_card(request: TrainingRequest, card: Card | None) -> TrainingRequest:
     """The request on this card, whose generation decides what its libraries keep."""
     if card is None:
         return request
-    return replace(request, compute_capability=card.compute_capability)
+    return request.with_batch(compute_capability=card.compute_capability)
 
 
 def _answer(

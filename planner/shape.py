@@ -52,6 +52,8 @@ class ModelShape:
     """Linears of one block that exist in this model, the experts left out."""
     matrices: tuple[Matrix, ...] = field(init=False, repr=False, compare=False)
     """`linears` in numbers."""
+    largest_linear_parameters: int = field(init=False, repr=False, compare=False)
+    """Weights of the largest of a block's linears."""
     parameters: int
     linear_parameters: int
     """Weights of one block's linears: what a quantizer packs."""
@@ -91,7 +93,10 @@ class ModelShape:
     """Parameters of the head that are trained whole, as a copy, beside adapters."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "matrices", matrices_of(self.linears, self.sizes))
+        matrices = matrices_of(self.linears, self.sizes)
+        largest = max((matrix.parameters for matrix in matrices), default=0)
+        object.__setattr__(self, "matrices", matrices)
+        object.__setattr__(self, "largest_linear_parameters", largest)
 
     @property
     def stored_layers(self) -> int:
@@ -132,11 +137,6 @@ class ModelShape:
     def vocabulary_size(self) -> int:
         """Rows of the embedding table; 0 for image models."""
         return self.sizes.get("V", 0)
-
-    @property
-    def largest_linear_parameters(self) -> int:
-        """Weights of the largest of a block's linears."""
-        return max(matrix.parameters for matrix in self.matrices)
 
     @property
     def block_parameters(self) -> int:

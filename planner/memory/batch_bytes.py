@@ -14,6 +14,15 @@ from planner.memory.moments import Moments, Totals
 from planner.memory.replay import Pass
 from planner.memory.size import Dimensions, Size
 
+_FIELD = 128
+_S, _N, _NS = 1 << _FIELD, 1 << 2 * _FIELD, 1 << 3 * _FIELD
+"""A polynomial's value at numbers so large that its digits are its coefficients (Kronecker's
+substitution): 1, S, N and NS each have a field of the one integer, which adds all four at once."""
+_MASK = _S - 1
+_HALF = 1 << _FIELD - 1
+_HALVES = _HALF * (1 + _S + _N + _NS)
+"""Added to a field, it makes of a negative coefficient a number above 0."""
+
 
 class BatchBytes:
     """`fixed` bytes, and more per token of a row, token of the batch, and score. Immutable.
@@ -21,45 +30,43 @@ class BatchBytes:
     A score is what attention gives a pair of tokens: tokens of the batch x tokens of a row.
     """
 
-    __slots__ = ("fixed", "per_length", "per_score", "per_token")
+    __slots__ = ("packed",)
 
     def __init__(
         self, fixed: int = 0, per_length: int = 0, per_token: int = 0, per_score: int = 0
     ) -> None:
-        self.fixed = fixed
-        self.per_length = per_length
-        self.per_token = per_token
-        self.per_score = per_score
+        self.packed = fixed + per_length * _S + per_token * _N + per_score * _NS
 
     def __add__(self, other: BatchBytes) -> BatchBytes:
-        return BatchBytes(
-            self.fixed + other.fixed,
-            self.per_length + other.per_length,
-            self.per_token + other.per_token,
-            self.per_score + other.per_score,
-        )
+        return _of(self.packed + other.packed)
 
     def __sub__(self, other: BatchBytes) -> BatchBytes:
-        return self + other * -1
+        return _of(self.packed - other.packed)
 
     def __mul__(self, times: int) -> BatchBytes:
-        return BatchBytes(
-            self.fixed * times,
-            self.per_length * times,
-            self.per_token * times,
-            self.per_score * times,
-        )
+        return _of(self.packed * times)
 
     def plus(self, fixed: int) -> BatchBytes:
         """With so many bytes more, whatever the batch is."""
-        return BatchBytes(self.fixed + fixed, self.per_length, self.per_token, self.per_score)
+        return _of(self.packed + fixed)
 
     def at(self, tokens: int, length: int) -> int:
         """The number, for a batch of so many tokens in rows of `length`."""
-        a_token = self.per_token + self.per_score * length
-        return self.fixed + self.per_length * length + a_token * tokens
+        above = self.packed + _HALVES
+        fixed = (above & _MASK) - _HALF
+        per_length = (above >> _FIELD & _MASK) - _HALF
+        per_token = (above >> 2 * _FIELD & _MASK) - _HALF
+        per_score = (above >> 3 * _FIELD) - _HALF
+        return fixed + per_length * length + (per_token + per_score * length) * tokens
 
 
+def _of(packed: int) -> BatchBytes:
+    made = _new(BatchBytes)
+    made.packed = packed
+    return made
+
+
+_new = object.__new__
 NO_BYTES = BatchBytes()
 
 
@@ -159,13 +166,6 @@ class PassBytes:
         return MomentsBytes(self._block.backward, self._totals.backward, self._widths)
 
 
-_FIELD = 80
-_N, _S = 1 << 2 * _FIELD, 1 << _FIELD
-"""A polynomial's value at numbers so large that its digits are its coefficients (Kronecker's
-substitution): 1, S, N and NS each have a field of the one integer, which adds all four at once."""
-_MASK = _S - 1
-
-
 def widths_of(shape_sizes: Mapping[str, int], **others: int) -> Dimensions:
     """The widths at which sizes are looked at here."""
     return Dimensions(shape_sizes, N=_N, S=_S, **others)
@@ -173,19 +173,10 @@ def widths_of(shape_sizes: Mapping[str, int], **others: int) -> Dimensions:
 
 def batch_bytes(size: Size, widths: Dimensions) -> BatchBytes:
     """A size with every dimension but the batch's known."""
-    return _fields(_packed(size, widths))
+    return _of(_packed(size, widths))
 
 
 def _packed(size: Size, widths: Dimensions) -> int:
     packed = size.at(widths)
     assert isinstance(packed, int), size  # a float would lose digits
     return packed
-
-
-def _fields(packed: int) -> BatchBytes:
-    return BatchBytes(
-        packed & _MASK,
-        packed >> _FIELD & _MASK,
-        packed >> 2 * _FIELD & _MASK,
-        packed >> 3 * _FIELD,
-    )

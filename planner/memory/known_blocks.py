@@ -104,7 +104,10 @@ _passes: dict[object, _Known] = {}
 
 def _in_numbers(block: _Known, shape: ModelShape, request: TrainingRequest) -> PassBytes:
     widths = _widths(shape, request)
-    key = (id(block), id(shape.sizes), shape.experts_per_token, *batch_of_scores(shape, request))
+    # Rows of an expert may be no whole number, and are rounded together with the rank.
+    rank = widths["r"] if shape.family.experts else None
+    batch = batch_of_scores(shape, request)
+    key = (id(block), id(shape.sizes), rank, shape.experts_per_token, *batch)
     known = _at_widths.get(key)
     if known is None:
         if len(_at_widths) >= _MOST:
@@ -122,8 +125,7 @@ def _widths(shape: ModelShape, request: TrainingRequest) -> Dimensions:
         if len(_known_widths) >= _MOST:
             _known_widths.clear()
         widths = widths_of(shape.sizes, r=rank, X=shape.experts_per_token)
-        if shape.family.experts is not None and shape.family.experts.looped:
-            widths.a_token = rows_of_one(shape)
+        widths.a_token = rows_of_one(shape)
         widths.update(zip("BR", batch, strict=False))
         known = _known_widths[key] = (shape.sizes, widths)
     return known[1]

@@ -33,14 +33,10 @@ class Moment(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Bytes of all moments, side by side: sums of products with something of a batch."""
+    """Bytes of all moments, side by side: numbers that grow with N, S, r or products of them."""
 
     grow_with: list[Monomial]
     numbers: list[int]
-
-
-_OPEN = "NSr"
-"""Tokens of a batch and of a row, and the rank of adapters."""
 
 
 class Moments:
@@ -87,9 +83,11 @@ class Moments:
         grown: dict[Monomial, tuple[list[Monomial], list[int]]] = {}
         totals = [total for _, total, _, _ in self._marked]
         for product, count in side_by_side(totals, _FIELD_BYTES).items():
-            open_ = "".join(letter for letter in product if letter in _OPEN)
+            # A width that is no whole number is rounded up with all others, the rank among them.
+            may_be_open = "NS" if "Y" in product else "NSr"
+            open_ = "".join(letter for letter in product if letter in may_be_open)
             products, counts = grown.setdefault(open_, ([], []))
-            products.append("".join(letter for letter in product if letter not in _OPEN))
+            products.append("".join(letter for letter in product if letter not in may_be_open))
             counts.append(count)
         return grown
 

@@ -67,9 +67,10 @@ norms stay fp32."""
 
 
 def _cast_back(request: TrainingRequest, family: Family) -> bool:
-    named = all(table.name in CAST_BACK for table in family.embeddings)
+    if not casts_back(request):
+        return False
     tied = bool(family.config_defaults.get("tie_word_embeddings"))
-    return casts_back(request) and (named or tied)
+    return tied or all(table.name in CAST_BACK for table in family.embeddings)
 
 
 def casts_back(request: TrainingRequest) -> bool:

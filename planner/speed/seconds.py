@@ -61,7 +61,12 @@ class Kinds(NamedTuple):
 
     def total(self) -> Linear:
         """All of them together."""
-        return Linear(*(sum(values) for values in zip(*self, strict=True)))
+        one, two, three, four, five = self
+        return Linear(
+            one.fixed + two.fixed + three.fixed + four.fixed + five.fixed,
+            one.per_token + two.per_token + three.per_token + four.per_token + five.per_token,
+            one.per_score + two.per_score + three.per_score + four.per_score + five.per_score,
+        )
 
 
 class StepSeconds(NamedTuple):

@@ -34,3 +34,14 @@ def test_no_batch_is_too_large_to_be_looked_at() -> None:
 def test_the_first_of_equal_moments_is_taken() -> None:
     """A pass says where its peak is, always the same."""
     assert _largest(1, 4, "Nh", "2Nq") == ("Nh", 8)
+
+
+def test_a_width_that_is_no_whole_number_is_rounded_up_with_those_beside_it() -> None:
+    """A quarter of the rows of 8 numbers are 2 a token; with adapters of rank 4, one."""
+    widths = Dimensions(h=8, r=4)
+    widths.a_token = 0.25
+    batch = Dimensions(N=10, S=10, r=4)
+
+    for text, most in (("NYh", 20), ("NYr", 10), ("NY", 10)):
+        moments = Moments([("only", Size.of(text).packed, 0, 0)])
+        assert moments.largest(moments.totals(widths), batch)[1] == most
