@@ -12,7 +12,6 @@ cache folder, so that a second run compares in seconds; `--fresh` traces again.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -22,12 +21,11 @@ from typing import Any
 
 import hwdb
 from bench.formula_grid import CLASSIFIERS, FAMILIES, VARIANTS, grid_cases
+from bench.kept_traces import code_hash, kept_trace
 from launcher.library_versions import traced_versions
-from launcher.tracing.cache import cache_folder
 from planner.case import request_of_case
 from planner.memory.classifying import for_task
 from planner.memory.step import Step, step_of
-from planner.request import TrainingRequest
 from planner.shape import ModelShape, shape_of
 from planner.units import MIB
 
@@ -64,7 +62,7 @@ def _options() -> argparse.Namespace:
 
 def _compare(case: Mapping[str, Any], *, fresh: bool, explain: float) -> dict[str, Any]:
     request = request_of_case(case)
-    traced = _traced(case, request, fresh=fresh)
+    traced = kept_trace(case, request, fresh=fresh)
     step = step_of(*for_task(_shape(case["config"]), request))
     formula_bytes = _rest_bytes(step) + step.peak.total_bytes
     error_percent = round(100 * (formula_bytes / traced["peak_bytes"] - 1), 4)
@@ -82,30 +80,6 @@ def _compare(case: Mapping[str, Any], *, fresh: bool, explain: float) -> dict[st
     return row
 
 
-def _traced(case: Mapping[str, Any], request: TrainingRequest, *, fresh: bool) -> dict[str, Any]:
-    """The trace, from the cache folder where it is there."""
-    named = json.dumps([case, traced_versions()], sort_keys=True)
-    name = hashlib.sha256(named.encode()).hexdigest()[:32]
-    path = cache_folder().with_name("bench-traces") / f"{name}.json"
-    if path.exists() and not fresh:
-        kept: dict[str, Any] = json.loads(path.read_text())
-        return kept
-    # torch: seconds to import, and not needed where every trace is kept.
-    from launcher.tracing.trace import trace_request
-
-    full = trace_request(case["config"], request)
-    traced = {
-        "peak_bytes": full.peak_bytes,
-        "rest_bytes": full.rest_bytes,
-        "peak_segment": full.peak_segment,
-        "segments": dict(full.segments),
-        "alive": list(_alive(full)),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(traced))
-    return traced
-
-
 def _shape(config: Mapping[str, Any]) -> ModelShape:
     family = hwdb.find_family(config["model_type"])
     return shape_of(config, family, hwdb.families()["llama"])
@@ -114,24 +88,6 @@ def _shape(config: Mapping[str, Any]) -> ModelShape:
 def _rest_bytes(step: Step) -> int:
     states = step.states
     return states.weights_bytes + states.adapters_bytes + states.optimizer_bytes
-
-
-def _alive(full: Any) -> Iterator[str]:
-    """The tensors at the peak by what made them, of the middle blocks only one."""
-    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    recording = full.recordings[-1]
-    for origin, size in recording.alive_at_peak(full.peak_segment, ends=full.ends):
-        part = origin.segment.partition("/")[2]
-        block = part.partition(":")[2]
-        if not part or part.startswith("optimizer"):
-            groups["weights, adapters and optimizer state",].append(size)
-        elif not block.isdecimal() or int(block) in (1, recording.layers - 1):
-            maker = origin.maker.removeprefix("aten::")
-            shape = "x".join(map(str, origin.shape))
-            groups[part, maker, shape, origin.dtype].append(size)
-    for key, sizes in sorted(groups.items(), key=lambda item: (item[0][0], -sum(item[1]))):
-        if sum(sizes) >= MIB // 4:
-            yield f"{sum(sizes) / MIB:9.2f} x{len(sizes):<3} {' '.join(key)}"
 
 
 def _explanation(traced: Mapping[str, Any], step: Step) -> Iterator[str]:
@@ -186,6 +142,7 @@ def _document(rows: list[dict[str, Any]]) -> str:
     head = {
         "date": datetime.now(UTC).date().isoformat(),
         "versions": traced_versions(),
+        "tracing_code": code_hash(),
         "cases": len(errors),
         "not_traced": len(rows) - len(errors),
         "mean_error_percent": round(sum(errors) / max(len(errors), 1), 4),

@@ -40,8 +40,8 @@ class AttentionWriter:
         table_bytes = 4 if self.family.rotary == "wide" else layers.numerics.embeddings
         queries, keys = rotated(layers, [queries, keys], rotary, table_bytes=table_bytes)
         out = self._attended(queries, keys, values)
-        if rotary == "partial" and self.settings.attention == "sdpa":
-            # The kernel's result has the queries' layout: heads outside, since they were joined.
+        if rotary == "partial" and self.settings.attention == "sdpa" and not self.settings.masked:
+            # Flash attention's result has the queries' layout: heads outside, as they were joined.
             out = layers.unary(out, "attention.contiguous")
         for line in leaving:
             if layers.fuses_adapters:
@@ -91,10 +91,11 @@ class AttentionWriter:
             return eager(layers, self.shape, parts, shares_keys=self.shares_keys, dropped=dropped)
         half = layers.numerics.compute == 2 or settings.attention == "flash2"
         bytes_ = 2 if half else 4
-        parts = [layers.cast(part, bytes_) for part in (queries, keys, values)]
         masked = settings.masked
+        parts = [queries, keys, values]
         if self._repeats_keys(masked=masked):
             parts[1:] = [self._repeated(part) for part in parts[1:]]
+        parts = [layers.cast(part, bytes_) for part in parts]
         shares = self.shares_keys and not self._repeats_keys(masked=masked)
         if layers.on_cpu and dropped and settings.attention == "sdpa":
             # The CPU's kernel drops nothing (sdp_utils_cpp.h).

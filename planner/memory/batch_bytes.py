@@ -156,6 +156,11 @@ class PassBytes:
         return MomentsBytes(self._block.forward, self._totals.forward, self._widths)
 
     @cached_property
+    def evaluated(self) -> MomentsBytes:
+        """Those of forward where no backward follows."""
+        return MomentsBytes(self._block.evaluated, self._widths)
+
+    @cached_property
     def recomputed(self) -> MomentsBytes:
         """Those up to where a checkpoint stops computing again."""
         return MomentsBytes(self._block.recomputed, self._totals.recomputed, self._widths)

@@ -98,7 +98,11 @@ def _attention(shape: ModelShape, request: TrainingRequest, numerics: Numerics) 
 
 def writes_scores(shape: ModelShape, request: TrainingRequest) -> bool:
     """Whether the modelling code itself makes the scores, asked for or not."""
-    return request.attention == "eager" or shape.family.attends_eagerly
+    if request.attention == "eager" or shape.family.attends_eagerly:
+        return True
+    # Classes without torch's kernel, where the library is asked for it.
+    own = request.attention == "sdpa" and request.stack == "transformers"
+    return own and shape.usual_attention == "eager"
 
 
 def has_one_row(shape: ModelShape, request: TrainingRequest) -> bool:
@@ -112,7 +116,7 @@ def is_windowed(shape: ModelShape, request: TrainingRequest) -> bool:
     Where scores are written out a mask is there anyhow, and flash attention takes the window's
     width itself.
     """
-    masked = request.attention != "sdpa" or request.padded or shape.family.attends_eagerly
+    masked = request.attention != "sdpa" or request.padded or writes_scores(shape, request)
     if shape.windows is None or masked or request.stack != "transformers":
         return False
     return shape.windows.cut(request.sequence_tokens)

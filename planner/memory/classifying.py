@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from planner.memory.block_settings import writes_scores
 from planner.memory.head import HeadBytes
 from planner.memory.numerics import Numerics
 from planner.request import RequestError, TrainingRequest
@@ -11,10 +12,12 @@ from planner.shape import ModelShape
 
 
 def for_task(shape: ModelShape, request: TrainingRequest) -> tuple[ModelShape, TrainingRequest]:
-    """The model with its task's head, and the request in the tokens it is given.
+    """The model with its task's head, and the request in the tokens and the attention it has.
 
     Raises RequestError for a task this model has no head for.
     """
+    if request.attention == "sdpa" and writes_scores(shape, request):
+        request = replace(request, attention="eager")
     if request.task == "causal-lm":
         if shape.family.kind != "decoder":
             raise _no_head(shape, request)

@@ -116,12 +116,8 @@ class Layers:
 
     def drop(self, value: Value, name: str) -> Value:
         """Dropout: a mask on a card; the CPU keeps its noise in the dtype of the input."""
-        made = self.tape.run(
-            name,
-            [value.tensor],
-            value.size,
-            saves_aside=value.elements * (value.bytes if self.on_cpu else 1),
-        )
+        noise = value.elements * (value.bytes if self.on_cpu else 1)
+        made = self.tape.drop(name, value.tensor, noise=noise)
         return Value(made, value.elements, value.bytes)
 
     def view(self, value: Value, name: str) -> Value:

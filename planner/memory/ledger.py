@@ -106,14 +106,22 @@ class Ledger:
         """What else is alive while the loss is computed."""
         return self.kept.from_before.plus(self._cast_cache())
 
+    def held_while_measuring(self) -> BatchBytes:
+        """What is alive while a block of a held-out batch runs."""
+        kept = self.kept
+        tables = kept.call_arguments if self.checkpoints else kept.call_arguments + kept.masks
+        return (kept.stream + tables).plus(self._casts())
+
     def _cast_cache(self) -> int:
-        """Autocast's 16-bit copies of fp32 trained weights, alive until forward ends."""
+        """Autocast's 16-bit copies of fp32 trained weights, where no block saves them."""
+        return self._casts() if self.checkpoints else 0
+
+    def _casts(self) -> int:
+        """The same, alive until forward ends."""
         numerics = self.numerics
         cached = numerics.autocast and numerics.weights == 4 and self.request.method == "full"
         cached = cached and not self.shape.family.own_linears  # those multiply with a view
-        if not cached or not self.checkpoints:
-            return 0
-        return 2 * self.kept.trained_blocks * self.shape.linear_parameters
+        return 2 * self.kept.trained_blocks * self.shape.linear_parameters if cached else 0
 
     def _backward(self) -> list[Entry]:
         """The last block's backward, nothing freed yet, and the first's, all gradients there."""

@@ -6,7 +6,7 @@ loaded there is neither adapter nor optimizer state yet, so their bytes are take
 
 from __future__ import annotations
 
-from planner.memory.batch_bytes import NO_BYTES, PassBytes
+from planner.memory.batch_bytes import NO_BYTES, BatchBytes, PassBytes
 from planner.memory.candidate import Growing, InPass
 from planner.memory.numerics import Numerics
 from planner.memory.states import States
@@ -45,9 +45,12 @@ def saving_bytes(elements: int, bytes_: int) -> int:
     return elements * (bytes_ + _CHECK_BYTES)
 
 
-def evaluate(block: PassBytes) -> InPass:
-    """A held-out batch as large as one that is trained on; nothing is kept for backward."""
-    return InPass("evaluate", block.forward, 0, NO_BYTES, NO_BYTES, differentiated=False)
+def evaluate(block: PassBytes, held: BatchBytes) -> InPass:
+    """A held-out batch as large as one that is trained on; nothing is kept for backward.
+
+    `held` is what the model holds while a block runs.
+    """
+    return InPass("evaluate", block.evaluated, 0, NO_BYTES, held, differentiated=False)
 
 
 def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> Growing:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from planner.memory.held_out import moments_of_held_out
 from planner.memory.moments import Marked, Moments
 from planner.memory.size import Size
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 class Pass:
     """One pass with its moments."""
 
+    operations: Sequence[Operation]
     forward_marks: Sequence[Marked]
     backward_marks: Sequence[Marked]
     stop: int
@@ -45,6 +47,11 @@ class Pass:
     def forward(self) -> Moments:
         """The moments of forward that may be its largest."""
         return Moments(self.forward_marks)
+
+    @cached_property
+    def evaluated(self) -> Moments:
+        """Those of forward where nothing is kept or dropped."""
+        return Moments(moments_of_held_out(self.operations))
 
     @cached_property
     def recomputed(self) -> Moments:
@@ -71,6 +78,7 @@ def replay(tape: Tape, *, keeps_weight_gradients: bool) -> Pass:
     for position in reversed(range(len(operations))):
         backward.step(operations[position], saved[position])
     return Pass(
+        operations=operations,
         forward_marks=forward.moments,
         backward_marks=backward.moments,
         stop=_stop(operations),

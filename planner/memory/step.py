@@ -84,7 +84,7 @@ def written_step(shape: ModelShape, request: TrainingRequest) -> WrittenStep:
     ledger = Ledger(shape, request, numerics, states, kept, block.frozen)
     entries = [
         *ledger.entries(),
-        outside.evaluate(block.moments),
+        outside.evaluate(block.moments, ledger.held_while_measuring()),
         outside.save(shape, request, numerics),
     ]
     return WrittenStep(

@@ -62,6 +62,8 @@ class Operation(NamedTuple):
     """The gradient of the output is the gradient of the inputs: views and additions."""
     gradients_are_views: bool = False
     """Gradients of its inputs look at tensors of another shape: nothing is added into them."""
+    only_in_training: bool = False
+    """Dropout, which gives back what it is given when a model is measured."""
     passes_a_part_on: bool = False
     """The gradient of an input is a part of the output's, in the same storage: joined tensors."""
 
@@ -125,6 +127,13 @@ class Tape:
                 gradients_are_views=gradients_are_views,
             )
         )
+        return made
+
+    def drop(self, name: str, entering: Tensor, *, noise: Size) -> Tensor:
+        """Dropout, which keeps its noise and gives back what it is given in no training."""
+        made = Tensor(entering.size, needs_grad=entering.needs_grad, storage=Storage(entering.size))
+        kept = noise if entering.needs_grad else NOTHING
+        self._record(Operation(name, (entering,), (made,), saved_aside=kept, only_in_training=True))
         return made
 
     def add(self, name: str, parts: Sequence[Tensor], output: Size) -> Tensor:
