@@ -120,6 +120,11 @@ class PassTotals:
         return self.block.forward.totals(self._widths)
 
     @cached_property
+    def evaluated(self) -> Totals:
+        """Those of forward where no backward follows."""
+        return self.block.evaluated.totals(self._widths)
+
+    @cached_property
     def recomputed(self) -> Totals:
         """Those of forward up to where a checkpoint stops computing again."""
         return self.block.recomputed.totals(self._widths)
@@ -158,7 +163,7 @@ class PassBytes:
     @cached_property
     def evaluated(self) -> MomentsBytes:
         """Those of forward where no backward follows."""
-        return MomentsBytes(self._block.evaluated, self._widths)
+        return MomentsBytes(self._block.evaluated, self._totals.evaluated, self._widths)
 
     @cached_property
     def recomputed(self) -> MomentsBytes:
