@@ -13,16 +13,19 @@ from planner.run_plan import RunPlan
 from planner.speed.correction import TimedRun
 
 
-def keep_measured(folder: str, finished: str, plan: RunPlan, report: Mapping[str, Any]) -> bool:
-    """Keep a run that went to its end as planned; False when there is nothing to learn from it.
+def keep_measured(
+    folder: str, finished: str, plan: RunPlan, report: Mapping[str, Any]
+) -> bool | None:
+    """Keep a run that went to its end as planned; None when there is nothing to learn from it.
 
+    False when it could not be written.
     `report` is the content of its measured.json.
     """
     measured, hardware = report["measured"], plan.hardware
     peak_bytes = measured["peak_bytes"]
     machine = hardware.gpu if hardware.device == "cuda" else report["hardware"]["cpu"]
     if report["exit_code"] != 0 or peak_bytes is None or machine is None:
-        return False
+        return None
     expected = plan.expected
     run = FinishedRun(
         folder=folder,

@@ -135,14 +135,16 @@ def _newest(query: str, kind: Kind, path: Path) -> list[tuple[Any, ...]]:
     import sqlite3  # 5 ms, only where a run was kept
 
     try:
-        with closing(_opened(path)) as database:
-            return database.execute(query, (*kind, _NEWEST)).fetchall()
+        with closing(_opened(path, patience_seconds=1)) as database:
+            rows = database.execute(query, (*kind, _NEWEST)).fetchall()
     except (OSError, sqlite3.Error):
         return []
+    # SQLite takes any text for a number.
+    return [row for row in rows if not any(isinstance(value, str | bytes) for value in row)]
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, *, patience_seconds: float = 10) -> sqlite3.Connection:
+    """Two runs may end at the same moment; whoever only reads does not wait long for them."""
     import sqlite3
 
-    # Two runs may end at the same moment.
-    return sqlite3.connect(path, timeout=10)
+    return sqlite3.connect(path, timeout=patience_seconds)

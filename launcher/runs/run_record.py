@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from launcher.learned.keeping import keep_measured
+from launcher.learned.store import store_path
 from launcher.runs.atomic_file import replace_json, replace_text
 from launcher.runs.disk import DiskReserve
 from launcher.runs.events import Event, EventLog, EventTail, iso_time, read_events
@@ -109,9 +110,14 @@ class RunRecord:
         with suppress(OSError):
             replace_json(self.folder.measured, report)
         if not self.numbers.replanned:
-            keep_measured(
-                str(self.folder.path.absolute()), iso_time(time.time()), self.plan, report
-            )
+            self._keep(report)
+
+    def _keep(self, report: dict[str, Any]) -> None:
+        """Keep what was measured for the next estimate."""
+        folder = str(self.folder.path.absolute())
+        if keep_measured(folder, iso_time(time.time()), self.plan, report) is False:
+            text = f"the next estimate learns nothing of this run: {store_path()} cannot be written"
+            self.tell("warning", message=text)
 
     def sign_off(self, end: RunEnd) -> None:
         """Write the state with the exit code: from now on the run is over for everybody."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from launcher.learned.stack import stack_text
@@ -61,6 +63,17 @@ def test_a_file_that_is_no_database_teaches_nothing(tmp_path: Path) -> None:
     assert not keep_run(_run("a"), path)
     assert path.read_text().startswith("not a database")
     assert not keep_run(_run("a"), path / "below a file")
+
+
+def test_a_row_with_text_for_a_number_teaches_nothing(tmp_path: Path) -> None:
+    """SQLite takes any text; the other rows count."""
+    path = tmp_path / "runs.sqlite3"
+    keep_run(_run("a", 1), path)
+    keep_run(_run("bb", 2), path)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE runs SET measured_bytes = 'much' WHERE folder = 'a'")
+
+    assert [run.measured_bytes for run in runs_like(KIND, path)] == [2]
 
 
 def test_the_stack_is_read_from_the_names_of_folders() -> None:

@@ -63,6 +63,22 @@ def test_a_run_that_ends_well_leaves_every_file_of_a_run_folder(start: StartRun)
     assert provenance["versions"]["python"] == sys.version.split()[0]
 
 
+def test_a_run_that_nothing_can_be_learned_from_says_so_and_ends_well(
+    start: StartRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of finished runs is no database: it stays as it is, and so does the run's end."""
+    store = tmp_path / "data" / "tlplan" / "runs.sqlite3"
+    store.parent.mkdir(parents=True)
+    store.write_text("no database" * 100)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    folder = start(steps=2)
+
+    assert ended_state(folder).exit_code == 0
+    (warned,) = [event["message"] for event in events_of(folder, "warning")]
+    assert str(store) in warned
+    assert store.read_text().startswith("no database")
+
+
 def test_the_supervisor_is_small_and_alone(start: StartRun) -> None:
     """It needs less than 80 MB, imports no torch and leads its own session."""
     folder = start(hold_after=2)
