@@ -156,10 +156,10 @@ def _compared(case: Mapping[str, Any], *, explain: float) -> tuple[float | None,
     shape = shape_of(case["config"], hwdb.find_family(family), hwdb.families()["llama"])
     step = step_of(*for_task(shape, request))
     rest, phases = _phases(step)
-    error = 100 * (max(phases.values()) / traced["peak_bytes"] - 1)
     most = max(traced["phases"].values())
+    error = 100 * (max(phases.values()) / most - 1)
     line = (
-        f"{family:12} {traced['peak_bytes'] / MIB:9.1f} {error:+7.2f} % {checked(shape, request)} "
+        f"{family:12} {most / MIB:9.1f} {error:+7.2f} % {checked(shape, request)} "
         f"rest {traced['rest_bytes'] / MIB:.1f} {rest / MIB:.1f} "
         f"{traced['peak_segment']} | {step.peak.phase}: {step.peak.where}"
     )

@@ -34,10 +34,18 @@ class HeadBytes(NamedTuple):
     """Most bytes alive while the loss is differentiated."""
 
 
+class KeptByHead(NamedTuple):
+    """What the final norm and the head's product keep."""
+
+    bytes: BatchBytes
+    normed_bytes: int
+    """Bytes an element of what leaves the norm."""
+
+
 def head_bytes(
     shape: ModelShape,
     numerics: Numerics,
-    kept: BatchBytes,
+    kept: KeptByHead,
     stream_bytes: int,
     request: TrainingRequest,
 ) -> HeadBytes:
@@ -45,8 +53,9 @@ def head_bytes(
 
     `kept` is what `saved_by_head` says, `stream_bytes` the dtype that leaves the last block.
     """
+    numerics = _of_head(numerics)
     tokens, hidden = request.tokens, shape.hidden_size
-    saved = kept.at(tokens, request.sequence_tokens)
+    saved = kept.bytes.at(tokens, request.sequence_tokens)
     if request.loss in ("torch", "triton"):
         forward, backward = bytes_per_logit(request, numerics, softcap=shape.family.logit_softcap)
         logits = tokens * shape.vocabulary_size
@@ -56,31 +65,40 @@ def head_bytes(
             forward=round(forward * logits) + stream_bytes * hidden * tokens,
             backward=round(backward * logits),
         )
-    return _fused(shape, request, numerics, saved)
+    if request.loss == "liger":
+        return _liger(shape, request, numerics, saved)
+    return _chunked(shape, request, numerics, kept)
+
+
+def _of_head(numerics: Numerics) -> Numerics:
+    """Without autocast the head computes in its own dtype, which k-bit preparation widens."""
+    if numerics.autocast or numerics.compute == numerics.head_weights:
+        return numerics
+    return numerics._replace(compute=numerics.head_weights)
 
 
 def saved_by_head(
     shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
-) -> BatchBytes:
+) -> KeptByHead:
     """What the final norm and the head's product keep."""
-    held = request.loss in ("torch", "triton")
+    numerics = _of_head(numerics)
     key = (
-        numerics, stream_bytes, request.method, request.trainable_layers is None, held,
+        numerics, stream_bytes, request.method, request.trainable_layers is None, request.loss,
         request.device, request.fused_kernels, shape.family.norm_style, shape.activation,
     )  # fmt: skip
     kept = _kept_by_kind.get(key)
     if kept is None:
         kept = _kept_by_kind[key] = _kept(shape, request, numerics, stream_bytes)
-    return batch_bytes(kept, widths_of(shape.sizes))
+    return KeptByHead(batch_bytes(kept[0], widths_of(shape.sizes)), kept[1])
 
 
-_kept_by_kind: dict[object, Size] = {}
+_kept_by_kind: dict[object, tuple[Size, int]] = {}
 """Written once for all heads that differ only in sizes."""
 
 
 def _kept(
     shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
-) -> Size:
+) -> tuple[Size, int]:
     tape = Tape()
     library = Library(
         tape=tape,
@@ -102,13 +120,13 @@ def _kept(
         weight = library.weight(Size.of("hV"), numerics.head_weights)
         product(library, normed, weight, Size.of("V") * TOKENS, "head")
     else:
-        # Rows with a label are copied and kept, and so is autocast's copy of the weight.
+        # Rows with a label are copied and kept, and so is Liger's copy of the weight.
         copies = normed.size
-        if numerics.head_weights != numerics.compute:
+        if request.loss == "liger" and numerics.head_weights != numerics.compute:
             copies += Size.of("hV") * numerics.compute
         tape.run("labelled", [normed.tensor], TOKENS, saves_aside=copies)
     moments = tape.replay()
-    return moments.saved + (stream.size if moments.saves_input else NOTHING)
+    return moments.saved + (stream.size if moments.saves_input else NOTHING), normed.bytes
 
 
 def bytes_per_logit(
@@ -137,28 +155,48 @@ def bytes_per_logit(
     return 4.0 + wide + half + softcapped, 12.0 + softcapped
 
 
-def _fused(
+def _liger(
     shape: ModelShape, request: TrainingRequest, numerics: Numerics, saved: int
 ) -> HeadBytes:
-    """A loss that never holds all logits: TRL's fused head, Liger, chunked cross entropies."""
+    """Liger cuts tokens so that a chunk of logits is about tokens x hidden."""
     tokens, hidden, vocabulary = request.tokens, shape.hidden_size, shape.vocabulary_size
-    trained = request.method == "full"
-    if request.loss == "liger":
-        # Liger cuts tokens so that a chunk of logits is about tokens x hidden.
-        chunk = -(-tokens * hidden // max(vocabulary, 1)) or 1
-        tile = 10 * chunk * vocabulary
-    else:
-        # The buffer has its full width even for a smaller vocabulary.
-        tile = numerics.compute * min(tokens, _TILE_TOKENS) * _TILE_VOCABULARY
-        if request.device == "cpu":
-            logits = min(tokens, _TILE_TOKENS) * min(vocabulary, _TILE_VOCABULARY)
-            tile += _TILE_BYTES_ON_CPU * logits
-    head_gradient = 4 * vocabulary * hidden if trained else 0
+    chunk = -(-tokens * hidden // max(vocabulary, 1)) or 1
+    backward = 6 * hidden * tokens + 10 * chunk * vocabulary
+    if request.method == "full":
+        backward += (4 + (numerics.weights if numerics.weights != 4 else 0)) * vocabulary * hidden
+    return HeadBytes(saved, 2 * hidden * tokens + 10 * chunk * vocabulary + 28 * tokens, backward)
+
+
+def _chunked(
+    shape: ModelShape, request: TrainingRequest, numerics: Numerics, kept: KeptByHead
+) -> HeadBytes:
+    """TRL's fused head (ChunkedLogProbFunction): tiles of logits, gradients summed in fp32.
+
+    Every tile casts the head's rows it reads, and backward holds those of the tile before.
+    """
+    tokens, hidden, vocabulary = request.tokens, shape.hidden_size, shape.vocabulary_size
+    compute = numerics.compute if numerics.autocast else kept.normed_bytes
+    rows, columns = min(tokens, _TILE_TOKENS), min(vocabulary, _TILE_VOCABULARY)
+    # The buffer has its full width even for a smaller vocabulary.
+    tile = compute * rows * _TILE_VOCABULARY
+    if request.device == "cpu":
+        tile += _TILE_BYTES_ON_CPU * rows * columns
+    if kept.normed_bytes != compute:
+        tile += compute * rows * hidden
+    row = hidden * compute if numerics.head_weights != compute else 0
+    read = columns * row
+    last = ((vocabulary - 1) % _TILE_VOCABULARY + 1) * row
+    several = tokens > _TILE_TOKENS or vocabulary > _TILE_VOCABULARY
+    before = min(vocabulary - columns, columns) or columns
+    both = read + before * row if several else read
+    sums = 4 * hidden * tokens
+    own = kept.normed_bytes * hidden * tokens if kept.normed_bytes != 4 else 0
+    if request.method == "full":
+        sums += 4 * vocabulary * hidden
+        own += numerics.weights * vocabulary * hidden if numerics.weights != 4 else 0
     return HeadBytes(
-        saved=saved,
-        forward=2 * hidden * tokens + tile + 28 * tokens,
-        backward=6 * hidden * tokens
-        + tile
-        + head_gradient
-        + (numerics.weights * vocabulary * hidden if trained and numerics.weights == 2 else 0),
+        saved=kept.bytes.at(tokens, request.sequence_tokens),
+        forward=kept.normed_bytes * hidden * tokens + tile + read + 28 * tokens,
+        # While a tile is read, and while the sums are cast to what they are gradients of.
+        backward=tile + sums + max(both, last + own),
     )

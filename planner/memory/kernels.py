@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from planner.memory.layers import TOKENS, Layers, Value
+from planner.memory.numerics import promoted
 from planner.memory.size import NOTHING, Size
 from planner.shape import ModelShape
 
@@ -146,7 +147,7 @@ def _matrices(layers: Layers, part: Value) -> Value:
 
 def _plus_mask(layers: Layers, scores: Value) -> Value:
     """The mask has the model's dtype, which may widen the scores."""
-    bytes_ = max(scores.bytes, layers.numerics.embeddings)
+    bytes_ = promoted(scores.bytes, layers.numerics.embeddings)
     made = layers.tape.add("scores.mask", [scores.tensor], scores.elements * bytes_)
     return Value(made, scores.elements, bytes_)
 

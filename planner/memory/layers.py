@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
-from planner.memory.numerics import Numerics
+from planner.memory.numerics import Numerics, promoted
 from planner.memory.size import NOTHING, Size
 from planner.memory.tape import Tape, Tensor
 
@@ -90,7 +91,7 @@ class Layers:
         """A sum of tensors of one shape, from left to right."""
         total = values[0]
         for value in values[1:]:
-            bytes_ = max(total.bytes, value.bytes)
+            bytes_ = promoted(total.bytes, value.bytes)
             made = self.tape.add(name, [total.tensor, value.tensor], total.elements * bytes_)
             total = Value(made, total.elements, bytes_)
         return total
@@ -100,7 +101,7 @@ class Layers:
 
         The gradient of the narrower side is a full product before it is summed or cast.
         """
-        bytes_ = max(left.bytes, right.bytes)
+        bytes_ = promoted(left.bytes, right.bytes)
         out = left.elements * bytes_
         saves = [
             mine.tensor for mine, other in ((left, right), (right, left)) if other.tensor.needs_grad
@@ -139,6 +140,6 @@ class Layers:
         elements = NOTHING
         for value in values:
             elements += value.elements
-        bytes_ = max(value.bytes for value in values)
+        bytes_ = reduce(promoted, [value.bytes for value in values])
         made = self.tape.join(name, [value.tensor for value in values], elements * bytes_)
         return Value(made, elements, bytes_)

@@ -10,6 +10,30 @@ from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
+class _Other16(int):
+    """Two bytes, and not the same two as the products': bf16 beside fp16, or the other way round.
+
+    One is cast to the other like to any dtype, and both together make fp32.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Other16)
+
+    def __ne__(self, other: object) -> bool:
+        return not isinstance(other, _Other16)
+
+    def __hash__(self) -> int:
+        return hash((_Other16, 2))
+
+
+OTHER_16 = _Other16(2)
+
+
+def promoted(one: int, other: int) -> int:
+    """Bytes an element of what comes of two dtypes (torch.promote_types)."""
+    return max(one, other) if one == other or {int(one), int(other)} != {2} else 4
+
+
 class Numerics(NamedTuple):
     """Bytes per element."""
 
@@ -37,11 +61,11 @@ def numerics_of(request: TrainingRequest, family: Family) -> Numerics:
     """The dtypes a request leads to."""
     asked = request.weights in QUANTIZED_WEIGHTS
     quantized = asked and _is_packed(request, family)
-    base = 2 if asked else _BYTES[request.weights]
+    base = 2 if asked else _bytes_of(request.weights, request)
     if asked and request.device == "cpu":
         base = 4  # the launcher loads embeddings and norms in fp32 there and computes in fp32
     wide = 4 if request.kbit_prepare else base
-    adapters = None if request.adapter is None else _BYTES[request.adapter.dtype]
+    adapters = None if request.adapter is None else _bytes_of(request.adapter.dtype, request)
     embeddings = base if _cast_back(request, family) else wide
     # Autocast runs layer_norm in fp32 and leaves its result so.
     normed = bool(family.embedding_norms) and request.autocast is not None
@@ -59,6 +83,14 @@ def numerics_of(request: TrainingRequest, family: Family) -> Numerics:
         int8=request.weights == "int8",
         half="fp16" in (request.autocast, request.autocast or request.weights),
     )
+
+
+def _bytes_of(dtype: str, request: TrainingRequest) -> int:
+    """Bytes of a dtype; a 16-bit one that products do not run in is another."""
+    quantized = request.weights in QUANTIZED_WEIGHTS
+    products = request.autocast or ("bf16" if quantized else request.weights)
+    unlike = {dtype, products} == {"bf16", "fp16"} and request.stack == "transformers"
+    return OTHER_16 if unlike else _BYTES[dtype]
 
 
 CAST_BACK = frozenset(("embed_tokens", "wte", "wpe"))
@@ -79,7 +111,7 @@ def casts_back(request: TrainingRequest) -> bool:
     It did under bf16 autocast while it went with Transformers 4, before it had its fused head;
     they stay fp32 since, as measured with TRL 1.16 (bench/results/h100.jsonl).
     """
-    if request.autocast != "bf16":
+    if request.autocast != "bf16" or request.task != "causal-lm":
         return False
     version = request.transformers_version
     return request.loss != "chunked" if version is None else version < (5, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hwdb.family import Rotary
 from planner.memory.layers import TOKENS, Layers, Value
+from planner.memory.numerics import promoted
 from planner.memory.size import NOTHING, Size
 
 
@@ -44,7 +45,7 @@ def _turned(layers: Layers, value: Value, table_bytes: int, style: Rotary) -> Va
 
 def _by_table(layers: Layers, value: Value, table_bytes: int, name: str) -> Value:
     table = layers.tape.weight(NOTHING, trained=False)
-    bytes_ = max(value.bytes, table_bytes)
+    bytes_ = promoted(value.bytes, table_bytes)
     out = value.elements * bytes_
     made = layers.tape.run(
         name,

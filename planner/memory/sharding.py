@@ -117,7 +117,7 @@ def _with_frozen_gradients(
 
 def _upcast(states: States, request: TrainingRequest, numerics: Numerics) -> States:
     """Accelerate makes 16-bit trained weights fp32 under mixed precision."""
-    narrow = request.method == "full" and numerics.weights == 2
+    narrow = request.method == "full" and numerics.weights != 4
     if not narrow or request.autocast is None or request.stack != "transformers":
         return states
     whole = {"adamw": 2, "adamw-fused": 2, "sgd": 1}.get(request.optimizer_name, 1)
