@@ -203,57 +203,6 @@ def test_a_case_without_a_name_has_none() -> None:
     assert _answer()["id"] is None
 
 
-_LONG = {"sequence_tokens": 2048, "loss": "torch"}
-_EVERY_FIELD: list[tuple[dict[str, Any], dict[str, Any]]] = [
-    ({}, {"method": "full"}),
-    ({"method": "full"}, {"trainable_layers": 1}),
-    ({"adapter": {"rank": 8}}, {"adapter": {"rank": 64}}),
-    ({"adapter": {"kind": "lora"}}, {"adapter": {"kind": "dora"}}),
-    ({"adapter": {"targets": "all-linear"}}, {"adapter": {"targets": ["q_proj"]}}),
-    (
-        {"checkpointing": "none", "adapter": {"dropout": 0.0}},
-        {"checkpointing": "none", "adapter": {"dropout": 0.1}},
-    ),
-    ({"adapter": {"dtype": "fp32"}}, {"adapter": {"dtype": "bf16"}}),
-    ({}, {"weights": "fp32"}),
-    ({"weights": "fp32"}, {"autocast": None}),
-    ({"method": "qlora"}, {"kbit_prepare": True}),
-    ({"method": "full"}, {"optimizer": "adamw-8bit"}),
-    ({}, {"micro_batch": 5}),
-    ({"method": "full"}, {"accumulation": 2}),
-    ({}, {"sequence_tokens": 900}),
-    ({**_LONG, "allocator": "classic"}, {"lengths": [2048, 700, 1100, 300, 1600, 900]}),
-    (_LONG, {"lengths": [2048, 700, 1100, 300, 1600, 900]}),
-    ({}, {"checkpointing": "none"}),
-    ({"checkpointing": "none"}, {"attention": "eager"}),
-    ({}, {"loss": "torch"}),
-    ({"loss": "torch"}, {"stack": "torchtune"}),
-    ({"loss": "torch"}, {"stack": "litgpt"}),
-    ({}, {"stack": "unsloth"}),
-    ({"loss": "torch"}, {"versions": {"transformers": "4.44.2"}}),
-    ({"loss": "torch"}, {"versions": {"torch": "2.1.1"}}),
-    (
-        {"method": "qlora", "stack": "litgpt", "weights": "nf4", "checkpointing": "none"},
-        {"versions": {"bitsandbytes": "0.45.2"}},
-    ),
-    ({"method": "full"}, {"gpus": 2}),
-    ({"method": "full", "gpus": 2}, {"sharding": "zero2"}),
-    ({"method": "full", "gpus": 2}, {"sharding": "zero3"}),
-    ({"method": "full", "gpus": 2}, {"sharding": "fsdp"}),
-    ({}, {"padded": True, "checkpointing": "none"}),
-    ({"loss": "torch", "allocator": "classic"}, {"allocator": "expandable"}),
-    ({}, {"device": "cpu"}),
-]
-
-
-@pytest.mark.parametrize(
-    ("base", "change"), _EVERY_FIELD, ids=lambda case: "-".join(case) or "base"
-)
-def test_every_field_changes_the_answer(base: dict[str, Any], change: dict[str, Any]) -> None:
-    """No field of a case is taken and then ignored."""
-    assert _answer(**base)["memory"] != _answer(**{**base, **change})["memory"]
-
-
 @pytest.mark.parametrize(
     ("fields", "name"),
     [
