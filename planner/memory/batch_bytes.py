@@ -92,7 +92,8 @@ class MomentsBytes:
         """The first of the largest with a batch of so many tokens in rows of `length`."""
         known = self._known  # a step looks at the same pass at its first block and at its last
         if known is None or known[0] != tokens or known[1] != length:
-            batch = Dimensions({"": 1}, N=tokens, S=length, r=self._widths["r"])
+            rank = self._widths["r"]
+            batch = Dimensions(N=tokens, S=length, r=rank, NS=tokens * length, Nr=tokens * rank)
             moment, total = self._moments.largest(self._totals, batch)
             largest = LargestBytes(
                 moment.name,

@@ -7,7 +7,7 @@ multiplications evaluate every moment at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from operator import mul
 from struct import Struct
 from typing import NamedTuple
@@ -83,13 +83,22 @@ class Moments:
         grown: dict[Monomial, tuple[list[Monomial], list[int]]] = {}
         totals = [total for _, total, _, _ in self._marked]
         for product, count in side_by_side(totals, _FIELD_BYTES).items():
-            # A width that is no whole number is rounded up with all others, the rank among them.
-            may_be_open = "NS" if "Y" in product else "NSr"
-            open_ = "".join(letter for letter in product if letter in may_be_open)
-            products, counts = grown.setdefault(open_, ([], []))
-            products.append("".join(letter for letter in product if letter not in may_be_open))
+            grows_with, widths = _parted(product)
+            products, counts = grown.setdefault(grows_with, ([], []))
+            products.append(widths)
             counts.append(count)
         return grown
+
+
+@cache
+def _parted(product: Monomial) -> tuple[Monomial, Monomial]:
+    """What of a batch a product grows with, and its widths."""
+    # A width that is no whole number is rounded up with all others, the rank among them.
+    of_batch = "NS" if "Y" in product else "NSr"
+    return (
+        "".join(letter for letter in product if letter in of_batch),
+        "".join(letter for letter in product if letter not in of_batch),
+    )
 
 
 def _turns(moments: Sequence[Marked]) -> list[Marked]:

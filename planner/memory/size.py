@@ -137,10 +137,10 @@ def side_by_side(sizes: Sequence[int], field_bytes: int) -> dict[Monomial, int]:
     counts = memoryview(b"".join(size.to_bytes(width, "little") for size in sizes)).cast("I")
     fields = Struct(">" + f"{field_bytes - _FIELD_BYTES}xI" * len(sizes))
     columns = {}
-    for place, product in enumerate(_places):
-        if present >> _FIELD * place & (1 << _FIELD) - 1:
-            column = fields.pack(*counts[place :: len(_places)].tolist())
-            columns[product] = int.from_bytes(column, "big") >> 1
+    somewhere = memoryview(present.to_bytes(width, "little")).cast("I")
+    for product, place in compress(_places.items(), somewhere):
+        column = fields.pack(*counts[place :: len(_places)].tolist())
+        columns[product] = int.from_bytes(column, "big") >> 1
     return columns
 
 
