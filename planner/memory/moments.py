@@ -12,7 +12,7 @@ from operator import mul
 from struct import Struct
 from typing import NamedTuple
 
-from planner.memory.size import Dimensions, Monomial, Size, covers, side_by_side
+from planner.memory.size import Dimensions, Monomial, Size, side_by_side, turns
 
 Marked = tuple[str, int, int, int]
 """A moment whose sizes are packed."""
@@ -43,7 +43,8 @@ class Moments:
     """The moments of a pass that may be its largest, in their order."""
 
     def __init__(self, marked: Sequence[Marked]) -> None:
-        self._marked = _turns(marked)
+        # Most moments only lead to the next one.
+        self._marked = [marked[number] for number in turns([total for _, total, _, _ in marked])]
         self._known: dict[int, Moment] = {}
         self._fields = Struct(f"{_FIELD_BYTES}s" * len(self._marked))
 
@@ -99,17 +100,3 @@ def _parted(product: Monomial) -> tuple[Monomial, Monomial]:
         "".join(letter for letter in product if letter in of_batch),
         "".join(letter for letter in product if letter not in of_batch),
     )
-
-
-def _turns(moments: Sequence[Marked]) -> list[Marked]:
-    """Without those that a neighbour exceeds: most moments only lead to the next one."""
-    turns: list[Marked] = []
-    for moment in moments:
-        total = moment[1]
-        while turns and covers(total, turns[-1][1]):
-            if covers(turns[-1][1], total):
-                break  # the first of equal ones stands for all
-            turns.pop()
-        if not turns or not covers(turns[-1][1], total):
-            turns.append(moment)
-    return turns

@@ -124,6 +124,26 @@ def covers(one: int, other: int) -> bool:
     return (one | guards) - other & guards == guards
 
 
+def turns(sizes: Sequence[int]) -> list[int]:
+    """Numbers of the packed sizes that no neighbour covers; of equal ones the first."""
+    guards = _Fields.highest_bits
+    kept: list[int] = []
+    before = 0  # the size kept last
+    for number, size in enumerate(sizes):
+        if kept and size == before:
+            continue
+        guarded = size | guards
+        while kept and guarded - before & guards == guards:
+            kept.pop()
+            before = sizes[kept[-1]] if kept else 0
+            if size == before:
+                break
+        if not kept or (size != before and (before | guards) - size & guards != guards):
+            kept.append(number)
+            before = size
+    return kept
+
+
 def side_by_side(sizes: Sequence[int], field_bytes: int) -> dict[Monomial, int]:
     """Packed sizes the other way round: the counts of each product, in their order.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.memory.size import NOTHING, Dimensions, Size
+from planner.memory.size import NOTHING, Dimensions, Size, turns
 
 
 def test_a_size_reads_like_a_formula() -> None:
@@ -47,3 +47,11 @@ def test_an_unknown_dimension_is_an_error() -> None:
     """A letter without a value is a mistake, not zero."""
     with pytest.raises(KeyError):
         Size.of("Nz").at(Dimensions(N=2))
+
+
+def test_turns_are_the_sizes_that_no_neighbour_covers() -> None:
+    """A row of sizes that only grow has one, and so have equal ones: the first."""
+    sizes = [Size.of(text).packed for text in ("h", "h+q", "h+2q", "k", "k", "3h+k", "h")]
+
+    assert turns(sizes) == [2, 5]
+    assert turns(sizes[3:5]) == [0]
