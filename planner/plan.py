@@ -171,6 +171,9 @@ def _data_warnings(answers: tuple[MethodAnswer, ...], data: DataFacts | None) ->
     found: list[PlanWarning] = []
     if data is None:
         return found
+    if not data.lengths_exact:
+        text = f"lengths of rows are {data.how}: what they need is approximate"
+        found.append(PlanWarning(code="LENGTHS_ESTIMATED", text=text))
     limit = min(answer.request.sequence_tokens for answer in answers)
     cut = sum(tokens > limit for tokens in data.lengths)
     if cut:

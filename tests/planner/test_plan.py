@@ -158,6 +158,16 @@ def test_rows_beyond_the_context_are_warned_about() -> None:
     assert "BEYOND_CONTEXT" in [warning.code for warning in plan.warnings]
 
 
+def test_lengths_that_are_estimated_are_said_to_be() -> None:
+    """Without the model's tokenizer; counted with it there is nothing to say."""
+    how = "estimated at 3 bytes a token"
+    facts = (data_facts(lengths_exact=False, how=how), data_facts())
+    rough, exact = (make_plan(planned(), None, Asked(), each).warnings for each in facts)
+
+    assert [each.text for each in rough if how in each.text]
+    assert "LENGTHS_ESTIMATED" not in [each.code for each in exact]
+
+
 def test_quantizing_experts_is_warned_about() -> None:
     """Fused experts stay in 16 bit under bitsandbytes."""
     plan = plan_for(80, model="qwen3-30b-a3b")
