@@ -26,12 +26,12 @@ layer: torch's layer_norm; layer-wide: that in fp32 without a weight; centered: 
 written out in fp32.
 """
 
-Rotary = Literal["whole", "partial", "chunked", "paired", "wide", "none", "in-place"]
+Rotary = Literal["whole", "partial", "chunked", "paired", "wide", "floated", "none", "in-place"]
 """How queries and keys are turned by their positions.
 
 whole: x cos + rotate_half(x) sin; partial: only the first numbers of a head, the rest put behind
-them; chunked: two halves apart; paired: neighbours, in fp32; wide: tables in fp32; none: positions
-come otherwise; in-place: fused kernels.
+them; chunked: two halves apart; paired: neighbours, in fp32; wide: tables in fp32; floated: an fp32
+copy for either product; none: positions come otherwise; in-place: fused kernels.
 """
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -156,12 +156,18 @@ class Family(NamedTuple):
     embeddings_change: bool = False
     """Whether embeddings become another tensor before the first block: positions are added, or
     they are multiplied outside of their module."""
+    casts_pictures: bool = False
+    """Whether the model's forward holds a copy of the pictures in the dtype of its weights."""
     masks: int = 1
     """How many attention masks a model has: another one where some blocks look back less far."""
     holds_scores: bool = False
     """Whether the model's loop still holds a block's attention scores while the next one runs."""
     holds_first_half: bool = False
     """Whether a block's forward holds the input and the result of attention to its end."""
+    holds_attended: bool = False
+    """Whether a block's forward holds the result of attention alone to its end."""
+    holds_activated: bool = False
+    """Whether a block holds what its activation function made to its end."""
     mlp_in_block: bool = False
     """Whether the MLP is no module of its own: nothing holds its input to its end."""
     scales_residual: bool = False
@@ -174,6 +180,8 @@ class Family(NamedTuple):
     """Whether the model holds every block's output until the last one has run."""
     undescribed_when: str | None = None
     """Condition under which a model has parts that stand nowhere in this row."""
+    softmaxes_narrow: bool = False
+    """Whether eager attention takes the softmax of scores in their own dtype, not in fp32."""
     softcaps_attention: bool = False
     """Whether attention scores pass a tanh in eager attention."""
     packs: bool = False

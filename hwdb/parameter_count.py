@@ -39,6 +39,11 @@ def count_from_config(config: Config, family: Family, *, architecture: str | Non
     )
 
 
+def count_final_norms(config: Config, family: Family) -> int:
+    """Parameters of the norms behind the last block."""
+    return _norms(family.final_norms, config, family, sizes_of(config, family))
+
+
 def count_head(
     config: Config, family: Family, architecture: str, *, named: tuple[str, ...] = ("",)
 ) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from planner.memory.adapted import adapter_parameters
 from planner.memory.numerics import numerics_of
-from planner.memory.states import adapter_parameters, states_of
+from planner.memory.states import states_of
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 

@@ -68,7 +68,6 @@ class ModelShape:
     """Number of parameter tensors."""
     experts_per_token: int
     activation: str
-    """Name of the activation function, as in config.json."""
     parallel_residual: bool
     """Whether attention and MLP read the same input."""
     norms: tuple[Norm, ...]
@@ -90,7 +89,8 @@ class ModelShape:
     biased: frozenset[str] = frozenset()
     """Names of linears that add a bias."""
     trained_with_adapters: int = 0
-    """Parameters of the head that are trained whole, as a copy, beside adapters."""
+    head_matrices: tuple[Matrix, ...] = ()
+    """Of a task's head, as in TaskHead."""
 
     def __post_init__(self) -> None:
         matrices = matrices_of(self.linears, self.sizes)

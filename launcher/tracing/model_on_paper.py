@@ -17,6 +17,7 @@ from torch import nn
 
 from launcher.tracing.adapters import adapter_config, without_values
 from launcher.tracing.offloading import offload_checkpoints
+from launcher.training.freezing import train_last
 from planner.memory.numerics import casts_back
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 
@@ -35,7 +36,7 @@ def build_model(config: Any, request: TrainingRequest) -> nn.Module:
     if request.adapter is not None:
         model = _with_adapters(model, request)
     elif request.trainable_layers is not None:
-        _freeze_lower_blocks(model, request.trainable_layers)
+        train_last(model, request.trainable_layers, request.task)
     model.train()
     return model  # type: ignore[no-any-return]
 
@@ -100,8 +101,11 @@ def _with_adapters(model: Any, request: TrainingRequest) -> nn.Module:
         _widen(model, request)
     if request.checkpointing != "none":
         model.enable_input_require_grads()
+    config = adapter_config(request)
+    if hasattr(model, "pre_classifier"):
+        config.exclude_modules = {"pre_classifier"}  # trained whole, for its name
     with torch.device("meta"), without_values():
-        adapted: nn.Module = get_peft_model(model, adapter_config(request), low_cpu_mem_usage=True)
+        adapted: nn.Module = get_peft_model(model, config, low_cpu_mem_usage=True)
     # On meta PEFT leaves adapters as they are, whatever autocast_adapter_dtype says.
     for name, parameter in adapted.named_parameters():
         if parameter.requires_grad and "lora_magnitude_vector" not in name:
@@ -130,17 +134,6 @@ def _widen(model: Any, request: TrainingRequest) -> None:
 
 _CAST_BACK = ("lm_head", "embed_tokens", "wte", "wpe")
 """Names of what TRL's peft_module_casting_to_bf16 made 16-bit again."""
-
-
-def _freeze_lower_blocks(model: Any, trained: int) -> None:
-    """Train only the last blocks and the head."""
-    model.requires_grad_(requires_grad=False)
-    blocks = list(blocks_of(model, model.config.num_hidden_layers))
-    for block in blocks[len(blocks) - trained :]:
-        block.requires_grad_(requires_grad=True)
-    head = model.get_output_embeddings()
-    if head is not None:
-        head.requires_grad_(requires_grad=True)
 
 
 def blocks_of(model: nn.Module, layers: int) -> nn.ModuleList:

@@ -57,4 +57,8 @@ def head_parameters(model: nn.Module) -> list[nn.Parameter]:
 
 def _stands_before_the_end(name: str, model: Any, blocks: nn.ModuleList) -> bool:
     within = next(path for path, module in model.named_modules() if module is blocks)
-    return name.startswith(f"{within}.") or "embed" in name
+    return name.startswith(f"{within}.") or any(part in name for part in _BEFORE)
+
+
+_BEFORE = ("embed", ".encoder.LayerNorm.")
+"""Tables, and the norm of DeBERTa's distances: all its blocks are called with what it makes."""

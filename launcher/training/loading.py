@@ -134,6 +134,8 @@ def classifier_lora_config(plan: RunPlan, model: Any) -> LoraConfig | None:
         # PEFT knows the heads of text classifiers by name; of pictures it knows none.
         task_type="SEQ_CLS" if text else None,
         modules_to_save=None if text else _head_modules(model),
+        # DistilBERT's PEFT trains whole, for its name: it cannot be adapted besides.
+        exclude_modules=["pre_classifier"] if hasattr(model, "pre_classifier") else None,
         target_modules=targets,
         **_adapter_settings(plan, adapter),
     )

@@ -22,9 +22,12 @@ def activated(layers: Layers, value: Value, name: str) -> Value:
 
 
 def _gelu_new(layers: Layers, value: Value) -> Value:
-    """0.5 x (1 + tanh(c (x + 0.044715 x ** 3))); autocast runs pow, and so the rest, in fp32."""
+    """0.5 x (1 + tanh(c (x + 0.044715 x ** 3))).
+
+    On a card autocast runs pow, and so the rest, in fp32.
+    """
     half = layers.unary(value, "gelu.half")
-    source = layers.cast(value, 4, "gelu.float") if layers.numerics.autocast else value
+    source = layers.cast(value, 4, "gelu.float") if layers.numerics.widens else value
     cube = layers.unary(source, "gelu.pow", saves="input", backward_copies=2)
     scaled = layers.unary(cube, "gelu.scale")
     inner = layers.unary(layers.add(value, scaled, name="gelu.sum"), "gelu.root")

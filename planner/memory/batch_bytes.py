@@ -126,6 +126,11 @@ class PassTotals:
         return self.block.evaluated.totals(self._widths)
 
     @cached_property
+    def unsaved(self) -> Totals:
+        """Those of a forward that keeps nothing for backward."""
+        return self.block.unsaved.totals(self._widths)
+
+    @cached_property
     def recomputed(self) -> Totals:
         """Those of forward up to where a checkpoint stops computing again."""
         return self.block.recomputed.totals(self._widths)
@@ -165,6 +170,11 @@ class PassBytes:
     def evaluated(self) -> MomentsBytes:
         """Those of forward where no backward follows."""
         return MomentsBytes(self._block.evaluated, self._totals.evaluated, self._widths)
+
+    @cached_property
+    def unsaved(self) -> MomentsBytes:
+        """Those of a forward that keeps nothing for backward."""
+        return MomentsBytes(self._block.unsaved, self._totals.unsaved, self._widths)
 
     @cached_property
     def recomputed(self) -> MomentsBytes:

@@ -128,14 +128,16 @@ class _Block:
         for half in (self._attention, self._feed_forward):
             normed = self._norm_before(stream)
             branch = self._norm_after(half(normed))
-            held += [normed.tensor, branch.tensor] if self.family.holds_first_half else []
+            held += [normed.tensor] if self.family.holds_first_half else []
+            if self.family.holds_first_half or self.family.holds_attended:
+                held.append(branch.tensor)
             if self.family.scales_residual:
                 branch = self.library.unary(branch, "residual.scale")
             if self.has_layer_scale:
                 scale = self.library.weight(Size.of("h"), self.library.numerics.vectors)
                 branch = self.library.multiply(branch, scale, "layer_scale")
             stream = self.library.add(stream, branch)
-        self.library.tape.keep(*held)
+        self.library.tape.keep(*held, *self.library.held_by_block)
         return stream
 
     def _norms_the_sum(self, stream: Value) -> Value:
@@ -143,7 +145,7 @@ class _Block:
             branch = half(stream)
             normed = self._norm(self.library.add(stream, branch), "norm_of_sum")
             # The frames of the half and of the block hold what they were given.
-            self.library.tape.keep(stream.tensor, branch.tensor)
+            self.library.tape.keep(stream.tensor, branch.tensor, *self.library.held_by_block)
             stream = normed
         return stream
 
@@ -183,7 +185,16 @@ class _Block:
         gated = self.family.mlp == "gated" or len(self.by_role["mlp_in"]) > 1
         (leaving,) = self.by_role["mlp_out"]
         entering, held = self.by_role["mlp_in"], not self.family.mlp_in_block
-        return self._dropped(mlp(self.library, normed, entering, leaving, gated=gated, held=held))
+        out = mlp(
+            self.library,
+            normed,
+            entering,
+            leaving,
+            gated=gated,
+            held=held,
+            in_block=self.family.holds_activated,
+        )
+        return self._dropped(out)
 
     def _dropped(self, branch: Value) -> Value:
         if not self.shape.dropout("residual"):

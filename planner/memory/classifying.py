@@ -30,6 +30,7 @@ def for_task(shape: ModelShape, request: TrainingRequest) -> tuple[ModelShape, T
         parameters=head.model_parameters,
         head_parameters=head.head_parameters,
         trained_with_adapters=head.trained_with_adapters,
+        head_matrices=head.matrices,
         tied=False,
     )
     # The few logits of a row are computed at once, whatever is said of the loss.

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from hwdb.family import Linear
 from planner.memory.block_settings import BlockSettings
-from planner.memory.kernels import OUT, SCORES, matrix_product, softmax
+from planner.memory.kernels import OUT, SCORES, matrix_product, own_softmax
 from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
 from planner.memory.linears import product
@@ -59,7 +59,7 @@ class DisentangledAttention:
             held += [table.tensor, bias.tensor]
             scores = layers.add(scores, bias, name="scores.bias")
         scores = self._masked(scores, held)
-        dropped = soft = self._softmax(scores)
+        dropped = soft = own_softmax(layers, scores)
         if self.shape.dropout("attention"):
             dropped = layers.drop(soft, "scores.dropout")
         mixed = layers.unary(self._product(dropped, values, OUT, "mix"), "mix.contiguous")
@@ -169,13 +169,6 @@ class DisentangledAttention:
         held.append(mask)
         return Value(made, scores.elements, scores.bytes)
 
-    def _softmax(self, scores: Value) -> Value:
-        layers = self.layers
-        if layers.numerics.autocast:
-            return softmax(layers, scores)
-        copies = 0 if layers.on_cpu else 1
-        return layers.unary(scores, "softmax", saves="output", backward_copies=copies)
-
 
 def batch_of_scores(shape: ModelShape, request: TrainingRequest) -> tuple[int, ...]:
     """Rows and their length, where a block makes tensors that neither tokens nor scores count."""
@@ -187,7 +180,7 @@ def batch_of_scores(shape: ModelShape, request: TrainingRequest) -> tuple[int, .
 def table_bytes(shape: ModelShape, numerics: Numerics) -> int:
     """Bytes a number of the table of distances, as blocks are given it."""
     normed = shape.relative is not None and shape.relative.normed
-    return 4 if normed and numerics.autocast else numerics.embeddings
+    return 4 if normed and numerics.widens else numerics.embeddings
 
 
 def table_elements(shape: ModelShape) -> int:

@@ -22,13 +22,42 @@ def kept_by_embeddings(
     reached = whole or request.checkpointing != "none"
     kept = distances = 0
     if shape.family.embedding_norms:
-        width = 4 if numerics.autocast else numerics.embeddings
+        width = 4 if numerics.widens else numerics.embeddings
         kept += shape.hidden_size * width + 8
         if shape.relative is not None and shape.relative.normed and whole:
             distances = table_elements(shape) * (4 if width > numerics.weights else 0)
     if shape.dropout("embedding"):
         kept += shape.hidden_size
+    if whole:
+        kept += saved_pixels(shape, numerics)
     return BatchBytes(fixed=distances, per_token=kept) if reached else NO_BYTES
+
+
+_PIXEL_BYTES = 4
+"""Of a number of a picture, as the batch brings it."""
+
+
+def saved_pixels(shape: ModelShape, numerics: Numerics) -> int:
+    """Bytes a token of what a trained cut into patches keeps: the batch, or its copy in 16 bit."""
+    return shape.sizes.get("x", 0) * numerics.compute
+
+
+def held_by_forward(
+    shape: ModelShape, request: TrainingRequest, numerics: Numerics, *, saves_input: bool
+) -> BatchBytes:
+    """What an encoder's forward still holds of its beginning, where autograd does not.
+
+    The batch's pictures, and what the embeddings gave unless the first block keeps its input.
+    """
+    if shape.family.kind == "decoder":
+        return NO_BYTES
+    held = 0 if saves_input else shape.hidden_size * numerics.entering
+    whole = request.adapter is None and request.trainable_layers is None
+    if not (whole and numerics.compute == _PIXEL_BYTES):
+        held += shape.sizes.get("x", 0) * _PIXEL_BYTES
+    if not whole and numerics.weights < _PIXEL_BYTES and shape.family.casts_pictures:
+        held += shape.sizes.get("x", 0) * numerics.weights
+    return BatchBytes(per_token=held)
 
 
 _UNSORTED_TOKENS = 3072

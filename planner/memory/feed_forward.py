@@ -18,8 +18,12 @@ def mlp(
     *,
     gated: bool,
     held: bool = True,
+    in_block: bool = False,
 ) -> Value:
-    """down(act(gate(x)) * up(x)), or down(act(up(x))); `held`: it is a module with a frame."""
+    """down(act(gate(x)) * up(x)), or down(act(up(x))); `held`: it is a module with a frame.
+
+    `in_block`: the block itself hands on what enters `leaving`.
+    """
     first = library.linear(normed, entering[0])
     if not gated:
         product = activated(library, first, library.activation)
@@ -30,6 +34,8 @@ def mlp(
     else:
         active = library.activate(first)
         product = library.gate(active, library.linear(normed, entering[1]))
+    if in_block:
+        library.held_by_block.append(product.tensor)
     out = library.linear(product, leaving)
     if held:
         library.tape.keep(normed.tensor)  # the frame of the MLP's forward

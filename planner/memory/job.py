@@ -5,13 +5,13 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import NamedTuple, get_args
 
+from planner.memory.adapted import HEAD_NAME
 from planner.memory.block_settings import has_one_row, is_windowed
 from planner.memory.classifying import for_task
 from planner.memory.disentangled import batch_of_scores
 from planner.memory.expert_loop import as_modules, target_names
 from planner.memory.interval import Basis, Checked, basis_of, checked
 from planner.memory.stacks.own_model import own_model
-from planner.memory.states import HEAD_NAME
 from planner.memory.step import WrittenStep, written_step
 from planner.request import BATCH_FIELDS, REQUEST_FIELDS, LoraKind, RequestError, TrainingRequest
 from planner.shape import ModelShape

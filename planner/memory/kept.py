@@ -5,7 +5,11 @@ from __future__ import annotations
 from planner.memory.batch_bytes import NO_BYTES, BatchBytes, PassBytes
 from planner.memory.block_settings import is_windowed
 from planner.memory.disentangled import table_bytes, table_elements
-from planner.memory.embeddings import kept_by_embeddings
+from planner.memory.embeddings import (
+    held_by_forward,
+    kept_by_embeddings,
+    saved_pixels,
+)
 from planner.memory.known_blocks import BlockBytes
 from planner.memory.linears import passes_checkpoints
 from planner.memory.numerics import Numerics
@@ -48,6 +52,9 @@ class Kept:
         self.masks = self._masks()
         self.call_arguments = self._call_arguments()
         self.from_before = self._from_before()
+        self.held_by_forward = held_by_forward(
+            shape, request, numerics, saves_input=self._keeps_first_input(blocks.first)
+        )
 
     @property
     def all_blocks(self) -> BatchBytes:
@@ -96,14 +103,39 @@ class Kept:
     def _saved(self, block: PassBytes) -> BatchBytes:
         return block.saved + self.stream if block.saves_input else block.saved
 
+    @property
+    def begun(self) -> BatchBytes:
+        """What the model's forward holds of its beginning where no graph holds anything."""
+        held = held_by_forward(self.shape, self.request, self.numerics, saves_input=False)
+        pictures = BatchBytes(per_token=saved_pixels(self.shape, self.numerics))
+        return held + pictures if self._trains_embeddings() else held
+
     def _once(self, first: PassBytes | None) -> BatchBytes:
         """What the first block keeps more or less than the others."""
         if self.checkpointing == "offloaded":
             return NO_BYTES
         if self.checkpointing == "none":
+            if not self.trained_blocks:
+                return NO_BYTES
+            if first is None:
+                return NO_BYTES - self._absent_norm()
             # Nothing before it is trained with adapters, or where lower blocks are frozen.
-            return NO_BYTES if first is None else self._saved(first) - self.a_block
+            return self._saved(first) - self.a_block
         return NO_BYTES if self._trains_embeddings() else self._asked_for() - self.stream
+
+    def _absent_norm(self) -> BatchBytes:
+        """What a norm keeps more than its input, where the first block goes without it."""
+        if not self.shape.family.absent_in_first_block:
+            return NO_BYTES
+        return self.stream + BatchBytes(per_token=2 * 4)
+
+    def _keeps_first_input(self, first: PassBytes | None) -> bool:
+        """Whether the graph or a checkpoint holds what enters the first block."""
+        if self.checkpointing != "none":
+            return self.checkpointing == "full"
+        if self.trained_blocks < self.shape.layers or self.shape.family.absent_in_first_block:
+            return False
+        return (first or self.block).saves_input
 
     def _unmasked(self, block: PassBytes | None) -> BatchBytes:
         """What blocks without a window keep less than those with a mask."""
@@ -132,7 +164,7 @@ class Kept:
         narrower = BatchBytes(per_token=hidden * numerics.entering)
         drops = self.shape.dropout("embedding") > 0
         changed = family.embeddings_change or family.embedding_norms or drops
-        if family.embedding_norms and not numerics.autocast and self._norms_words():
+        if family.embedding_norms and not numerics.widens and self._norms_words():
             changed = False  # the norm keeps that very tensor
         extra = BatchBytes(per_token=hidden * numerics.embeddings if changed else 0)
         return extra + narrower

@@ -129,10 +129,14 @@ def eager(
         scores = layers.unary(scores, "scores.tanh", saves="output")
         scores = layers.unary(scores, "scores.cap")
     scores = _plus_mask(layers, scores)
-    soft = _with_sinks(layers, scores) if shape.has_sinks else softmax(layers, scores)
-    soft = layers.cast(soft, parts[0].bytes, "softmax.cast")
+    if shape.family.softmaxes_narrow:
+        soft = own_softmax(layers, scores)
+    else:
+        soft = _with_sinks(layers, scores) if shape.has_sinks else softmax(layers, scores)
+        soft = layers.cast(soft, parts[0].bytes, "softmax.cast")
     if dropped:
         soft = layers.drop(soft, "scores.dropout")
+    layers.held_by_block.append(soft.tensor)  # attention returns it beside its result
     soft, values = (layers.cast(each, compute, "mix.cast") for each in (soft, values))
     mixed = matrix_product(layers, soft, values, OUT, "mix")
     return layers.unary(mixed, "mix.contiguous")
@@ -164,6 +168,14 @@ def softmax(layers: Layers, scores: Value) -> Value:
         "softmax", [scores.tensor], scores.elements * 4, saves_output=True, backward_scratch=aside
     )
     return Value(made, scores.elements, 4)
+
+
+def own_softmax(layers: Layers, scores: Value) -> Value:
+    """Of scores in their own dtype, which autocast makes fp32 on a card."""
+    if layers.numerics.widens:
+        return softmax(layers, scores)
+    copies = 0 if layers.on_cpu else 1
+    return layers.unary(scores, "softmax", saves="output", backward_copies=copies)
 
 
 def _with_sinks(layers: Layers, scores: Value) -> Value:

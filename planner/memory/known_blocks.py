@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from hwdb.family import Family
+from planner.memory.adapted import adapted_linears
 from planner.memory.batch_bytes import PassBytes, PassTotals, widths_of
 from planner.memory.block import settled_block, written_block
 from planner.memory.block_settings import BlockSettings, is_windowed, settings_of
@@ -13,7 +14,6 @@ from planner.memory.disentangled import batch_of_scores
 from planner.memory.expert_loop import rows_of_one
 from planner.memory.replay import Pass
 from planner.memory.size import Dimensions
-from planner.memory.states import adapted_linears
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 

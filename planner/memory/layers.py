@@ -7,7 +7,7 @@ casts a gradient to the dtype of its tensor.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import NamedTuple
 
@@ -53,6 +53,8 @@ class Layers:
     """Whether 8-bit products keep their input where checkpoints do not see it."""
     one_row: bool = False
     """Whether a batch is one row, whose heads are matrices as they lie."""
+    held_by_block: list[Tensor] = field(default_factory=list)
+    """What the frame of the block's forward holds to its end."""
     on_cpu: bool
     fused: bool
     """Triton kernels: norms keep their input as it is, adapters over 4-bit weights run as one."""

@@ -65,16 +65,22 @@ class Ledger:
         """The last block's forward, everything before it kept."""
         kept = self.kept
         all_kept = kept.all_but_the_last + kept.stream + kept.past_checkpoints
+        held = all_kept + kept.from_before + kept.masks + kept.outputs + kept.held_by_forward
         if not self.checkpoints:
-            held = all_kept + kept.from_before + kept.masks + kept.outputs
-            return [self._entry("forward", self.block.forward, kept=held, gradients=0)]
+            moments = self.block.forward if kept.trained_blocks else self.block.unsaved
+            return [self._entry("forward", moments, kept=held, gradients=0)]
         # A checkpointed block runs forward again within backward: the last with the head's gradient
         # there, the first trained one with those of all the others.
         frozen = kept.frozen_blocks + kept.past_checkpoints
         again: list[Entry] = []
+        if casts := self._casts(checkpointed=True):
+            # Of the block that runs, its pass counts the copies itself.
+            extra = NO_BYTES.plus((kept.trained_blocks - 1) * casts)
+            moments = self.block.unsaved
+            again.append(self._entry("forward", moments, kept=held, gradients=0, extra=extra))
         if kept.trained_blocks:
             first = frozen + kept.stream + kept.embedded + self._held_by_hooks()
-            again = [
+            again += [
                 self._again(self.block, all_kept, self.states.head_gradients_bytes),
                 self._again(self.block, first, self._gradients_at_first()),
             ]
@@ -104,24 +110,29 @@ class Ledger:
 
     def temporaries_at_loss(self) -> BatchBytes:
         """What else is alive while the loss is computed."""
-        return self.kept.from_before.plus(self._cast_cache())
+        return self.kept.from_before.plus(
+            self._casts(checkpointed=self.checkpoints) * self.kept.trained_blocks
+        )
 
     def held_while_measuring(self) -> BatchBytes:
         """What is alive while a block of a held-out batch runs."""
         kept = self.kept
         tables = kept.call_arguments if self.checkpoints else kept.call_arguments + kept.masks
-        return (kept.stream + tables).plus(self._casts())
+        held = kept.stream + tables + kept.begun + kept.outputs
+        return held.plus(self._casts(checkpointed=True) * kept.trained_blocks)
 
-    def _cast_cache(self) -> int:
-        """Autocast's 16-bit copies of fp32 trained weights, where no block saves them."""
-        return self._casts() if self.checkpoints else 0
+    def held_at_end(self) -> BatchBytes:
+        """What the model's forward holds to its end, beside what is kept for the loss."""
+        return self.kept.masks + self.kept.outputs + self.kept.held_by_forward
 
-    def _casts(self) -> int:
-        """The same, alive until forward ends."""
+    def _casts(self, *, checkpointed: bool) -> int:
+        """Autocast's 16-bit copies of a block's fp32 trained weights, alive until forward ends."""
         numerics = self.numerics
         cached = numerics.autocast and numerics.weights == 4 and self.request.method == "full"
         cached = cached and not self.shape.family.own_linears  # those multiply with a view
-        return 2 * self.kept.trained_blocks * self.shape.linear_parameters if cached else 0
+        if not cached or not checkpointed:
+            return 0  # the graph keeps them
+        return 2 * self.shape.linear_parameters
 
     def _backward(self) -> list[Entry]:
         """The last block's backward, nothing freed yet, and the first's, all gradients there."""

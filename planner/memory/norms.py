@@ -76,8 +76,8 @@ def _less(layers: Layers, value: Value, means: Value, name: str) -> Value:
 def _layer_norm(
     layers: Layers, value: Value, name: str, rows: Size, *, weights: Size | None
 ) -> Value:
-    # Autocast runs layer_norm in fp32.
-    source = layers.cast(value, 4, f"{name}.float") if layers.numerics.autocast else value
+    # Autocast runs layer_norm in fp32 on a card.
+    source = layers.cast(value, 4, f"{name}.float") if layers.numerics.widens else value
     inputs = [source.tensor]
     if weights is not None:
         weight = layers.weight(weights, layers.numerics.norm_weights)

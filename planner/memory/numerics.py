@@ -51,6 +51,8 @@ class Numerics(NamedTuple):
     head_weights: int
     adapters: int | None
     autocast: bool
+    widens: bool
+    """Whether autocast runs norms, softmax and powers in fp32: its list for the CPU has none."""
     quantized: bool
     int8: bool
     half: bool
@@ -67,8 +69,9 @@ def numerics_of(request: TrainingRequest, family: Family) -> Numerics:
     wide = 4 if request.kbit_prepare else base
     adapters = None if request.adapter is None else _bytes_of(request.adapter.dtype, request)
     embeddings = base if _cast_back(request, family) else wide
+    widens = request.autocast is not None and request.device == "cuda"
     # Autocast runs layer_norm in fp32 and leaves its result so.
-    normed = bool(family.embedding_norms) and request.autocast is not None
+    normed = bool(family.embedding_norms) and widens
     return Numerics(
         weights=base if quantized or not asked else wide,
         compute=2 if request.autocast else base,
@@ -79,6 +82,7 @@ def numerics_of(request: TrainingRequest, family: Family) -> Numerics:
         head_weights=base if casts_back(request) else wide,
         adapters=adapters,
         autocast=request.autocast is not None,
+        widens=widens,
         quantized=quantized,
         int8=request.weights == "int8",
         half="fp16" in (request.autocast, request.autocast or request.weights),

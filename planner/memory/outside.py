@@ -9,7 +9,7 @@ from __future__ import annotations
 from planner.memory.batch_bytes import NO_BYTES, BatchBytes, PassBytes
 from planner.memory.candidate import Growing, InPass
 from planner.memory.numerics import Numerics
-from planner.memory.states import States
+from planner.memory.states import States, largest_trained
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 from planner.shape import ModelShape
 
@@ -55,19 +55,9 @@ def evaluate(block: PassBytes, held: BatchBytes) -> InPass:
 
 def save(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> Growing:
     """The largest trained tensor is looked through; files are written from host memory."""
-    if request.adapter is None:
-        table = 0 if _has_frozen_tables(request) else _table(shape)
-        largest, width = max(shape.largest_linear_parameters, table), numerics.weights
-    else:
-        widest = max(shape.hidden_size, shape.sizes.get("i", 0))
-        largest, width = request.adapter.rank * widest, numerics.adapters or 4
-    taken = saving_bytes(largest, width)
+    width = numerics.weights if request.adapter is None else numerics.adapters or 4
+    taken = saving_bytes(largest_trained(shape, request), width)
     return Growing("save", "largest tensor", temporaries=NO_BYTES.plus(taken))
-
-
-def _has_frozen_tables(request: TrainingRequest) -> bool:
-    """Whether no table is trained: a head that predicts tokens is one."""
-    return request.trainable_layers is not None and request.task != "causal-lm"
 
 
 def _table(shape: ModelShape) -> int:

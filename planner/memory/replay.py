@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from planner.memory.held_out import moments_of_held_out
 from planner.memory.moments import Marked, Moments
-from planner.memory.size import Size
+from planner.memory.size import NOTHING, Size
 
 if TYPE_CHECKING:
     from planner.memory.tape import Operation, Storage, Tape, Tensor
@@ -52,6 +52,15 @@ class Pass:
     def evaluated(self) -> Moments:
         """Those of forward where nothing is kept or dropped."""
         return Moments(moments_of_held_out(self.operations))
+
+    @cached_property
+    def unsaved(self) -> Moments:
+        """The moments of a forward after which only autocast's copies of trained weights stay."""
+        casts = [_made_of_weights(operation) for operation in self.operations]
+        forward = _Forward(_Savers(casts, None))
+        for position, operation in enumerate(self.operations):
+            forward.step(position, operation._replace(saved_aside=NOTHING), set())
+        return Moments(forward.moments)
 
     @cached_property
     def recomputed(self) -> Moments:
@@ -131,6 +140,13 @@ def saved_storages(operation: Operation) -> set[Storage]:
     if operation.saves_output:
         storages.add(operation.outputs[0].storage)
     return storages
+
+
+def _made_of_weights(operation: Operation) -> set[Storage]:
+    inputs = operation.inputs
+    if not inputs or not all(tensor.is_weight and tensor.needs_grad for tensor in inputs):
+        return set()
+    return {made.storage for made in operation.outputs}
 
 
 class _Forward:

@@ -22,7 +22,7 @@ def rotated(layers: Layers, values: list[Value], style: Rotary, *, table_bytes: 
     if style == "paired":
         values = [layers.cast(value, 4, "rope.float") for value in values]
     turned = [_turned(layers, value, table_bytes, style) for value in values]
-    if style in ("paired", "wide"):
+    if style in ("paired", "wide", "floated"):
         return [
             layers.cast(value, width, "rope.back")
             for value, width in zip(turned, bytes_, strict=True)
@@ -32,7 +32,9 @@ def rotated(layers: Layers, values: list[Value], style: Rotary, *, table_bytes: 
 
 def _turned(layers: Layers, value: Value, table_bytes: int, style: Rotary) -> Value:
     """Value * cos + rotate_half(value) * sin."""
-    straight = _by_table(layers, value, table_bytes, "rope.cos")
+    floated = layers.cast(value, 4, "rope.float") if style == "floated" else value
+    straight = _by_table(layers, floated, table_bytes, "rope.cos")
+    value = layers.cast(value, 4, "rope.float") if style == "floated" else value
     half = value.elements.half()
     first = layers.part(value, half, "rope.first")
     second = layers.part(value, half, "rope.second")

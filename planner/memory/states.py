@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from planner.block_counts import Matrix
+from planner.memory.adapted import adapted_linears, adapter_parameters
 from planner.memory.numerics import Numerics
 from planner.memory.optimizer_state import OptimizerState, Tensors, bitsandbytes_state
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
-
-HEAD_NAME = "lm_head"
-"""The output layer, which all-linear leaves out and some name as a target."""
 
 BLOCK = 512
 """The CUDA caching allocator rounds every tensor up to this many bytes."""
@@ -132,12 +131,15 @@ def _trained_tensors(shape: ModelShape, request: TrainingRequest, trained: int) 
         known = [Tensors(elements, layers) for elements in (*matrices, shape.expert_parameters)]
         table = shape.vocabulary_size * shape.hidden_size
         whole = request.trainable_layers is None
-        wide = request.stack == "transformers" and not request.steps_in_backward
+        tables = shape.vocabulary_size > 0  # pictures have none that is an nn.Embedding
+        wide = tables and request.stack == "transformers" and not request.steps_in_backward
         if whole or shape.tied:
             embedding = shape.embedding_parameters if whole else table
             known.append(Tensors(embedding, 1, wide=wide))
         if not shape.tied:
             known.append(Tensors(shape.head_parameters, 1))
+    if shape.trained_with_adapters and request.adapter is not None:
+        known.append(Tensors(shape.trained_with_adapters, 1))
     rest = trained - sum(each.elements * each.number for each in known)
     vectors = max(0, rest) // max(shape.hidden_size, 1)
     return [*known, Tensors(shape.hidden_size, vectors)]
@@ -151,13 +153,7 @@ def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, wid
     fp32 where they have 16 bit.
     """
     if request.optimizer_name == "adafactor":
-        largest = shape.largest_linear_parameters
-        if request.method == "full" and request.trainable_layers is None:
-            largest = max(largest, shape.vocabulary_size * shape.hidden_size)
-        elif request.adapter is not None:
-            widest = max(shape.hidden_size, shape.sizes.get("i", 0))
-            largest = request.adapter.rank * widest
-        return 4 * largest * (2 if width == 4 else 4)
+        return 4 * largest_trained(shape, request) * (2 if width == 4 else 4)
     if request.stack == "torchtune" and request.optimizer_name == "adamw-8bit":
         # torchao unpacks both moments and the parameter of the tensor it is at to fp32.
         largest = shape.largest_linear_parameters
@@ -167,6 +163,17 @@ def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, wid
         return largest * (3 * 4 + gradient) if request.method == "full" else 0
     every = request.optimizer_name == "adamw" and not request.steps_in_backward
     return trained * width if every else 0
+
+
+def largest_trained(shape: ModelShape, request: TrainingRequest) -> int:
+    """Elements of the largest tensor that is trained."""
+    if request.adapter is not None:
+        return request.adapter.rank * max(shape.hidden_size, shape.sizes.get("i", 0))
+    table = shape.vocabulary_size * shape.hidden_size
+    if request.trainable_layers is None:
+        return max(shape.largest_linear_parameters, table)
+    head = shape.head_parameters if request.task != "causal-lm" else table
+    return max(shape.largest_linear_parameters if request.trainable_layers else 0, head)
 
 
 def optimizer_bytes(optimizer: str, trained: int, width: int, tensors: int) -> int:
@@ -194,45 +201,14 @@ def _adafactor_bytes(shape: ModelShape, request: TrainingRequest) -> int:
         elif names is not None and name in names:
             sides += inputs + outputs + 2 * rank
     tables = 0 if rank is not None else shape.vocabulary_size + shape.hidden_size
-    return 4 * (_trained_layers(shape, request) * sides + tables)
+    vectors = 0 if rank is not None else shape.other_block_parameters
+    return 4 * (_trained_layers(shape, request) * (sides + vectors) + tables)
 
 
 def _trained_layers(shape: ModelShape, request: TrainingRequest) -> int:
     if request.trainable_layers is None:
         return shape.stored_layers
     return min(request.trainable_layers, shape.stored_layers)
-
-
-def adapter_parameters(shape: ModelShape, request: TrainingRequest) -> int:
-    """Trained parameters of the adapters of all blocks: rank x (inputs + outputs) each."""
-    if request.adapter is None:
-        return 0
-    names = adapted_linears(shape, request.adapter.targets)
-    per_block = 0
-    for name, inputs, outputs in shape.matrices:
-        if name in names:
-            per_block += request.adapter.rank * (inputs + outputs)
-            per_block += outputs if request.adapter.kind == "dora" else 0
-    head = 0
-    if HEAD_NAME in request.adapter.targets:
-        head = request.adapter.rank * (shape.hidden_size + shape.vocabulary_size)
-    return shape.stored_layers * per_block + head + shape.trained_with_adapters
-
-
-def adapted_linears(shape: ModelShape, targets: tuple[str, ...]) -> frozenset[str]:
-    """Names of the linears of a block that `targets` reach, as PEFT matches them: by suffix."""
-    return _reached(tuple(line.name for line in shape.linears), targets)
-
-
-@lru_cache(maxsize=512)
-def _reached(names: tuple[str, ...], targets: tuple[str, ...]) -> frozenset[str]:
-    if targets == ("all-linear",):
-        return frozenset(names)
-    return frozenset(
-        name
-        for name in names
-        if any(name == target or name.endswith(f".{target}") for target in targets)
-    )
 
 
 def _adapter_tensors(shape: ModelShape, request: TrainingRequest) -> int:
@@ -267,7 +243,9 @@ def _weights_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numeri
         head = shape.head_parameters
         tables -= head * numerics.head_weights
         tables += nf4_bytes(head, double_quantized=request.weights == "nf4-dq")
-    return layers * _packed_block(shape, request) + experts + vectors + tables
+    unpacked = sum(each.parameters for each in shape.head_matrices) * numerics.head_weights
+    head = _packed(shape.head_matrices, request) - unpacked
+    return layers * _packed(shape.matrices, request) + experts + vectors + tables + head
 
 
 def _idle_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> int:
@@ -282,9 +260,9 @@ def _idle_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics)
     )
 
 
-def _packed_block(shape: ModelShape, request: TrainingRequest) -> int:
+def _packed(matrices: Iterable[Matrix], request: TrainingRequest) -> int:
     total = 0
-    for _, inputs, outputs in shape.matrices:
+    for _, inputs, outputs in matrices:
         if request.weights == "int8":
             total += int8_bytes(inputs * outputs, outputs)
         else:

@@ -46,6 +46,8 @@ class WrittenStep(NamedTuple):
     head: Callable[[TrainingRequest], HeadBytes]
     kept_at_loss: BatchBytes
     temporaries_at_loss: BatchBytes
+    held_at_end: BatchBytes | None
+    """What the model's forward holds while it ends; None: logits are more."""
     accumulated_gradients_bytes: int
 
     def at(self, request: TrainingRequest) -> Step:
@@ -62,7 +64,12 @@ class WrittenStep(NamedTuple):
         kept = self.kept_at_loss.at(tokens, length) + head.saved
         gradients = self.accumulated_gradients_bytes
         beside = self.temporaries_at_loss.at(tokens, length)
+        ends = []
+        if self.held_at_end is not None:
+            held = beside + self.held_at_end.at(tokens, length)
+            ends = [on(Candidate("forward", "last norm", gradients, kept, head.forward, held))]
         return [
+            *ends,
             on(Candidate("loss", "loss forward", gradients, kept, head.forward, beside)),
             on(Candidate("loss", "loss backward", gradients, kept, head.backward)),
             on(Candidate("evaluate", "loss", logits_bytes=head.forward)),
@@ -97,6 +104,7 @@ def written_step(shape: ModelShape, request: TrainingRequest) -> WrittenStep:
         head=_head(shape, request, numerics, block.stream_bytes),
         kept_at_loss=ledger.kept_at_loss(),
         temporaries_at_loss=ledger.temporaries_at_loss(),
+        held_at_end=ledger.held_at_end() if request.task != "causal-lm" else None,
         accumulated_gradients_bytes=ledger.accumulated,
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from hwdb.symbols import extent
+from planner.memory.adapted import adapted_linears
 from planner.memory.allocator import Event
 from planner.memory.block import settled_block
 from planner.memory.block_events import BlockEvents, Held, Stream
@@ -20,7 +21,7 @@ from planner.memory.numerics import Numerics, numerics_of
 from planner.memory.replay import saved_storages
 from planner.memory.size import Dimensions, Size
 from planner.memory.stacks.own_model import own_model
-from planner.memory.states import adapted_linears, nf4_bytes
+from planner.memory.states import nf4_bytes
 from planner.memory.tape import Tape
 from planner.request import TrainingRequest
 from planner.shape import ModelShape

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hwdb.symbols import extent
-from planner.memory.states import adapted_linears, adapter_parameters
+from planner.memory.adapted import adapted_linears, adapter_parameters
 from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
 from planner.shape import ModelShape
 from planner.speed.traffic import Linears, Traffic, block_traffic

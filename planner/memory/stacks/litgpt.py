@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hwdb.family import Linear
+from planner.memory.adapted import HEAD_NAME
 from planner.memory.head import HeadBytes
 from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
@@ -26,7 +27,6 @@ from planner.memory.numerics import Numerics
 from planner.memory.size import NOTHING, Size
 from planner.memory.stacks.loops import keeps_inputs, previous_batch_is_as_long
 from planner.memory.stacks.own_model import KEYS, QUERIES, VALUES
-from planner.memory.states import HEAD_NAME
 from planner.memory.tape import Tensor
 from planner.request import TrainingRequest
 from planner.shape import ModelShape

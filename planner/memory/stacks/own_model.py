@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hwdb.family import Linear
-from planner.memory.states import HEAD_NAME
+from planner.memory.adapted import HEAD_NAME
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
+from planner.memory.adapted import adapted_linears, adapter_parameters
 from planner.memory.numerics import numerics_of
 from planner.memory.states import (
     BLOCK,
-    adapted_linears,
-    adapter_parameters,
     int8_bytes,
     nf4_bytes,
     optimizer_bytes,

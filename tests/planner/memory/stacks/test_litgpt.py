@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from planner.memory.adapted import adapter_parameters
 from planner.memory.estimate import estimate_memory
 from planner.memory.stacks.own_model import own_model
-from planner.memory.states import adapter_parameters
 from planner.request import AdapterSettings, RequestError, TrainingRequest
 from tests.planner.samples import request_of, shape_of_config, tiny_llama
 
