@@ -12,13 +12,14 @@ from typing import Any, Literal, get_args
 
 Task = Literal["causal-lm", "text-classification", "image-classification"]
 Method = Literal["full", "lora", "qlora"]
-LoraKind = Literal["lora", "dora", "rslora"]
-"""Adapters that the formula knows and a launch can train."""
+LoraKind = Literal["lora", "dora", "rslora"]  # the formula knows and a launch can train these
 _LORA_KINDS: tuple[LoraKind, ...] = get_args(LoraKind)
 AdapterKind = Literal[
-    "lora", "dora", "rslora", "adalora", "ia3", "vera", "loha", "lokr", "oft", "boft"
-]
-"""All that can be estimated; those beyond LoraKind by trace alone."""
+    "lora", "dora", "rslora", "adalora", "ia3", "vera", "loha", "lokr", "oft", "boft", "beft",
+    "c3a", "delora", "fourierft", "glora", "gralora", "hira", "hra", "ln-tuning", "miss",
+    "p-tuning", "prefix-tuning", "prompt-tuning", "psoft", "pvera", "randlora", "road",
+]  # fmt: skip
+"""All that can be estimated, by PEFT's names; those beyond LoraKind by trace alone."""
 AdapterDtype = Literal["fp32", "bf16"]
 Weights = Literal["fp32", "bf16", "fp16", "int8", "nf4", "nf4-dq"]
 Autocast = Literal["bf16", "fp16"]
@@ -96,8 +97,8 @@ class AdapterSettings:
     kind: AdapterKind = "lora"
     """rslora scales by alpha / sqrt(rank); dora adds a magnitude vector per target."""
     rank: int = 16
-    """Width of the two adapter matrices; their memory grows linearly with it. For oft and boft
-    the width of a rotated block; ia3 has none."""
+    """Width of the two matrices; of oft and boft that of a rotated block, of prompts and prefixes
+    their tokens. ia3, beft, c3a, fourierft, ln-tuning and road have none."""
     targets: tuple[str, ...] = ("all-linear",)
     """Names of the linear layers that get adapters; ("all-linear",) is every one but the head."""
     dropout: float = 0.0

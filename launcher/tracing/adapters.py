@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -33,9 +34,26 @@ def adapter_config(request: TrainingRequest) -> Any:
     if image:
         # A head of classes is trained whole; of text classifiers PEFT sees to that itself.
         shared |= {"modules_to_save": ["classifier"], "exclude_modules": ["classifier"]}
+    if adapter.kind not in _OWN:
+        return _by_its_fields(adapter, shared)
     classes: Any = peft
     name, own = _OWN[adapter.kind](adapter)
     return getattr(classes, name)(**shared, **own)
+
+
+def _by_its_fields(adapter: AdapterSettings, shared: dict[str, Any]) -> Any:
+    """The config of a kind that has PEFT's usual names for its settings, or does without."""
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+    from peft.utils import PeftType
+
+    chosen: Any = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[adapter.kind.upper().replace("-", "_")]]
+    known = {each.name for each in fields(chosen)}
+    size = dict.fromkeys(("r", "rank", "num_virtual_tokens"), adapter.rank)
+    dropout = {name: adapter.dropout for name in known if name.endswith("dropout")}
+    given = {**shared, **size, **dropout}
+    if adapter.kind == "ln-tuning":
+        del given["target_modules"]  # PEFT knows the norms of each family
+    return chosen(**{name: value for name, value in given.items() if name in known})
 
 
 @contextmanager

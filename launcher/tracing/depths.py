@@ -94,20 +94,38 @@ def config_of(config: Mapping[str, Any], layers: int | None = None) -> Any:
     kind = given.pop("model_type", None) or config["model_type"]
     given.pop("architectures", None)
     full = AutoConfig.for_model(kind, **given)
-    count = full.num_hidden_layers
+    count = layers_of(full)
     if layers is None or layers == count:
         return full
     key = full.attribute_map.get("num_hidden_layers", "num_hidden_layers")
     cut = {
-        name: value[:layers] if isinstance(value, list) and len(value) == count else value
+        name: _of_first_blocks(value, layers, count)
         for name, value in given.items()
         if name not in ("num_hidden_layers", key)
     }
     return AutoConfig.for_model(kind, **cut, **{key: layers})
 
 
-def block_kinds(config: Mapping[str, Any], *, sequence_tokens: int) -> list[Hashable]:
-    """What tells the blocks of a model apart: their parameters, and the attention they use."""
+def _of_first_blocks(value: Any, layers: int, count: int) -> Any:
+    """What a setting says of the first blocks, where it is one for each or for some by number."""
+    if isinstance(value, list) and len(value) == count:
+        return value[:layers]
+    if isinstance(value, dict) and value and all(str(name).isdecimal() for name in value):
+        return {name: each for name, each in value.items() if int(name) < layers}
+    return value
+
+
+def layers_of(config: Any) -> int:
+    """How many blocks a model has; 0 where its config does not count them in one number."""
+    layers: int = getattr(config, "num_hidden_layers", None) or 0
+    return layers
+
+
+def block_kinds(config: Mapping[str, Any], *, sequence_tokens: int) -> list[Hashable] | None:
+    """What tells the blocks of a model apart: their parameters, and the attention they use.
+
+    None where the model is no stack of blocks, such as one of an encoder and a decoder.
+    """
     import torch
     from transformers import AutoModel
     from transformers.initialization import no_init_weights
@@ -115,9 +133,13 @@ def block_kinds(config: Mapping[str, Any], *, sequence_tokens: int) -> list[Hash
     from launcher.tracing.model_on_paper import blocks_of
 
     full = config_of(config)
+    if type(full) not in AutoModel._model_mapping:  # noqa: SLF001
+        return None
     with no_init_weights(), torch.device("meta"):
         model = AutoModel.from_config(full, attn_implementation="eager")
-    blocks = blocks_of(model, full.num_hidden_layers)
+    blocks = blocks_of(model, layers_of(full))
+    if blocks is None or hasattr(full, "decoder_layers"):
+        return None
     types = getattr(full, "layer_types", None) or [None] * len(blocks)
     window = getattr(full, "sliding_window", None)
     windows_matter = window is not None and sequence_tokens > window

@@ -136,17 +136,19 @@ _CAST_BACK = ("lm_head", "embed_tokens", "wte", "wpe")
 """Names of what TRL's peft_module_casting_to_bf16 made 16-bit again."""
 
 
-def blocks_of(model: nn.Module, layers: int) -> nn.ModuleList:
-    """The list of the model's blocks. Raises LookupError when there is none of that length."""
+def blocks_of(model: nn.Module, layers: int) -> nn.ModuleList | None:
+    """The list of the model's blocks; None when there is none of that length."""
     for module in model.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == layers:
+        if isinstance(module, nn.ModuleList) and len(module) == layers > 0:
             return module
-    raise LookupError(f"{type(model).__name__} has no list of {layers} blocks")
+    return None
 
 
-def blocks_path(model: nn.Module, layers: int) -> str:
+def blocks_path(model: nn.Module, layers: int) -> str | None:
     """What the names of the blocks' parameters begin with."""
     blocks = blocks_of(model, layers)
+    if blocks is None:
+        return None
     return next(f"{name}." for name, module in model.named_modules() if module is blocks)
 
 

@@ -45,8 +45,8 @@ class Recording:
     origins: Sequence[Origin]
     owners: Mapping[int, int]
     """Of tensors made while the optimizer steps: the tensor each was made for."""
-    blocks_path: str
-    """What the names of the blocks' parameters begin with."""
+    blocks_path: str | None
+    """What the names of the blocks' parameters begin with; None where the model has no stack."""
     operations: int
     trained_parameters: int
     paged_bytes: int
@@ -137,7 +137,11 @@ class Recording:
     def block_of_parameter(self, number: int) -> int | None:
         """The block whose parameter or buffer a tensor is; None when it is none."""
         origin = self.origins[number]
-        if origin.segment or not origin.maker.startswith(self.blocks_path):
+        if (
+            self.blocks_path is None
+            or origin.segment
+            or not origin.maker.startswith(self.blocks_path)
+        ):
             return None
         return int(origin.maker.removeprefix(self.blocks_path).split(".")[0])
 

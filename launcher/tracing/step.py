@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from launcher.tracing.allocation_log import AllocationLog
+from launcher.tracing.depths import layers_of
 from launcher.tracing.losses import loss_of
 from launcher.tracing.model_on_paper import DTYPES, base_of, blocks_of
 from launcher.tracing.optimizers import make_step
@@ -123,7 +124,8 @@ class _Parts:
     def __init__(self, model: nn.Module, log: AllocationLog) -> None:
         base = base_of(model)
         self._log = log
-        self._blocks = blocks_of(base, base.config.num_hidden_layers)
+        self._blocks = blocks_of(base, layers_of(base.config)) or ()
+        self._head = base.get_output_embeddings() if not self._blocks else None
         self._embeddings = base.get_input_embeddings()
         self._step = 0
         self._stage = ""
@@ -141,6 +143,8 @@ class _Parts:
     def watched(self) -> Iterator[None]:
         """Follow the model's blocks."""
         handles = [self._embeddings.register_forward_hook(self._leaves_embeddings)]
+        if self._head is not None:
+            handles.append(self._head.register_forward_pre_hook(self._enters_head))
         for index, block in enumerate(self._blocks):
             handles += [
                 block.register_forward_pre_hook(self._enters(index)),
@@ -149,6 +153,10 @@ class _Parts:
         yield
         for handle in handles:
             handle.remove()
+
+    def _enters_head(self, *_: Any) -> None:
+        if self._stage == "forward":
+            self.enter("forward", "head")
 
     def _enters(self, index: int) -> Callable[..., None]:
         def hook(*_: Any) -> None:
@@ -161,7 +169,7 @@ class _Parts:
         last = index == len(self._blocks) - 1
 
         def hook(_block: nn.Module, _inputs: Any, out: Any) -> None:
-            tensor = out[0] if isinstance(out, tuple) else out
+            tensor = out[0] if isinstance(out, (tuple, list)) else out
             if self._stage == "forward" and last:
                 self.enter("forward", "head")
             if tensor.requires_grad:

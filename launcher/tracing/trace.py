@@ -14,7 +14,14 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from launcher.tracing.allocation_log import BLOCK_BYTES, AllocationLog, Workspace
 from launcher.tracing.autograd_rules import rules_without_data
 from launcher.tracing.cuda_rules import cuda_rules
-from launcher.tracing.depths import Share, block_kinds, config_of, depths_of, depths_of_split
+from launcher.tracing.depths import (
+    Share,
+    block_kinds,
+    config_of,
+    depths_of,
+    depths_of_split,
+    layers_of,
+)
 from launcher.tracing.kernels import KERNEL_SCRATCH, MATRIX_PRODUCTS
 from launcher.tracing.many_steps import TracedStep, length_apart
 from launcher.tracing.model_on_paper import blocks_path, build_model, give_fake_tensors
@@ -207,6 +214,8 @@ def _without_negatives(parts: Mapping[PartName, int]) -> dict[PartName, int]:
 
 def _shares(config: Mapping[str, Any], request: TrainingRequest) -> list[Share]:
     kinds = block_kinds(config, sequence_tokens=request.sequence_tokens)
+    if kinds is None:
+        return [Share(layers=layers_of(config_of(config)), times=1)]
     if request.trainable_layers is None or request.trainable_layers >= len(kinds):
         return depths_of(kinds)
     return depths_of_split(kinds, trained=request.trainable_layers)
@@ -238,7 +247,7 @@ def record(config: Any, request: TrainingRequest, *, workspace_bytes: int = 0) -
             with log:
                 log.add_model(model)
                 run_steps(model, request, log)
-    layers: int = config.num_hidden_layers
+    layers = layers_of(config)
     trained = layers if request.trainable_layers is None else request.trainable_layers
     return Recording(
         layers=layers,

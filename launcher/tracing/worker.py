@@ -91,7 +91,7 @@ def trace(case: Mapping[str, Any], *, batching: Batching = "random") -> TraceRes
     )
 
 
-_WHOLE_WEIGHTS_ONLY = ("loha", "lokr", "boft")
+_WHOLE_WEIGHTS_ONLY = ("loha", "lokr", "boft", "glora", "hra", "psoft")
 
 
 def _check_experts(config: Mapping[str, Any], request: TrainingRequest) -> None:
@@ -110,8 +110,15 @@ def _check(request: TrainingRequest) -> None:
     adapter = request.adapter
     if request.method == "qlora" and adapter is not None and adapter.kind in _WHOLE_WEIGHTS_ONLY:
         raise RequestError(
-            "adapter.kind", f"PEFT has no {adapter.kind} adapters over quantized weights"
+            "adapter.kind",
+            f"PEFT has no {adapter.kind} adapters over quantized weights; method lora is without",
         )
+    if request.method == "qlora" and adapter is not None and adapter.kind == "hira":
+        text = "hira adapters over quantized weights cannot be traced; method lora can"
+        raise RequestError("adapter.kind", text)
+    if adapter is not None and adapter.kind == "prefix-tuning" and request.checkpointing != "none":
+        text = "PEFT's prefix-tuning runs with checkpointing none alone"
+        raise RequestError("checkpointing", text)
     if request.sharding not in ("none", "ddp"):
         raise RequestError("sharding", f"sharding {request.sharding} cannot be traced, only none")
 

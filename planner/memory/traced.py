@@ -44,7 +44,7 @@ class Traced(NamedTuple):
 _SPREADS = {
     "allocated": Spread(below=0.003, above=0.006),
     "expandable": Spread(below=0.02, above=0.04),
-    "classic": Spread(below=0.05, above=0.18),
+    "classic": Spread(below=0.04, above=0.16),
     "needed": Spread(below=0.02, above=0.04),
     "host": Spread(below=0.08, above=0.08),
 }

@@ -12,7 +12,7 @@ from launcher.tracing.depths import config_of
 from launcher.tracing.trace import FullDepth, record, trace_request
 from planner.case import request_of_case
 from planner.memory.allocator import replay
-from tests.launcher.tracing.samples import case, config
+from tests.launcher.tracing.samples import CONFIGS, case, config
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -143,6 +143,26 @@ def test_adapters_beyond_lora_are_traced(kind):
 
     assert 0 < 2 * traced.trained_parameters < weights_bytes / 2
     assert traced.peak_bytes > traced.rest_bytes > weights_bytes
+
+
+@pytest.mark.parametrize("kind", ["fourierft", "ln-tuning", "miss", "prompt-tuning"])
+def test_adapters_are_built_by_the_names_of_their_settings(kind):
+    """PEFT's other kinds need no lines of their own."""
+    traced = trace(adapter={"kind": kind, "rank": 8})
+
+    assert traced.peak_bytes > traced.rest_bytes > traced.peak_parts["weights"]
+    assert traced.trained_parameters > 0
+
+
+def test_a_model_that_is_no_stack_of_blocks_is_traced_whole():
+    """ALBERT runs one block again and again."""
+    albert = {**CONFIGS["bert"], "model_type": "albert", "embedding_size": 64}
+    asked = {"task": "text-classification", "method": "full", "checkpointing": "none"}
+    once = trace(config={**albert, "num_hidden_layers": 1}, **asked)
+    often = trace(config={**albert, "num_hidden_layers": 5}, **asked)
+
+    assert often.trained_parameters == once.trained_parameters
+    assert often.peak_bytes > once.peak_bytes
 
 
 def test_small_paged_state_stays_on_the_card():
