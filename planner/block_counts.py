@@ -54,6 +54,14 @@ def vector_lengths(
     ]
 
 
+def largest_expert_parameters(family: Family, sizes: Mapping[str, int]) -> int:
+    """Weights of the largest tensor of a block's experts, which holds those of all of them."""
+    if family.experts is None:
+        return 0
+    largest = max(matrix.parameters for matrix in matrices_of(family.experts.linears, sizes))
+    return largest if family.experts.looped else largest * sizes["E"]
+
+
 def expert_parameters(family: Family, sizes: Mapping[str, int]) -> int:
     """Weights of one block's experts and their router; 0 without experts."""
     if family.experts is None:

@@ -34,7 +34,7 @@ def loss_of(model: Any, request: TrainingRequest) -> Iterator[Outputs]:
         return
     base = base_of(model)
     if request.loss == "chunked":
-        with _trl_fused_head(base):
+        with _trl_fused_head(base, on_cuda=request.device == "cuda"):
             yield lambda batch: model(**batch, fused_lm_head=True)
         return
     with fused_layers(base) if request.fused_kernels else nullcontext():
@@ -72,12 +72,15 @@ def _loss_function(loss: _Loss, *, shifted_copy: bool) -> Callable[..., torch.Te
 
 
 @contextmanager
-def _trl_fused_head(base: Any) -> Iterator[None]:
-    """TRL's head as it runs on CUDA: tiles in place in Triton, products summed in fp32."""
+def _trl_fused_head(base: Any, *, on_cuda: bool) -> Iterator[None]:
+    """TRL's head; on CUDA it computes tiles in place in Triton and sums products in fp32."""
     from trl.kernels import chunked_logprob
     from trl.trainer import utils
 
     utils.add_fused_lm_head(base, outputs=("log_probs", "entropy", "is_top1"))
+    if not on_cuda:
+        yield
+        return
     nothing: Callable[..., None] = lambda *_, **__: None  # noqa: E731
     with (
         # Only positions with a label are scored on CUDA.

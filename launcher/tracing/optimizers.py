@@ -29,10 +29,13 @@ def make_step(model: torch.nn.Module, request: TrainingRequest) -> Callable[[], 
     With an optimizer that steps inside backward, hooks do the work and the function does nothing.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    name = request.optimizer_name
+    if request.device == "cpu":
+        name = name.removeprefix("paged-")  # pages are moved between a card and the host
     if request.steps_in_backward:
-        _step_in_backward(parameters, request.optimizer_name)
+        _step_in_backward(parameters, name)
         return lambda: None
-    optimizer = _make(parameters, request.optimizer_name, tables=_tables(model))
+    optimizer = _make(parameters, name, tables=_tables(model))
 
     def step() -> None:
         torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)

@@ -89,8 +89,8 @@ class AttentionWriter:
         if settings.attention == "eager" or self.family.attends_eagerly:
             parts = [queries, keys, values]
             return eager(layers, self.shape, parts, shares_keys=self.shares_keys, dropped=dropped)
-        half = layers.numerics.compute == 2 or settings.attention == "flash2"
-        bytes_ = 2 if half else 4
+        half = layers.numerics.autocast or settings.attention == "flash2"
+        bytes_ = 2 if half else queries.bytes
         masked = settings.masked
         parts = [queries, keys, values]
         if self._repeats_keys(masked=masked):

@@ -87,7 +87,7 @@ def _attention(shape: ModelShape, request: TrainingRequest, numerics: Numerics) 
     same = (
         request.attention == "sdpa"
         and request.device == "cuda"
-        and numerics.compute == 2
+        and (numerics.autocast or numerics.compute == numerics.norm_weights == 2)
         and not request.padded
         and shape.sizes.get("d", 0) <= WIDEST_FLASH_HEAD
         and family.fused_queries != "indexed"

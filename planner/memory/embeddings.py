@@ -100,5 +100,5 @@ def _adds(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> bo
     """
     if not shape.tied:
         return request.accumulation > 1 and not request.steps_in_backward
-    wide = numerics.weights == 4 and numerics.autocast
-    return not (request.loss == "chunked" or wide)
+    cast = numerics.autocast and numerics.weights != numerics.compute
+    return not (request.loss == "chunked" or cast)

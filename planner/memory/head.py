@@ -21,6 +21,8 @@ _TILE_VOCABULARY = 32768
 _TILE_BYTES_ON_CPU = 29
 """Bytes a logit of the tile on the CPU on top, where no Triton kernel computes it in place: seven
 fp32 tensors and one of booleans (live storages of a real step)."""
+_TILE_BYTES_ON_CPU_FORWARD = 13
+"""The same before backward: three and one."""
 
 
 class HeadBytes(NamedTuple):
@@ -179,8 +181,7 @@ def _chunked(
     rows, columns = min(tokens, _TILE_TOKENS), min(vocabulary, _TILE_VOCABULARY)
     # The buffer has its full width even for a smaller vocabulary.
     tile = compute * rows * _TILE_VOCABULARY
-    if request.device == "cpu":
-        tile += _TILE_BYTES_ON_CPU * rows * columns
+    by_torch = rows * columns if request.device == "cpu" else 0
     if kept.normed_bytes != compute:
         tile += compute * rows * hidden
     row = hidden * compute if numerics.head_weights != compute else 0
@@ -196,7 +197,11 @@ def _chunked(
         own += numerics.weights * vocabulary * hidden if numerics.weights != 4 else 0
     return HeadBytes(
         saved=kept.bytes.at(tokens, request.sequence_tokens),
-        forward=kept.normed_bytes * hidden * tokens + tile + read + 28 * tokens,
+        forward=kept.normed_bytes * hidden * tokens
+        + tile
+        + _TILE_BYTES_ON_CPU_FORWARD * by_torch
+        + read
+        + 28 * tokens,
         # While a tile is read, and while the sums are cast to what they are gradients of.
-        backward=tile + sums + max(both, last + own),
+        backward=tile + sums + max(both + _TILE_BYTES_ON_CPU * by_torch, last + own),
     )

@@ -117,7 +117,7 @@ def eager(
     dropped: bool,
 ) -> Value:
     """Scores, softmax and products as the modelling code writes them."""
-    compute = layers.numerics.compute
+    compute = layers.numerics.compute if layers.numerics.autocast else parts[0].bytes
     queries, keys, values = (_matrices(layers, part) for part in parts)
     if shares_keys:
         keys, values = _spread(layers, keys), _spread(layers, values)

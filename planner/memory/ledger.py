@@ -119,7 +119,9 @@ class Ledger:
         kept = self.kept
         tables = kept.call_arguments if self.checkpoints else kept.call_arguments + kept.masks
         held = kept.stream + tables + kept.begun + kept.outputs
-        return held.plus(self._casts(checkpointed=True) * kept.trained_blocks)
+        adapters = self.states.adapters_bytes // 2 if self.numerics.adapters == 4 else 0
+        casts = self._casts(checkpointed=True) * kept.trained_blocks
+        return held.plus(casts + (adapters if self.numerics.autocast else 0))
 
     def held_at_end(self) -> BatchBytes:
         """What the model's forward holds to its end, beside what is kept for the loss."""

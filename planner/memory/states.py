@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from planner.block_counts import Matrix
+from planner.block_counts import Matrix, largest_expert_parameters
 from planner.memory.adapted import adapted_linears, adapter_parameters
 from planner.memory.numerics import Numerics
 from planner.memory.optimizer_state import OptimizerState, Tensors, bitsandbytes_state
@@ -170,10 +170,12 @@ def largest_trained(shape: ModelShape, request: TrainingRequest) -> int:
     if request.adapter is not None:
         return request.adapter.rank * max(shape.hidden_size, shape.sizes.get("i", 0))
     table = shape.vocabulary_size * shape.hidden_size
+    experts = largest_expert_parameters(shape.family, shape.sizes)
+    in_block = max(shape.largest_linear_parameters, experts)
     if request.trainable_layers is None:
-        return max(shape.largest_linear_parameters, table)
+        return max(in_block, table)
     head = shape.head_parameters if request.task != "causal-lm" else table
-    return max(shape.largest_linear_parameters if request.trainable_layers else 0, head)
+    return max(in_block if request.trainable_layers else 0, head)
 
 
 def optimizer_bytes(optimizer: str, trained: int, width: int, tensors: int) -> int:

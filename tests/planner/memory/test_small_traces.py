@@ -65,6 +65,40 @@ _CASES: dict[str, dict[str, Any]] = {
         "method": "full",
         "checkpointing": "none",
     },
+    "padded, partial rotary embedding": {
+        "config": {"model_type": "phi3", **_WIDE, "pad_token_id": 0},
+        "method": "full",
+        "checkpointing": "none",
+        "padded": True,
+    },
+    "padded, one head of keys in fp32": {
+        "config": {"model_type": "gemma3_text", **_WIDE, "num_key_value_heads": 1, "head_dim": 256},
+        "method": "qlora",
+        "kbit_prepare": True,
+        "padded": True,
+    },
+    "fp16 weights under bf16": {
+        "config": _TIED,
+        "method": "lora",
+        "weights": "fp16",
+        "checkpointing": "none",
+    },
+    "k-bit without autocast": {
+        "config": {"model_type": "cohere", **_WIDE, "eos_token_id": 2},
+        "method": "qlora",
+        "kbit_prepare": True,
+        "autocast": None,
+        "padded": True,
+        "loss": "torch",
+        "checkpointing": "none",
+    },
+    "chunked loss on a cpu": {
+        "config": {**_TIED, "vocab_size": 40000},
+        "method": "lora",
+        "weights": "fp32",
+        "autocast": None,
+        "device": "cpu",
+    },
     "window over one head of keys": {
         "config": {
             "model_type": "gemma3_text",
@@ -88,6 +122,22 @@ def test_the_formula_is_near_the_traced_step(name: str) -> None:
 
     rest = step.states.weights_bytes + step.states.adapters_bytes + step.states.optimizer_bytes
     assert rest + step.peak.total_bytes == pytest.approx(traced, rel=0.015)
+
+
+def test_a_held_out_batch_keeps_and_drops_nothing() -> None:
+    """Its peak is that of a traced evaluation, whatever training keeps."""
+    case: dict[str, Any] = {"method": "lora", "micro_batch": 2, "sequence_tokens": 512}
+    case |= {"checkpointing": "none"}
+    case |= {"config": {**_TIED, "vocab_size": 1000}, "adapter": {"dropout": 0.1}, "loss": "torch"}
+    request = request_of_case(case)
+
+    traced = trace_request(case["config"], request).phases()["evaluate"]
+    step = step_of(shape_of_config(case["config"]), request)
+
+    rest = step.states.weights_bytes + step.states.adapters_bytes + step.states.optimizer_bytes
+    totals = zip(step.candidates, step.totals, strict=True)
+    most = max(total for each, total in totals if each.phase == "evaluate")
+    assert rest + most == pytest.approx(traced, rel=0.03)
 
 
 def test_rows_within_the_window_need_no_mask() -> None:
