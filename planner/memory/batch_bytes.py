@@ -86,23 +86,29 @@ class MomentsBytes:
         self._moments = moments
         self._totals = totals
         self._widths = widths
-        self._known: tuple[int, int, LargestBytes] | None = None
+        self._known: dict[tuple[int, int], LargestBytes] = {}
+        """By batch: a step looks at one pass at its first block and its last, a sweep again."""
 
     def largest(self, tokens: int, length: int) -> LargestBytes:
         """The first of the largest with a batch of so many tokens in rows of `length`."""
-        known = self._known  # a step looks at the same pass at its first block and at its last
-        if known is None or known[0] != tokens or known[1] != length:
+        known = self._known.get((tokens, length))
+        if known is None:
             rank = self._widths["r"]
             batch = Dimensions(N=tokens, S=length, r=rank, NS=tokens * length, Nr=tokens * rank)
             moment, total = self._moments.largest(self._totals, batch)
-            largest = LargestBytes(
+            known = LargestBytes(
                 moment.name,
                 total,
                 batch_bytes(moment.saved, self._widths).at(tokens, length),
                 _packed(moment.weight_gradients, self._widths),
             )
-            known = self._known = tokens, length, largest
-        return known[2]
+            if len(self._known) >= _MOST_BATCHES:
+                self._known.clear()
+            self._known[tokens, length] = known
+        return known
+
+
+_MOST_BATCHES = 64
 
 
 class PassTotals:
