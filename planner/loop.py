@@ -80,7 +80,8 @@ class Loop:
         because = self.answer.reasons.get("batching")
         if self.asked.packing is not None:
             because = ASKED
-        return packing_reason(self.answer.shape, request, self.lengths, because)
+        ways = self.answer.memory.ways
+        return packing_reason(self.answer.shape, request, self.lengths, because, ways)
 
     def _warmup(self) -> Choice:
         if self.steps < _LEAST_STEPS_FOR_WARMUP:

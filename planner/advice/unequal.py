@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from planner.advice.rows import packed_rows, packs, with_lengths
 from planner.advice.settings import ASKED
+from planner.memory.estimate import KeptBytes
 from planner.memory.once import estimate_once
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
@@ -55,10 +56,12 @@ def packing_reason(
     request: TrainingRequest,
     lengths: Sequence[int],
     because: str | None = None,
+    ways: Mapping[str, KeptBytes] | None = None,
 ) -> str:
     """What packing does or would change for these rows, and what the card keeps of unequal ones.
 
-    `because` is what was won by the way rows are put together, where that was chosen.
+    `because` is what was won by the way rows are put together, where that was chosen; `ways` what
+    replays of the rows say.
     """
     if not lengths:
         return "the lengths of the rows are not known"
@@ -77,7 +80,7 @@ def packing_reason(
         said = f"rows are nearly alike: {filling.as_they_come:.0%} padding"
     else:
         said = f"packed rows would be {filling.packed:.0%} empty, and take longer or more memory"
-    return said + _kept(shape, request, lengths)
+    return said + (_replayed(ways) if ways else _kept(shape, request, lengths))
 
 
 def grouping_reason(request: TrainingRequest, lengths: Sequence[int]) -> str:
@@ -88,6 +91,18 @@ def grouping_reason(request: TrainingRequest, lengths: Sequence[int]) -> str:
         return "nothing is filled up"
     filling = filling_of(lengths, request.micro_batch, request.sequence_tokens)
     return f"padding: {filling.as_they_come:.0%} as rows come, {filling.grouped:.0%} grouped"
+
+
+def _replayed(ways: Mapping[str, KeptBytes]) -> str:
+    each = ", ".join(
+        f"{word} {gib_text(ways[name].expandable)} ({gib_text(ways[name].classic)})"
+        for name, word in _WAYS.items()
+        if name in ways
+    )
+    return f"; GiB kept when replayed, in PyTorch's usual segments in brackets: {each}"
+
+
+_WAYS = {"random": "as rows come", "grouped": "by like length", "packed": "packed"}
 
 
 def _kept(shape: ModelShape, request: TrainingRequest, lengths: Sequence[int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from planner.memory.candidate import Phase
@@ -32,6 +33,13 @@ class Parts(NamedTuple):
         return sum(self)
 
 
+class KeptBytes(NamedTuple):
+    """What the caching allocator takes after many steps of rows of unequal lengths."""
+
+    expandable: int
+    classic: int
+
+
 class MemoryEstimate(NamedTuple):
     """Peak memory of a step. On the CPU `device` is the resident memory of the process."""
 
@@ -55,6 +63,8 @@ class MemoryEstimate(NamedTuple):
     uncorrected_bytes: int | None = None
     """What `device` was expected to be before runs here corrected it; None: none did."""
     uncorrected_allocated_bytes: int | None = None
+    ways: Mapping[str, KeptBytes] = {}
+    """Replayed: what the data's rows make the allocator take, by how they are put together."""
 
 
 def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstimate:

@@ -6,17 +6,11 @@ from collections.abc import Mapping
 from typing import NamedTuple, get_args
 
 from planner.memory.candidate import Phase
+from planner.memory.estimate import KeptBytes as KeptBytes  # noqa: PLC0414
 from planner.memory.estimate import MemoryEstimate, Parts
 from planner.memory.interval import Basis, Spread, band_around, beside_context, kept_spread
 from planner.memory.runtime import HOST_QUANTIZER_BYTES, HOST_RUNTIME_BYTES, context_bytes
 from planner.request import TrainingRequest
-
-
-class KeptBytes(NamedTuple):
-    """What the caching allocator takes after many steps of rows of unequal lengths."""
-
-    expandable: int
-    classic: int
 
 
 class Traced(NamedTuple):
@@ -82,6 +76,7 @@ def estimate_from_trace(traced: Traced, request: TrainingRequest) -> MemoryEstim
         parts=_parts(_with_paged(traced.parts, paged), device),
         basis=_BASIS_ON_CPU if on_cpu else _BASIS,
         paged_bytes=paged,
+        ways=traced.ways,
     )
 
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from planner.advice.rows import packed_accumulation, safe_batchings
 from planner.advice.unequal import filling_of, grouping_reason, packing_reason
+from planner.memory.estimate import KeptBytes
+from planner.units import GIB
 from tests.planner.samples import known_model, request_of, tiny_llama
 
 _LENGTHS = st.lists(st.integers(min_value=1, max_value=600), min_size=1, max_size=60)
@@ -56,6 +58,9 @@ def test_the_reasons_say_what_packing_grouping_and_segments_do():
     packed = replace(request, batching="packed", padded=False)
     assert "rows in one" in packing_reason(tiny_llama(), packed, lengths, "9 % less time")
     assert packing_reason(tiny_llama(), request, []).startswith("the lengths")
+    ways = {"random": KeptBytes(2 * GIB, 5 * GIB), "packed": KeptBytes(3 * GIB, 4 * GIB)}
+    replayed = packing_reason(tiny_llama(), request, lengths, ways=ways)
+    assert replayed.endswith("as rows come 2.0 (5.0), packed 3.0 (4.0)")
 
 
 def test_rows_that_could_see_each_other_are_never_packed():
