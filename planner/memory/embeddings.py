@@ -19,7 +19,7 @@ def kept_by_embeddings(
     """
     adapted = request.adapter is not None
     whole = not adapted and (request.trainable_layers is None or shape.tied)
-    reached = whole or request.checkpointing != "none"
+    reached = whole or asks_for_embeddings(shape, request)
     kept = distances = 0
     if shape.family.embedding_norms:
         width = 4 if numerics.widens else numerics.embeddings
@@ -31,6 +31,15 @@ def kept_by_embeddings(
     if whole:
         kept += saved_pixels(shape, numerics)
     return BatchBytes(fixed=distances, per_token=kept) if reached else NO_BYTES
+
+
+def asks_for_embeddings(shape: ModelShape, request: TrainingRequest) -> bool:
+    """Whether checkpoints ask for the gradient of frozen embeddings.
+
+    Of pictures only where adapters are: gradient_checkpointing_enable looks for input_ids.
+    """
+    of_words = shape.family.kind != "image" or request.adapter is not None
+    return request.checkpointing != "none" and of_words
 
 
 _PIXEL_BYTES = 4

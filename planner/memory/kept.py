@@ -6,6 +6,7 @@ from planner.memory.batch_bytes import NO_BYTES, BatchBytes, PassBytes
 from planner.memory.block_settings import is_windowed
 from planner.memory.disentangled import table_bytes, table_elements
 from planner.memory.embeddings import (
+    asks_for_embeddings,
     held_by_forward,
     kept_by_embeddings,
     saved_pixels,
@@ -121,7 +122,9 @@ class Kept:
                 return NO_BYTES - self._absent_norm()
             # Nothing before it is trained with adapters, or where lower blocks are frozen.
             return self._saved(first) - self.a_block
-        return NO_BYTES if self._trains_embeddings() else self._asked_for() - self.stream
+        if self._trains_embeddings() or not asks_for_embeddings(self.shape, self.request):
+            return NO_BYTES
+        return self._asked_for() - self.stream
 
     def _absent_norm(self) -> BatchBytes:
         """What a norm keeps more than its input, where the first block goes without it."""

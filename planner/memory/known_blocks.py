@@ -11,6 +11,7 @@ from planner.memory.batch_bytes import PassBytes, PassTotals, widths_of
 from planner.memory.block import settled_block, written_block
 from planner.memory.block_settings import BlockSettings, is_windowed, settings_of
 from planner.memory.disentangled import batch_of_scores
+from planner.memory.embeddings import asks_for_embeddings
 from planner.memory.expert_loop import rows_of_one
 from planner.memory.replay import Pass
 from planner.memory.size import Dimensions
@@ -69,7 +70,7 @@ def _begins_untrained(shape: ModelShape, request: TrainingRequest) -> bool:
 
 def _differentiates_frozen(shape: ModelShape, request: TrainingRequest) -> bool:
     layers = request.trainable_layers
-    reached = request.checkpointing != "none" or shape.tied
+    reached = asks_for_embeddings(shape, request) or shape.tied
     return layers is not None and layers < shape.layers and reached
 
 
