@@ -77,7 +77,8 @@ class _Multiply4bit(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, layer: PackedLinear4bit) -> torch.Tensor:
         ctx.layer = layer
         # The offset is added out of place in forward, in place in backward.
-        return functional.linear(x, layer.unpacked(scale_copies=2), layer.bias)
+        bias = None if layer.bias is None else layer.bias.to(layer.compute_dtype)
+        return functional.linear(x, layer.unpacked(scale_copies=2), bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:

@@ -59,7 +59,9 @@ class Pass:
         casts = [_made_of_weights(operation) for operation in self.operations]
         forward = _Forward(_Savers(casts, None))
         for position, operation in enumerate(self.operations):
-            forward.step(position, operation._replace(saved_aside=NOTHING), set())
+            scratch = operation.forward_scratch + operation.saved_aside  # let go at once
+            kept = operation._replace(saved_aside=NOTHING, forward_scratch=scratch)
+            forward.step(position, kept, set())
         return Moments(forward.moments)
 
     @cached_property
