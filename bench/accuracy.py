@@ -127,13 +127,14 @@ def _estimate(case: Mapping[str, Any], tracer: Tracer | None) -> MemoryEstimate:
     else:
         model = resolve_model(case["model"])
         config, shape = model.config, model.shape
-    if tracer is not None:
-        try:
-            return traced_estimate(tracer, config, request, gpu=case.get("gpu"))
-        except TlplanError as problem:
-            print(f"estimated by formula: {problem}")
     card = _card(case.get("gpu"))
     request = on_card(request, card)
+    if tracer is not None:
+        try:
+            traced = traced_estimate(tracer, config, request, gpu=case.get("gpu"))
+            return within_card(traced, request, card)
+        except TlplanError as problem:
+            print(f"estimated by formula: {problem}")
     return within_card(estimate_memory(shape, request), request, card)
 
 
