@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hwdb.family import Linear
 from planner.memory.layers import Layers, Value
-from planner.memory.linears import adapter_products, product
+from planner.memory.linears import adapter_products
 from planner.memory.size import Size
 from planner.memory.tape import Tensor
 
@@ -32,7 +32,7 @@ def with_dora(layers: Layers, value: Value, base: Value, line: Linear) -> Value:
     grown = adapter_products(layers, dropped, line)
     kept = base
     if layers.dropout:
-        kept = product(layers, dropped, whole, base.elements, f"{line.name}.dropped")
+        kept = _dropped_product(layers, dropped, whole, base.elements, f"{line.name}.dropped")
     elif line.name in layers.biased:
         kept = layers.unary(base, f"{line.name}.without_bias")
     rescaled = layers.multiply(kept, length, f"{line.name}.rescaled")
@@ -43,6 +43,24 @@ def with_dora(layers: Layers, value: Value, base: Value, line: Linear) -> Value:
     total = layers.add(base, change, name=f"{line.name}.lora_add")
     tape.keep(entering.tensor, base.tensor)
     return layers.cast(total, base.bytes, f"{line.name}.lora_back") if own_cast else total
+
+
+def _dropped_product(
+    layers: Layers, dropped: Value, whole: Value, elements: Size, name: str
+) -> Value:
+    """What the whole weight makes of the dropped-out input: both have one dtype without autocast."""
+    work = layers.numerics.compute if layers.numerics.autocast else dropped.bytes
+    entering = layers.cast(dropped, work, f"{name}.cast")
+    matrix = layers.cast(whole, work, f"{name}.weight_cast")
+    saves = [matrix.tensor] if entering.tensor.needs_grad else []
+    made = layers.tape.run(
+        name,
+        [entering.tensor, matrix.tensor],
+        elements * work,
+        saves=saves,
+        gradients_are_views=True,
+    )
+    return Value(made, elements, work)
 
 
 def _whole_weights(layers: Layers, line: Linear, to_bytes: int) -> tuple[list[Tensor], Value]:
