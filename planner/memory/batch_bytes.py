@@ -156,6 +156,7 @@ class PassBytes:
         self._widths = widths
         self.saved = batch_bytes(self._block.saved, widths)
         self.saves_input = self._block.saves_input
+        self.holds_input = self._block.holds_input
 
     @property
     def waiting_gradients(self) -> BatchBytes:

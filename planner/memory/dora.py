@@ -48,7 +48,7 @@ def with_dora(layers: Layers, value: Value, base: Value, line: Linear) -> Value:
 def _dropped_product(
     layers: Layers, dropped: Value, whole: Value, elements: Size, name: str
 ) -> Value:
-    """What the whole weight makes of the dropped-out input: both have one dtype without autocast."""
+    """What the whole weight makes of the dropped-out input; both have one dtype."""
     work = layers.numerics.compute if layers.numerics.autocast else dropped.bytes
     entering = layers.cast(dropped, work, f"{name}.cast")
     matrix = layers.cast(whole, work, f"{name}.weight_cast")

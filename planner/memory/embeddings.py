@@ -23,14 +23,20 @@ def kept_by_embeddings(
     kept = distances = 0
     if shape.family.embedding_norms:
         width = 4 if numerics.widens else numerics.embeddings
-        kept += shape.hidden_size * width + 8
+        kept += normed_width(shape) * width + 8
         if shape.relative is not None and shape.relative.normed and whole:
             distances = table_elements(shape) * (4 if width > numerics.weights else 0)
     if shape.dropout("embedding"):
-        kept += shape.hidden_size
+        kept += normed_width(shape)
     if whole:
         kept += saved_pixels(shape, numerics)
     return BatchBytes(fixed=distances, per_token=kept) if reached else NO_BYTES
+
+
+def normed_width(shape: ModelShape) -> int:
+    """Numbers a token of what the norm behind the embeddings reads: ELECTRA widens it later."""
+    norms = shape.family.embedding_norms
+    return shape.sizes.get(norms[0].width, shape.hidden_size) if norms else shape.hidden_size
 
 
 def asks_for_embeddings(shape: ModelShape, request: TrainingRequest) -> bool:

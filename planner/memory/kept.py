@@ -9,6 +9,7 @@ from planner.memory.embeddings import (
     asks_for_embeddings,
     held_by_forward,
     kept_by_embeddings,
+    normed_width,
     saved_pixels,
 )
 from planner.memory.known_blocks import BlockBytes
@@ -49,7 +50,7 @@ class Kept:
         self.once = self.embedded + self._once(blocks.first) - self._unmasked(blocks.unmasked)
         """What is kept a single time, and what the first block keeps more or less than others."""
         passes = passes_checkpoints(request)
-        self.past_checkpoints = self.block.held * shape.layers if passes else NO_BYTES
+        self.past_checkpoints = self._past_checkpoints() if passes else NO_BYTES
         self.masks = self._masks()
         self.call_arguments = self._call_arguments()
         self.from_before = self._from_before()
@@ -169,13 +170,19 @@ class Kept:
         changed = family.embeddings_change or family.embedding_norms or drops
         if family.embedding_norms and not numerics.widens and self._norms_words():
             changed = False  # the norm keeps that very tensor
-        extra = BatchBytes(per_token=hidden * numerics.embeddings if changed else 0)
+        width = normed_width(self.shape)
+        extra = BatchBytes(per_token=width * numerics.embeddings if changed else 0)
         return extra + narrower
 
     def _norms_words(self) -> bool:
         """Whether the norm behind the embeddings reads those of words alone."""
         words = self.shape.vocabulary_size * self.shape.hidden_size
         return self.shape.embedding_parameters == words + table_elements(self.shape)
+
+    def _past_checkpoints(self) -> BatchBytes:
+        """What 8-bit products keep: what enters a block is one of them, and its checkpoint too."""
+        both = self.block.holds_input and self.checkpointing == "full"
+        return (self.block.held - self.stream if both else self.block.held) * self.shape.layers
 
     def _from_before(self) -> BatchBytes:
         """What the micro-batch before still holds until this one's loss replaces its graph."""

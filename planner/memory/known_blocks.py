@@ -41,7 +41,8 @@ def block_bytes(shape: ModelShape, request: TrainingRequest) -> BlockBytes:
     windowed = is_windowed(shape, request)
     settings = settings_of(shape, request, adapted, windowed=windowed)
     keeps = request.accumulation == 1 and not request.steps_in_backward
-    block = _known_pass(shape, settings, keeps=keeps)
+    copies = _step_copies(request, settings.numerics.weights)
+    block = _known_pass(shape, settings, keeps=keeps, step_copies=copies)
     first = frozen = unmasked = None
     if _begins_untrained(shape, request):
         entering = settings.numerics.entering
@@ -74,6 +75,13 @@ def _differentiates_frozen(shape: ModelShape, request: TrainingRequest) -> bool:
     return layers is not None and layers < shape.layers and reached
 
 
+def _step_copies(request: TrainingRequest, weight_bytes: int) -> int:
+    """What Adafactor's step makes of a weight's gradient, where it is taken within backward."""
+    if request.optimizer_name != "adafactor" or not request.steps_in_backward:
+        return 0
+    return 2 if weight_bytes == 4 else 8
+
+
 class _Known(NamedTuple):
     moments: Pass
     leaving_bytes: int
@@ -86,16 +94,24 @@ def _known_pass(
     *,
     needs_grad: bool = True,
     keeps: bool,
+    step_copies: int = 0,
 ) -> _Known:
     """A block's pass. `entering_bytes` None: whatever a block between others is given."""
-    key = (_kind_of_block(shape, settings), settings, entering_bytes, needs_grad, keeps)
+    key = (
+        _kind_of_block(shape, settings),
+        settings,
+        entering_bytes,
+        needs_grad,
+        keeps,
+        step_copies,
+    )
     known = _passes.get(key)
     if known is None:
         if entering_bytes is None:
             block = settled_block(shape, settings)
         else:
             block = written_block(shape, settings, entering_bytes, needs_grad=needs_grad)
-        moments = block.tape.replay(keeps_weight_gradients=keeps)
+        moments = block.tape.replay(keeps_weight_gradients=keeps, step_copies=step_copies)
         known = _passes[key] = _Known(moments, block.leaving_bytes)
     return known
 

@@ -203,7 +203,7 @@ class Ledger:
         """The embedding's gradient."""
         if not self.states.embedding_gradients_bytes:
             return []
-        return table_gradient(
+        gradients = table_gradient(
             self.shape,
             self.request,
             self.numerics,
@@ -211,6 +211,12 @@ class Ledger:
             gradients_bytes=self._before_embeddings() + self.waiting_head,
             stream=self.kept.stream,
         )
+        adafactor = self.request.optimizer_name == "adafactor"
+        if not (adafactor and self.request.steps_in_backward):
+            return gradients
+        table = self.shape.vocabulary_size * self.shape.hidden_size * self.numerics.weights
+        stepped = NO_BYTES.plus(table + self.states.step_scratch_bytes)
+        return [*gradients, Growing("backward", "embeddings", self._before_embeddings(), stepped)]
 
     def _optimizer(self) -> Growing:
         """The optimizer's step, no activation left."""

@@ -42,6 +42,8 @@ class Pass:
     is computed again at that moment."""
     held: Size
     """The share of `saved` that outlives backward, until the graph itself is let go."""
+    holds_input: bool
+    """Whether the pass's own input is among that."""
 
     @cached_property
     def forward(self) -> Moments:
@@ -75,8 +77,11 @@ class Pass:
         return Moments(self.backward_marks)
 
 
-def replay(tape: Tape, *, keeps_weight_gradients: bool) -> Pass:
-    """Follow a tape's operations forward and backward."""
+def replay(tape: Tape, *, keeps_weight_gradients: bool, step_copies: int = 0) -> Pass:
+    """Follow a tape's operations forward and backward.
+
+    `step_copies`: times a weight's gradient that stepping with it in backward takes on top.
+    """
     operations, start = tape.operations, tape.start
     saved = [saved_storages(operation) for operation in operations]
     savers = _Savers(saved, start)
@@ -86,6 +91,7 @@ def replay(tape: Tape, *, keeps_weight_gradients: bool) -> Pass:
     backward = _Backward(
         savers, operations[-1].outputs[0], forward.saved, keeps=keeps_weight_gradients
     )
+    backward.step_copies = step_copies
     for position in reversed(range(len(operations))):
         backward.step(operations[position], saved[position])
     return Pass(
@@ -98,6 +104,7 @@ def replay(tape: Tape, *, keeps_weight_gradients: bool) -> Pass:
         saves_input=savers.input_saved,
         waiting_gradients=Size(backward.waiting or 0),
         held=Size(sum(tensor.size.packed for tensor in tape.attributes)),
+        holds_input=any(tensor is start for tensor in tape.attributes),
     )
 
 
@@ -209,6 +216,7 @@ class _Backward:
         self.moments: list[Marked] = []
         self.weight_gradients = 0
         self.waiting: int | None = None
+        self.step_copies = 0
         self._savers = savers
         self._keeps = keeps
         self._saved = saved
@@ -258,6 +266,8 @@ class _Backward:
 
     def _hand_over(self, tensor: Tensor, gradient: _Gradient, name: str) -> None:
         if tensor.is_weight:
+            if self.step_copies:
+                self._mark(name, gradient.size * self.step_copies)
             self._keep_weight_gradient(gradient)
             return
         waiting = self._held.get(tensor)

@@ -217,10 +217,10 @@ class Tape:
             tensor.storage.last_use = len(self.operations)
         self.operations.append(operation)
 
-    def replay(self, *, keeps_weight_gradients: bool = True) -> Pass:
+    def replay(self, *, keeps_weight_gradients: bool = True, step_copies: int = 0) -> Pass:
         """The pass's candidates for the peak.
 
         `keeps_weight_gradients` is False where a weight's gradient is used up at once: added to
         an older one, or stepped with inside backward.
         """
-        return replay(self, keeps_weight_gradients=keeps_weight_gradients)
+        return replay(self, keeps_weight_gradients=keeps_weight_gradients, step_copies=step_copies)
