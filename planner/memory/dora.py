@@ -22,7 +22,7 @@ def with_dora(layers: Layers, value: Value, base: Value, line: Linear) -> Value:
     numerics, tape = layers.numerics, layers.tape
     assert numerics.adapters is not None
     # PEFT's layers over quantized weights leave the cast to autocast.
-    own_cast = not (numerics.quantized and numerics.autocast)
+    own_cast = not (numerics.quantized and numerics.autocast) or layers.on_cpu
     entering = value
     if own_cast:
         entering = layers.cast(value, numerics.adapters, f"{line.name}.lora_cast")

@@ -20,7 +20,7 @@ _TILE_VOCABULARY = 32768
 
 _TILE_BYTES_ON_CPU = 29
 """Bytes a logit of the tile on the CPU on top, where no Triton kernel computes it in place: seven
-fp32 tensors and one of booleans (live storages of a real step)."""
+fp32 tensors and one of booleans (live storages of a real step); soft-capping keeps its tanh."""
 _TILE_BYTES_ON_CPU_FORWARD = 13
 """The same before backward: three and one."""
 
@@ -187,6 +187,12 @@ def _chunked(
     row = hidden * compute if numerics.head_weights != compute else 0
     read = columns * row
     last = ((vocabulary - 1) % _TILE_VOCABULARY + 1) * row
+    by_tile = by_torch * (_TILE_BYTES_ON_CPU + (4 if shape.family.logit_softcap else 0))
+    widened = 0
+    if request.device == "cpu" and compute != 4:
+        # Both sides of a product are copied to fp32 there (_addmm_fp32).
+        side = max(columns, rows) if request.method == "full" else columns
+        widened = 4 * (by_torch + side * hidden)
     several = tokens > _TILE_TOKENS or vocabulary > _TILE_VOCABULARY
     before = min(vocabulary - columns, columns) or columns
     both = read + before * row if several else read
@@ -203,5 +209,5 @@ def _chunked(
         + read
         + 28 * tokens,
         # While a tile is read, and while the sums are cast to what they are gradients of.
-        backward=tile + sums + max(both + _TILE_BYTES_ON_CPU * by_torch, last + own),
+        backward=tile + sums + max(both, read + max(by_tile, widened), last + own),
     )

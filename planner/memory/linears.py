@@ -90,8 +90,8 @@ def with_adapter(layers: Layers, value: Value, base: Value, line: Linear) -> Val
     """PEFT's LoRA layer: what the linear made of `value`, and B(A(dropout(value))) scaled."""
     numerics = layers.numerics
     assert numerics.adapters is not None
-    # PEFT's layers over quantized weights leave the cast to autocast.
-    own_cast = not (numerics.quantized and numerics.autocast)
+    # PEFT's layers over quantized weights leave the cast to autocast; they ask for a card's only.
+    own_cast = not (numerics.quantized and numerics.autocast) or layers.on_cpu
     entering = value
     if own_cast:
         entering = layers.cast(value, numerics.adapters, f"{line.name}.lora_cast")
