@@ -91,7 +91,7 @@ _SPREADS: dict[Checked, dict[str, Spread]] = {
         "host": Spread(below=0.12, above=0.12),
     },
     "traced": {
-        "allocated": Spread(below=0.01, above=0.015),
+        "allocated": Spread(below=0.02, above=0.02),
         "expandable": Spread(below=0.04, above=0.06),
         "classic": Spread(below=0.08, above=0.15),
         "host": Spread(below=0.15, above=0.15),
@@ -154,11 +154,26 @@ def checked(shape: ModelShape, request: TrainingRequest) -> Checked:
         return "known" if dora or int8 else "own stack"
     # In these, small models were up to 8 % away from the traced step.
     unlike = (dora and request.autocast is None) or _mixes_16_bit(request)
-    if int8 or unlike or request.stack != "transformers":
+    if int8 or unlike or request.stack != "transformers" or _is_unsettled(shape, request):
         return "known"
     if shape.family.model_type in _MEASURED_FAMILIES:
         return "traced" if dora or request.attention == "eager" else "close"
     return "traced" if shape.family.model_type in _TRACED_FAMILIES else "known"
+
+
+def _is_unsettled(shape: ModelShape, request: TrainingRequest) -> bool:
+    """Whether the formula lacks tensors in these settings, or the trace does.
+
+    Flash attention takes 16 bit alone: what becomes of fp32 without autocast nobody measured.
+    Falcon's blocks return their scores, for which a reentrant checkpoint makes gradients of zeros.
+    """
+    wide = request.weights == "fp32" or request.kbit_prepare
+    if request.attention == "flash2" and request.autocast is None and wide:
+        return True
+    if request.checkpointing != "offloaded":
+        return False
+    scores = shape.family.model_type == "falcon" and request.attention == "eager"
+    return scores or (bool(shape.family.experts) and request.autocast is None)
 
 
 def _mixes_16_bit(request: TrainingRequest) -> bool:

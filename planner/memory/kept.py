@@ -47,6 +47,13 @@ class Kept:
         """Checkpointing asks for gradients of the embeddings, and so does a head that is tied to
         them: frozen blocks below the trained ones keep something too."""
         self.embedded = kept_by_embeddings(shape, request, numerics) + self._first_input()
+        self.first = blocks.first if self.checkpointing == "offloaded" else None
+        """A first block whose pass is another than those of the others, checkpoints offloaded."""
+        self.first_input = (
+            self.stream
+            if self.first is None
+            else BatchBytes(per_token=shape.hidden_size * numerics.entering)
+        )
         self.once = self.embedded + self._once(blocks.first) - self._unmasked(blocks.unmasked)
         """What is kept a single time, and what the first block keeps more or less than others."""
         passes = passes_checkpoints(request)

@@ -26,7 +26,9 @@ class BlockBytes(NamedTuple):
     stream_bytes: int
     """Bytes an element of the residual stream, once it went through a block."""
     first: PassBytes | None
-    """The first block's, where nothing before it is trained and that changes what it keeps."""
+    """The first block's, where nothing before it is trained and that changes what it keeps, or
+    where checkpoints are offloaded and others are given a wider stream, which norms need not cast.
+    """
     frozen: PassBytes | None
     """That of a frozen block below trained ones, where its gradients are asked for: by checkpoints,
     or by embeddings that are the head too."""
@@ -47,6 +49,10 @@ def block_bytes(shape: ModelShape, request: TrainingRequest) -> BlockBytes:
     if _begins_untrained(shape, request):
         entering = settings.numerics.entering
         first = _known_pass(shape, settings, entering, needs_grad=False, keeps=keeps)
+    elif request.checkpointing == "offloaded" and request.trainable_layers is None:
+        entering = settings.numerics.entering
+        if entering != block.leaving_bytes:
+            first = _known_pass(shape, settings, entering, keeps=keeps)
     if _differentiates_frozen(shape, request):
         untrained = settings._replace(trained=False)
         frozen = _known_pass(shape, untrained, block.leaving_bytes, keeps=True)

@@ -8,7 +8,7 @@ from planner.memory.disentangled import table_bytes, table_elements
 from planner.memory.embeddings import table_gradient
 from planner.memory.kept import Kept
 from planner.memory.numerics import Numerics
-from planner.memory.states import States
+from planner.memory.states import States, roots_in_backward
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -79,10 +79,10 @@ class Ledger:
             moments = self.block.unsaved
             again.append(self._entry("forward", moments, kept=held, gradients=0, extra=extra))
         if kept.trained_blocks:
-            first = frozen + kept.stream + kept.embedded + self._held_by_hooks()
+            first = frozen + kept.first_input + kept.embedded + self._held_by_hooks()
             again += [
                 self._again(self.block, all_kept, self.states.head_gradients_bytes),
-                self._again(self.block, first, self._gradients_at_first()),
+                self._again(kept.first or self.block, first, self._gradients_at_first()),
             ]
         if self.frozen is not None:
             around = kept.around_frozen(self.frozen) + kept.past_checkpoints
@@ -139,18 +139,20 @@ class Ledger:
     def _backward(self) -> list[Entry]:
         """The last block's backward, nothing freed yet, and the first's, all gradients there."""
         kept, moments = self.kept, self.block.backward
+        of_first = kept.first.backward if kept.first is not None else moments
         around = kept.call_arguments + kept.past_checkpoints
         # The output of the block that is differentiated, where its frame still holds it.
         output = kept.stream if self.within_backward else NO_BYTES
         last = kept.all_but_the_last + kept.own_input + around
-        first = kept.frozen_blocks + kept.own_input + around + kept.embedded
+        own_input = kept.own_input if kept.first is None else kept.first_input
+        first = kept.frozen_blocks + own_input + around + kept.embedded
         first += self._held_by_hooks()
         at_last, at_first = self.states.head_gradients_bytes, self._gradients_at_first()
         entries: list[Entry] = []
         if kept.trained_blocks:
             entries = [
                 self._entry("backward", moments, kept=last, gradients=at_last, extra=output),
-                self._entry("backward", moments, kept=first, gradients=at_first, extra=output),
+                self._entry("backward", of_first, kept=first, gradients=at_first, extra=output),
             ]
         if self.frozen is not None:
             entries.append(
@@ -211,6 +213,9 @@ class Ledger:
             gradients_bytes=self._before_embeddings() + self.waiting_head,
             stream=self.kept.stream,
         )
+        if roots_in_backward(self.request):
+            table = self.states.embedding_gradients_bytes
+            return [*gradients, Growing("backward", "embeddings", table, NO_BYTES.plus(table))]
         adafactor = self.request.optimizer_name == "adafactor"
         if not (adafactor and self.request.steps_in_backward):
             return gradients

@@ -165,6 +165,12 @@ def _step_scratch(shape: ModelShape, request: TrainingRequest, trained: int, wid
     return trained * width if every else 0
 
 
+def roots_in_backward(request: TrainingRequest) -> bool:
+    """Whether a step within backward takes the square root of a tensor's second moment aside."""
+    stepped = request.steps_in_backward and request.stack == "transformers"
+    return stepped and request.optimizer_name == "adamw" and request.method == "full"
+
+
 def largest_trained(shape: ModelShape, request: TrainingRequest) -> int:
     """Elements of the largest tensor that is trained."""
     if request.adapter is not None:

@@ -19,7 +19,7 @@ from planner.memory.ledger import Ledger
 from planner.memory.numerics import Numerics, numerics_of
 from planner.memory.sharding import Sharding, sharding_of
 from planner.memory.stacks.own_model import has_own_model
-from planner.memory.states import States, states_of
+from planner.memory.states import States, roots_in_backward, states_of
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -49,6 +49,8 @@ class WrittenStep(NamedTuple):
     held_at_end: BatchBytes | None
     """What the model's forward holds while it ends; None: logits are more."""
     accumulated_gradients_bytes: int
+    stepped_head_bytes: int
+    """The gradient of a head that is stepped with within backward, and as much aside; 0: none."""
 
     def at(self, request: TrainingRequest) -> Step:
         """The step of a request's batch; its other settings are those this was written for."""
@@ -68,6 +70,8 @@ class WrittenStep(NamedTuple):
         if self.held_at_end is not None:
             held = beside + self.held_at_end.at(tokens, length)
             ends = [on(Candidate("forward", "last norm", gradients, kept, head.forward, held))]
+        if self.stepped_head_bytes:
+            ends.append(on(Candidate("loss", "head's step", self.stepped_head_bytes, kept)))
         return [
             *ends,
             on(Candidate("loss", "loss forward", gradients, kept, head.forward, beside)),
@@ -106,7 +110,14 @@ def written_step(shape: ModelShape, request: TrainingRequest) -> WrittenStep:
         temporaries_at_loss=ledger.temporaries_at_loss(),
         held_at_end=ledger.held_at_end() if request.task != "causal-lm" else None,
         accumulated_gradients_bytes=ledger.accumulated,
+        stepped_head_bytes=_stepped_head_bytes(shape, request, numerics),
     )
+
+
+def _stepped_head_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> int:
+    if shape.tied or not roots_in_backward(request):
+        return 0  # a tied table waits for the gradient of the embeddings
+    return 2 * shape.head_parameters * numerics.weights
 
 
 def _head(
