@@ -28,7 +28,8 @@ def traced_estimate(
     case = {**case_of_request(request), "config": config, "gpu": gpu}
     if request.lengths is not None and are_unequal(request.lengths, request.sequence_tokens):
         case["lengths"] = list(thinned(request.lengths))
-    return estimate_from_trace(tracer.trace(case, batching=request.batching).traced, request)
+    traced = tracer.trace(case, batching=request.batching).traced
+    return estimate_from_trace(traced, request, model_type=(config or {}).get("model_type"))
 
 
 class TracedEstimates:

@@ -59,6 +59,12 @@ class Spread(NamedTuple):
 _MEASURED_FAMILIES = frozenset(("llama", "mistral", "qwen2", "qwen3", "smollm3", "granite"))
 """Families whose block is that of the measured runs."""
 
+
+def is_measured(model_type: object) -> bool:
+    """Whether third-party runs on cards are known of models with this block."""
+    return model_type in _MEASURED_FAMILIES
+
+
 _TRACED_FAMILIES = frozenset(
     (
         *("gemma2", "gemma3_text", "phi3", "olmo2", "gpt2", "gpt_neox", "phi", "falcon"),

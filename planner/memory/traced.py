@@ -8,7 +8,14 @@ from typing import NamedTuple, get_args
 from planner.memory.candidate import Phase
 from planner.memory.estimate import KeptBytes as KeptBytes  # noqa: PLC0414
 from planner.memory.estimate import MemoryEstimate, Parts
-from planner.memory.interval import Basis, Spread, band_around, beside_context, kept_spread
+from planner.memory.interval import (
+    Basis,
+    Spread,
+    band_around,
+    beside_context,
+    is_measured,
+    kept_spread,
+)
 from planner.memory.runtime import HOST_QUANTIZER_BYTES, HOST_RUNTIME_BYTES, context_bytes
 from planner.request import TrainingRequest
 
@@ -46,11 +53,13 @@ _SPREADS = {
 _BASIS = Basis(tier="trace", runs=59, median_error_fraction=0.0001)
 """Allocated bytes of third-party A100 runs, none of which anything was fitted to."""
 
-_BASIS_ON_CPU = Basis(tier="trace", runs=None, median_error_fraction=None)
+_UNCHECKED = Basis(tier="trace", runs=None, median_error_fraction=None)
 
 
-def estimate_from_trace(traced: Traced, request: TrainingRequest) -> MemoryEstimate:
-    """The estimate of a request that was traced."""
+def estimate_from_trace(
+    traced: Traced, request: TrainingRequest, *, model_type: object = None
+) -> MemoryEstimate:
+    """The estimate of a request that was traced; the kind of model tells what it was checked on."""
     on_cpu = request.device == "cpu"
     paged = traced.paged_bytes
     if on_cpu:
@@ -74,7 +83,7 @@ def estimate_from_trace(traced: Traced, request: TrainingRequest) -> MemoryEstim
         peak_where=phase,
         trained_parameters=traced.trained_parameters,
         parts=_parts(_with_paged(traced.parts, paged), device),
-        basis=_BASIS_ON_CPU if on_cpu else _BASIS,
+        basis=_BASIS if is_measured(model_type) and not on_cpu else _UNCHECKED,
         paged_bytes=paged,
         ways=traced.ways,
     )

@@ -40,6 +40,19 @@ def test_the_parts_of_a_traced_estimate_add_up(device: str) -> None:
     assert estimate.basis.tier == "trace"
 
 
+@pytest.mark.parametrize(
+    ("model_type", "device", "runs"),
+    [("llama", "cuda", 59), ("llama", "cpu", None), ("jamba", "cuda", None)],
+)
+def test_a_trace_counts_the_runs_of_its_own_kind(
+    model_type: str, device: str, runs: int | None
+) -> None:
+    """No run of a card is known of a state-space model, or says anything of a CPU."""
+    request = request_of_case({**_CASE, "device": device})
+
+    assert estimate_from_trace(_TRACED, request, model_type=model_type).basis.runs == runs
+
+
 def test_needed_is_the_smallest_budget_and_reserved_what_nothing_limits() -> None:
     """With the context on top of both."""
     estimate = estimate_from_trace(_TRACED, request_of_case(_CASE))
