@@ -41,13 +41,14 @@ _LARGE_WORKSPACE = ((9, 0), (10, 0))
 _THREADS = 2
 """Forward and backward run in one each."""
 
-HOST_RUNTIME_BYTES = 541 * MIB
-"""Resident memory of a worker before a model, without the weight file that is mapped while it is
-read (the kernel drops those pages when memory is short): 481 MiB of imports, 60 of tokenizer and
-rows (torch 2.13, transformers 5.23, trl 1.16; bench/results/host_memory_smollm2.json)."""
+HOST_RUNTIME_BYTES = 616 * MIB
+"""Resident memory of a worker beyond its tensors, without the weight file that is mapped while it
+is read (the kernel drops those pages when memory is short): 520 MiB of imports, 60 of tokenizer and
+rows, 36 of libraries' pages that measuring, answering and training touch (torch 2.13, transformers
+5.23, trl 1.16; bench/results/host_memory_smollm2.json)."""
 
-HOST_QUANTIZER_BYTES = 48 * MIB
-"""What bitsandbytes adds to it."""
+HOST_QUANTIZER_BYTES = 88 * MIB
+"""What bitsandbytes and the kernels of 16-bit products add to it."""
 
 
 class Footprint(NamedTuple):
