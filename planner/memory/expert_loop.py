@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hwdb.family import Experts, Linear
+from planner.memory.experts import INDEX_BYTES, picked, share_among_all
 from planner.memory.feed_forward import mlp
 from planner.memory.layers import TOKENS, Value
 from planner.memory.library import Library
@@ -23,7 +24,6 @@ _WRITTEN = 8
 """Experts on the tape. Of more, several are written as one, whose rows are those of all of them."""
 _ROWS = Size.of("Y") * TOKENS
 """Rows of one written expert."""
-_NUMBER_BYTES = 8
 _EXPERT = "experts."
 
 
@@ -75,13 +75,13 @@ def looped_mixture(library: Library, normed: Value, experts: Experts, number: in
     elements = Size.of("h") * TOKENS
     made = Value(tape.run("experts.zeros", [], elements * normed.bytes), elements, normed.bytes)
     # One number for each expert, token and choice, as one_hot makes them.
-    mask = tape.run("experts.mask", [], Size.of("EX") * TOKENS * _NUMBER_BYTES)
+    mask = tape.run("experts.mask", [], Size.of("EX") * TOKENS * INDEX_BYTES)
     held: list[Tensor] = []
     for place in range(min(number, _WRITTEN)):
-        rows = _picked(library, normed, _ROWS * Size.of("h"), "experts.pick")
+        rows = picked(library, normed, _ROWS * Size.of("h"), "experts.pick", rows=_ROWS)
         tape.keep(*held)  # the loop's variables are let go of when they are set again
         out = _expert(library, rows, experts, place)
-        mine = _picked(library, weights, _ROWS, "experts.pick_weights")
+        mine = picked(library, weights, _ROWS, "experts.pick_weights", rows=_ROWS)
         weighed = library.multiply(out, mine, "experts.weigh")
         entering = library.cast(weighed, normed.bytes, "experts.back")
         # index_add looks at what was added once more, for its shape.
@@ -106,26 +106,4 @@ def _expert(library: Library, rows: Value, experts: Experts, place: int) -> Valu
 def _router(library: Library, normed: Value, experts: Experts) -> Value:
     """The weights of a token's experts: a softmax over all in fp32, the largest, cast back."""
     logits = library.linear(normed, experts.router)
-    probabilities = library.tape.run(
-        "router.softmax", [logits.tensor], logits.elements * 4, saves_output=True
-    )
-    rows = Size.of("X") * TOKENS
-    chosen = library.tape.run(
-        "router.top_k", [probabilities], rows * 4, saves_aside=rows * _NUMBER_BYTES
-    )
-    shared = library.unary(Value(chosen, rows, 4), "router.share", saves="input")
-    return library.cast(shared, normed.bytes, "router.cast")
-
-
-def _picked(library: Library, value: Value, elements: Size, name: str) -> Value:
-    """The rows of one expert, by their numbers, which are kept; backward sorts them."""
-    tape = library.tape
-    numbers = tape.run(f"{name}.numbers", [], _ROWS * _NUMBER_BYTES)
-    made = tape.run(
-        name,
-        [value.tensor, numbers],
-        elements * value.bytes,
-        saves=[numbers],
-        backward_scratch=_ROWS * (4 * _NUMBER_BYTES),
-    )
-    return Value(made, elements, value.bytes)
+    return library.cast(share_among_all(library, logits), normed.bytes, "router.cast")

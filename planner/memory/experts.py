@@ -17,20 +17,21 @@ from planner.memory.tape import Tensor
 
 ROWS = Size.of("X") * TOKENS
 """Rows of all experts together."""
-_INDEX_BYTES = 8
+INDEX_BYTES = 8
+"""Of the number of a row, an expert or a choice."""
 
 
 def mixture(library: Library, normed: Value, experts: Experts) -> Value:
     """What the experts of each token make of it."""
     layers, tape = library, library.tape
     weights = _router(layers, normed, experts)
-    rows = _picked(layers, normed, ROWS * Size.of("h"), "experts.sort")
-    sorted_weights = _picked(layers, weights, ROWS, "experts.sort_weights")
+    rows = picked(layers, normed, ROWS * Size.of("h"), "experts.sort")
+    sorted_weights = picked(layers, weights, ROWS, "experts.sort_weights")
     both, bias = _grouped(layers, rows, "h", "2e", "experts.gate_up", experts)
     inner = _gate_of_gpt_oss(layers, both) if experts.clamped else _gate(library, both)
     back, last_bias = _grouped(layers, inner, "e", "h", "experts.down", experts, before=bias)
     weighted = layers.multiply(back, sorted_weights, "experts.weigh")
-    ordered = _picked(layers, weighted, weighted.elements, "experts.reorder")
+    ordered = picked(layers, weighted, weighted.elements, "experts.reorder")
     elements = Size.of("h") * TOKENS
     summed = tape.run("experts.sum", [ordered.tensor], elements * ordered.bytes)
     # The frame of the forward.
@@ -49,30 +50,35 @@ def _router(layers: Layers, normed: Value, experts: Experts) -> Value:
         chosen = _top(layers, layers.cast(logits, 4, "router.float"))
         shared = layers.unary(chosen, "router.softmax", saves="output")
         return layers.cast(shared, normed.bytes, "router.cast")
+    shared = share_among_all(layers, logits)
+    return shared if experts.router_dtype == "fp32" else layers.cast(shared, logits.bytes)
+
+
+def share_among_all(layers: Layers, logits: Value) -> Value:
+    """A softmax over all experts in fp32, and what the chosen ones have of their sum."""
     probabilities = layers.tape.run(
         "router.softmax", [logits.tensor], logits.elements * 4, saves_output=True
     )
     chosen = _top(layers, Value(probabilities, logits.elements, 4))
-    shared = layers.unary(chosen, "router.share", saves="input")
-    return shared if experts.router_dtype == "fp32" else layers.cast(shared, logits.bytes)
+    return layers.unary(chosen, "router.share", saves="input")
 
 
 def _top(layers: Layers, values: Value) -> Value:
     made = layers.tape.run(
-        "router.top_k", [values.tensor], ROWS * values.bytes, saves_aside=ROWS * _INDEX_BYTES
+        "router.top_k", [values.tensor], ROWS * values.bytes, saves_aside=ROWS * INDEX_BYTES
     )
     return Value(made, ROWS, values.bytes)
 
 
-def _picked(layers: Layers, value: Value, elements: Size, name: str) -> Value:
+def picked(layers: Layers, value: Value, elements: Size, name: str, *, rows: Size = ROWS) -> Value:
     """Rows by their numbers, which are kept; backward sorts them."""
-    numbers = layers.tape.run(f"{name}.numbers", [], ROWS * _INDEX_BYTES)
+    numbers = layers.tape.run(f"{name}.numbers", [], rows * INDEX_BYTES)
     made = layers.tape.run(
         name,
         [value.tensor, numbers],
         elements * value.bytes,
         saves=[numbers],
-        backward_scratch=ROWS * (4 * _INDEX_BYTES),
+        backward_scratch=rows * (4 * INDEX_BYTES),
     )
     return Value(made, elements, value.bytes)
 
@@ -100,7 +106,7 @@ def _grouped(
     if experts.biases:
         width = Size.of(outputs) * Size.of("E")
         table = layers.weight(width, layers.numerics.vectors)
-        bias = [_picked(layers, Value(table.tensor, width, weight.bytes), elements, name).tensor]
+        bias = [picked(layers, Value(table.tensor, width, weight.bytes), elements, name).tensor]
         layers.tape.keep(*before)
     made = layers.tape.run(
         name,

@@ -9,6 +9,7 @@ import pytest
 from launcher.case_lines import card_of_case, shape_of_case
 from planner.case import _ADAPTER_KEYS, _KEYS
 from planner.case_answer import answer_case
+from tests.planner.samples import TINY_LLAMA
 
 _CASE: dict[str, Any] = {
     "model": "llama-3.2-1b",
@@ -20,19 +21,11 @@ _CASE: dict[str, Any] = {
 _FULL = {**_CASE, "method": "full"}
 _QLORA = {**_CASE, "method": "qlora"}
 _LITGPT = {**_QLORA, "stack": "litgpt", "checkpointing": "none"}
-_CONFIG = {
-    "model_type": "llama",
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "vocab_size": 100,
-}
 _PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "model": (_CASE, {"model": "llama-3.2-3b"}),
     "config": (
-        {**_CASE, "model": None, "config": _CONFIG},
-        {"config": {**_CONFIG, "vocab_size": 9}},
+        {**_CASE, "model": None, "config": TINY_LLAMA},
+        {"config": {**TINY_LLAMA, "vocab_size": 9}},
     ),
     "task": (_CASE, {"task": "text-classification"}),
     "method": (_CASE, {"method": "full"}),
