@@ -1,4 +1,8 @@
-"""Machines as the fake driver reads them, each with one thing that planners get wrong."""
+"""Machines as the fake driver reads them, each with one thing that planners get wrong.
+
+A process whose name the driver does not tell is looked up in /proc, so its id here is above the
+4 194 304 that Linux gives at most: no process of the machine that runs the tests can have it.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +95,7 @@ gpu.1.mig.0.total={19968 * MIB}
 gpu.1.mig.0.used={5083 * MIB}
 gpu.1.mig.0.gi=1
 gpu.1.mig.0.ci=0
-gpu.1.mig.0.proc.0=777:{5070 * MIB}:1:0
+gpu.1.mig.0.proc.0=5000777:{5070 * MIB}:1:0
 gpu.1.mig.2.name=NVIDIA A100-SXM4-40GB MIG 1g.5gb
 gpu.1.mig.2.uuid=MIG-dddddddd-0000-0000-0000-000000000000
 gpu.1.mig.2.total={4864 * MIB}
@@ -112,7 +116,7 @@ gpu.0.cc=12.1
 gpu.0.util=0
 gpu.0.temp=38
 gpu.0.power=4200
-gpu.0.proc.0=3003:{180 * MIB}
+gpu.0.proc.0=5003003:{180 * MIB}
 """
 """A chip that shares the host's memory: its driver answers no question about memory."""
 
@@ -140,7 +144,7 @@ gpu.0.util=0
 gpu.0.temp=44
 gpu.0.power=9000
 gpu.0.plimit=250000
-gpu.0.proc.0=901:{310 * MIB}
+gpu.0.proc.0=5000901:{310 * MIB}
 error.nvmlDeviceGetMemoryInfo_v2=13
 error.nvmlDeviceGetComputeRunningProcesses_v3=13
 error.nvmlDeviceGetGraphicsRunningProcesses_v3=13

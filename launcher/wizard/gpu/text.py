@@ -289,9 +289,9 @@ def _holder_sentence(place: Place) -> str:
             "it are outside: look at nvidia-smi on the host, or in the Windows Task Manager."
         )
     largest = max(users, key=lambda each: each.used_bytes or 0)
-    assert largest.used_bytes is not None
+    name = f" ({program_name(largest)})" if largest.name else ""
     return (
-        f"{gib(largest.used_bytes)} GiB are held by pid {largest.pid} ({program_name(largest)}). "
+        f"{gib(largest.used_bytes or 0)} GiB are held by pid {largest.pid}{name}. "
         "tlplan never ends other people's processes."
     )
 

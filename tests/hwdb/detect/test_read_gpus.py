@@ -53,7 +53,7 @@ def test_a_driver_without_memory_version_2_is_read_by_version_1() -> None:
     assert gpu["used_bytes"] == (320 + 180) * MIB
     assert gpu["free_bytes"] == (11178 - 320 - 180) * MIB
     assert gpu["driver_reserved_bytes"] is None
-    assert [process["pid"] for process in gpu["processes"]] == [901]
+    assert [process["pid"] for process in gpu["processes"]] == [5000901]
 
 
 @pytest.mark.parametrize("code", [2, 3, 13, 25])
@@ -85,7 +85,7 @@ def test_a_mig_instance_has_its_own_processes_and_its_cards_chip() -> None:
     """Processes belong to the instance; bus and compute capability are those of the card."""
     instance = survey_of(machines.H100_AND_A100_WITH_MIG)["gpus"][1]
 
-    assert [process["pid"] for process in instance["processes"]] == [777]
+    assert [process["pid"] for process in instance["processes"]] == [5000777]
     assert instance["bus_id"] == "00000000:65:00.0"
     assert instance["compute_capability"] == [8, 0]
     assert instance["utilization_percent"] is None

@@ -64,7 +64,7 @@ def test_process_memory_is_a_sum_of_known_numbers(
 def test_a_mig_instance_is_sampled_by_its_own_uuid() -> None:
     """The instance's memory and processes are read, not those of the card."""
     taken = sample(
-        machines.H100_AND_A100_WITH_MIG, "MIG-cccccccc-0000-0000-0000-000000000000", [777]
+        machines.H100_AND_A100_WITH_MIG, "MIG-cccccccc-0000-0000-0000-000000000000", [5000777]
     )
 
     assert taken["used_bytes"] == 5083 * MIB
@@ -74,7 +74,7 @@ def test_a_mig_instance_is_sampled_by_its_own_uuid() -> None:
 
 def test_a_chip_without_memory_numbers_still_gives_process_memory() -> None:
     """Card-wide use is unknown where memory is shared with the host."""
-    taken = sample(machines.GB10, "GPU-10000000-0000-0000-0000-000000000000", [3003])
+    taken = sample(machines.GB10, "GPU-10000000-0000-0000-0000-000000000000", [5003003])
 
     assert taken["used_bytes"] is None
     assert taken["process_bytes"] == 180 * MIB
