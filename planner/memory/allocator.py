@@ -11,7 +11,14 @@ c10/cuda/CUDACachingAllocator.cpp with default settings:
 - when the driver refuses, whole free segments are given back and the request is made again.
 
 With expandable segments each pool has one segment that grows by pages (2 MiB for small, 20 MiB
-for large requests), and when the driver refuses every page without a tensor is given back.
+for large requests), at the first unmapped place with room and from free bytes before it, and when
+the driver refuses every page without a tensor is given back.
+
+Left out: what is off unless asked for (max_split_size_mb, garbage_collection_threshold, rounding to
+powers of two, pools of CUDA graphs), several streams and tensors that wait for one of them
+(record_stream), the limit of an expandable segment's addresses (9/8 of the card), and that the
+driver hands out addresses again: a new segment lies behind all others, which decides between free
+blocks of one size only.
 How segments and their blocks are kept stands in `planner.memory.segments`.
 """
 
