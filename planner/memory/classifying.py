@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from planner.memory.block_settings import writes_scores
 from planner.memory.head import HeadBytes
+from planner.memory.last_norm import LastNorm
 from planner.memory.numerics import Numerics
 from planner.request import RequestError, TrainingRequest
 from planner.shape import ModelShape
@@ -48,16 +49,27 @@ def _no_head(shape: ModelShape, request: TrainingRequest) -> RequestError:
 
 
 def head_bytes(
-    shape: ModelShape, numerics: Numerics, stream_bytes: int, request: TrainingRequest
+    shape: ModelShape,
+    numerics: Numerics,
+    norm: LastNorm | None,
+    stream_bytes: int,
+    request: TrainingRequest,
 ) -> HeadBytes:
     """The norm after the last block where there is one, and a gradient that reads one token a row.
 
-    Classes are few, so logits do not count.
+    `norm` is that of a decoder, whose classes are computed of every token; others read few.
     """
-    states = request.tokens * shape.hidden_size
+    tokens, length = request.tokens, request.sequence_tokens
+    if norm is not None:
+        return HeadBytes(
+            saved=norm.saved.at(tokens, length),
+            forward=norm.forward(tokens, length),
+            backward=norm.backward(tokens, length),
+        )
+    states = tokens * shape.hidden_size
     saved = 0
-    if shape.family.final_norms or shape.family.kind == "decoder":
-        saved = states * 4 + request.tokens * 8
+    if shape.family.final_norms:
+        saved = states * 4 + tokens * 8
         if request.method == "full" and shape.family.norm_kind == "rms":
             saved += states * (numerics.compute + stream_bytes)
     return HeadBytes(saved=saved, forward=states * stream_bytes, backward=states * stream_bytes)

@@ -60,12 +60,15 @@ def saved_pixels(shape: ModelShape, numerics: Numerics) -> int:
 def held_by_forward(
     shape: ModelShape, request: TrainingRequest, numerics: Numerics, *, saves_input: bool
 ) -> BatchBytes:
-    """What an encoder's forward still holds of its beginning, where autograd does not.
+    """What the model's forward still holds of its beginning, where autograd does not.
 
     The batch's pictures, and what the embeddings gave unless the first block keeps its input.
     """
     if shape.family.kind == "decoder":
-        return NO_BYTES
+        # Where the stream is scaled the embeddings were, under the name they had.
+        changed = shape.family.embeddings_change and not shape.family.scales_residual
+        kept = saves_input and not changed
+        return BatchBytes(per_token=0 if kept else shape.hidden_size * numerics.embeddings)
     held = 0 if saves_input else shape.hidden_size * numerics.entering
     whole = request.adapter is None and request.trainable_layers is None
     if not (whole and numerics.compute == _PIXEL_BYTES):

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from planner.memory.batch_bytes import BatchBytes, batch_bytes, widths_of
-from planner.memory.layers import TOKENS, Value
-from planner.memory.library import Library
-from planner.memory.linears import product
+from planner.memory.last_norm import LastNorm, last_norm
 from planner.memory.numerics import Numerics
-from planner.memory.size import NOTHING, Size
-from planner.memory.tape import Tape
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -34,42 +29,36 @@ class HeadBytes(NamedTuple):
     """Most bytes alive while the loss is computed."""
     backward: int
     """Most bytes alive while the loss is differentiated."""
-
-
-class KeptByHead(NamedTuple):
-    """What the final norm and the head's product keep."""
-
-    bytes: BatchBytes
-    normed_bytes: int
-    """Bytes an element of what leaves the norm."""
+    copied: int = 0
+    """Of rows with a label: a part of `saved`, and there while a held-out batch is measured."""
 
 
 def head_bytes(
     shape: ModelShape,
     numerics: Numerics,
-    kept: KeptByHead,
-    stream_bytes: int,
+    norm: LastNorm,
     request: TrainingRequest,
 ) -> HeadBytes:
-    """Head and loss of a decoder for the request's batch.
-
-    `kept` is what `saved_by_head` says, `stream_bytes` the dtype that leaves the last block.
-    """
+    """Head and loss of a decoder for the request's batch, `norm` as `norm_before_head` says."""
     numerics = _of_head(numerics)
-    tokens, hidden = request.tokens, shape.hidden_size
-    saved = kept.bytes.at(tokens, request.sequence_tokens)
+    tokens, length = request.tokens, request.sequence_tokens
+    saved = norm.saved.at(tokens, length)
     if request.loss in ("torch", "triton"):
         forward, backward = bytes_per_logit(request, numerics, softcap=shape.family.logit_softcap)
         logits = tokens * shape.vocabulary_size
         return HeadBytes(
             saved=saved,
             # The last hidden states stay in the hands of the model's forward until it returns.
-            forward=round(forward * logits) + stream_bytes * hidden * tokens,
+            forward=round(forward * logits) + norm.stream.at(tokens, length),
             backward=round(backward * logits),
         )
     if request.loss == "liger":
         return _liger(shape, request, numerics, saved)
-    return _chunked(shape, request, numerics, kept)
+    tiles = _chunked(shape, request, numerics, norm.normed_bytes, saved)
+    return tiles._replace(
+        forward=max(tiles.forward, norm.forward(tokens, length)),
+        backward=max(tiles.backward, norm.backward(tokens, length)),
+    )
 
 
 def _of_head(numerics: Numerics) -> Numerics:
@@ -79,56 +68,11 @@ def _of_head(numerics: Numerics) -> Numerics:
     return numerics._replace(compute=numerics.head_weights)
 
 
-def saved_by_head(
+def norm_before_head(
     shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
-) -> KeptByHead:
-    """What the final norm and the head's product keep."""
-    numerics = _of_head(numerics)
-    key = (
-        numerics, stream_bytes, request.method, request.trainable_layers is None, request.loss,
-        request.device, request.fused_kernels, shape.family.norm_style, shape.activation,
-    )  # fmt: skip
-    kept = _kept_by_kind.get(key)
-    if kept is None:
-        kept = _kept_by_kind[key] = _kept(shape, request, numerics, stream_bytes)
-    return KeptByHead(batch_bytes(kept[0], widths_of(shape.sizes)), kept[1])
-
-
-_kept_by_kind: dict[object, tuple[Size, int]] = {}
-"""Written once for all heads that differ only in sizes."""
-
-
-def _kept(
-    shape: ModelShape, request: TrainingRequest, numerics: Numerics, stream_bytes: int
-) -> tuple[Size, int]:
-    tape = Tape()
-    library = Library(
-        tape=tape,
-        numerics=numerics,
-        trained=request.method == "full" and request.trainable_layers is None,
-        adapted=frozenset(),
-        dropout=False,
-        dora=False,
-        on_cpu=request.device == "cpu",
-        fused=request.fused_kernels,
-        norm_style=shape.family.norm_style,
-        activation=shape.activation,
-    )
-    elements = Size.of("h") * TOKENS
-    stream = Value(tape.input(elements * stream_bytes, needs_grad=True), elements, stream_bytes)
-    normed = library.norm(stream, "final_norm")
-    if request.loss in ("torch", "triton"):
-        library.trained = request.method == "full"
-        weight = library.weight(Size.of("hV"), numerics.head_weights)
-        product(library, normed, weight, Size.of("V") * TOKENS, "head")
-    else:
-        # Rows with a label are copied and kept, and so is Liger's copy of the weight.
-        copies = normed.size
-        if request.loss == "liger" and numerics.head_weights != numerics.compute:
-            copies += Size.of("hV") * numerics.compute
-        tape.run("labelled", [normed.tensor], TOKENS, saves_aside=copies)
-    moments = tape.replay()
-    return moments.saved + (stream.size if moments.saves_input else NOTHING), normed.bytes
+) -> LastNorm:
+    """The final norm and what the head reads of it."""
+    return last_norm(shape, request, _of_head(numerics), stream_bytes)
 
 
 def bytes_per_logit(
@@ -170,44 +114,60 @@ def _liger(
 
 
 def _chunked(
-    shape: ModelShape, request: TrainingRequest, numerics: Numerics, kept: KeptByHead
+    shape: ModelShape,
+    request: TrainingRequest,
+    numerics: Numerics,
+    normed_bytes: int,
+    saved: int,
 ) -> HeadBytes:
     """TRL's fused head (ChunkedLogProbFunction): tiles of logits, gradients summed in fp32.
 
     Every tile casts the head's rows it reads, and backward holds those of the tile before.
     """
     tokens, hidden, vocabulary = request.tokens, shape.hidden_size, shape.vocabulary_size
-    compute = numerics.compute if numerics.autocast else kept.normed_bytes
+    compute = numerics.compute if numerics.autocast else normed_bytes
     rows, columns = min(tokens, _TILE_TOKENS), min(vocabulary, _TILE_VOCABULARY)
     # The buffer has its full width even for a smaller vocabulary.
-    tile = compute * rows * _TILE_VOCABULARY
+    buffer = compute * rows * _TILE_VOCABULARY
     by_torch = rows * columns if request.device == "cpu" else 0
-    if kept.normed_bytes != compute:
-        tile += compute * rows * hidden
-    row = hidden * compute if numerics.head_weights != compute else 0
-    read = columns * row
-    last = ((vocabulary - 1) % _TILE_VOCABULARY + 1) * row
+    # Bytes of a copied row of the tile, and of a copied row of the head.
+    row = compute * hidden if normed_bytes != compute else 0
+    later_rows = min(tokens - rows, rows)
+    column = hidden * compute if numerics.head_weights != compute else 0
+    read = columns * column
+    last = ((vocabulary - 1) % _TILE_VOCABULARY + 1) * column
     by_tile = by_torch * (_TILE_BYTES_ON_CPU + (4 if shape.family.logit_softcap else 0))
     widened = 0
     if request.device == "cpu" and compute != 4:
         # Both sides of a product are copied to fp32 there (_addmm_fp32).
         side = max(columns, rows) if request.method == "full" else columns
         widened = 4 * (by_torch + side * hidden)
-    several = tokens > _TILE_TOKENS or vocabulary > _TILE_VOCABULARY
-    before = min(vocabulary - columns, columns) or columns
-    both = read + before * row if several else read
+    both = 0
+    if vocabulary > _TILE_VOCABULARY:
+        both = rows * row + read + min(vocabulary - columns, columns) * column
+    elif later_rows:
+        # New rows are copied while the old ones are there, then the same columns once more.
+        both = later_rows * row + max(rows * row + read, 2 * read)
     sums = 4 * hidden * tokens
-    own = kept.normed_bytes * hidden * tokens if kept.normed_bytes != 4 else 0
+    own = normed_bytes * hidden * tokens if normed_bytes != 4 else 0
     if request.method == "full":
         sums += 4 * vocabulary * hidden
         own += numerics.weights * vocabulary * hidden if numerics.weights != 4 else 0
     return HeadBytes(
-        saved=kept.bytes.at(tokens, request.sequence_tokens),
-        forward=kept.normed_bytes * hidden * tokens
-        + tile
+        saved=saved,
+        copied=normed_bytes * hidden * tokens,
+        forward=normed_bytes * hidden * tokens
+        + buffer
+        + rows * row
         + _TILE_BYTES_ON_CPU_FORWARD * by_torch
         + read
         + 28 * tokens,
         # While a tile is read, and while the sums are cast to what they are gradients of.
-        backward=tile + sums + max(both, read + max(by_tile, widened), last + own),
+        backward=buffer
+        + sums
+        + max(
+            both,
+            rows * row + read + max(by_tile, widened),
+            ((tokens - 1) % rows + 1) * row + last + own,
+        ),
     )

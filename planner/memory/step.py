@@ -15,6 +15,7 @@ from planner.memory.candidate import Candidate, Entry
 from planner.memory.head import HeadBytes
 from planner.memory.kept import Kept
 from planner.memory.known_blocks import block_bytes
+from planner.memory.last_norm import last_norm
 from planner.memory.ledger import Ledger
 from planner.memory.numerics import Numerics, numerics_of
 from planner.memory.sharding import Sharding, sharding_of
@@ -69,14 +70,14 @@ class WrittenStep(NamedTuple):
         ends = []
         if self.held_at_end is not None:
             held = beside + self.held_at_end.at(tokens, length)
-            ends = [on(Candidate("forward", "last norm", gradients, kept, head.forward, held))]
+            ends = [on(Candidate("loss", "last norm", gradients, kept, head.forward, held))]
         if self.stepped_head_bytes:
             ends.append(on(Candidate("loss", "head's step", self.stepped_head_bytes, kept)))
         return [
             *ends,
             on(Candidate("loss", "loss forward", gradients, kept, head.forward, beside)),
             on(Candidate("loss", "loss backward", gradients, kept, head.backward)),
-            on(Candidate("evaluate", "loss", logits_bytes=head.forward)),
+            on(Candidate("evaluate", "loss", logits_bytes=head.forward + head.copied)),
         ]
 
 
@@ -125,10 +126,12 @@ def _head(
 ) -> Callable[[TrainingRequest], HeadBytes]:
     """What computes the head's bytes of a batch."""
     if request.task != "causal-lm":
-        return partial(classifying.head_bytes, shape, numerics, stream_bytes)
+        decoder = shape.family.kind == "decoder"
+        norm = last_norm(shape, request, numerics, stream_bytes) if decoder else None
+        return partial(classifying.head_bytes, shape, numerics, norm, stream_bytes)
     if not has_own_model(shape, request):
-        saved = head.saved_by_head(shape, request, numerics, stream_bytes)
-        return partial(head.head_bytes, shape, numerics, saved, stream_bytes)
+        norm = head.norm_before_head(shape, request, numerics, stream_bytes)
+        return partial(head.head_bytes, shape, numerics, norm)
     # Few ask about the other libraries, and the quick check is to be quick.
     if request.stack == "litgpt":
         from planner.memory.stacks import litgpt
