@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _MOST_WORKERS = 2
 """Each takes half a GiB of host memory."""
 
-Told = tuple[str, list[str]]
-"""An answer as a JSON line, and what is to be said of it beside."""
+Told = tuple[int, str, list[str]]
+"""The number of a line, its answer as JSON, and what is to be said of it beside."""
 
 
-def trace_lines(lines: Iterable[Line], tell: Callable[[str, list[str]], None]) -> None:
+def trace_lines(lines: Iterable[Line], tell: Callable[[int, str, list[str]], None]) -> None:
     """Answer every line; `tell` is given answers in the order of the lines, each when it is there.
 
     Raises what reading the lines or telling raises; then nothing more is told.
@@ -72,7 +72,7 @@ def trace_lines(lines: Iterable[Line], tell: Callable[[str, list[str]], None]) -
 class _InOrder:
     """Tells answers in their order, though they come in another."""
 
-    def __init__(self, tell: Callable[[str, list[str]], None]) -> None:
+    def __init__(self, tell: Callable[[int, str, list[str]], None]) -> None:
         self.failed: Exception | None = None
         self.over = False
         self._tell = tell
@@ -95,8 +95,7 @@ def _answered(line: Line, tracer: Tracer) -> Told:
     def answer(case: Mapping[str, Any]) -> dict[str, Any]:
         return _answer_by_trace(case, tracer, said)
 
-    told = json.dumps(answer_line(number, text, answer)) + "\n"
-    return told, [f"line {number}: {each}" for each in said]
+    return number, json.dumps(answer_line(number, text, answer)) + "\n", said
 
 
 def _answer_by_trace(case: Mapping[str, Any], tracer: Tracer, said: list[str]) -> dict[str, Any]:

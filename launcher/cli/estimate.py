@@ -42,11 +42,30 @@ def _estimate_all(lines: Iterator[Line], nothing_waits: Callable[[], bool]) -> N
 def _trace_all(lines: Iterator[Line], _: Callable[[], bool]) -> None:
     from launcher.traced_lines import trace_lines
 
-    trace_lines(lines, _tell)
+    warnings = _WarningsOnce()
+
+    def tell(number: int, answer: str, texts: list[str]) -> None:
+        for text in texts:
+            warnings.add(number, text)
+        sys.stdout.write(answer)
+        sys.stdout.flush()  # one line takes seconds
+
+    trace_lines(lines, tell)
+    warnings.count()
 
 
-def _tell(answer: str, warnings: list[str]) -> None:
-    for text in warnings:
-        stderr.warning(text)
-    sys.stdout.write(answer)
-    sys.stdout.flush()  # one line takes seconds
+class _WarningsOnce:
+    """Says each reason for the first line that has it, and in the end how many lines do."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, int] = {}
+
+    def add(self, number: int, text: str) -> None:
+        if text not in self._lines:
+            stderr.warning(f"line {number}: {text}")
+        self._lines[text] = self._lines.get(text, 0) + 1
+
+    def count(self) -> None:
+        for text, times in self._lines.items():
+            if times > 1:
+                stderr.warning(f"{times} lines: {text}")

@@ -21,7 +21,7 @@ from launcher.tracing.cache import cache_folder, find_trace, keep_trace
 from launcher.tracing.result import TraceResult
 from planner.request import Batching
 
-TIMEOUT_SECONDS = 300.0
+TIMEOUT_SECONDS = 180.0
 
 _NEEDED = ("torch", "transformers", "peft")
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -38,12 +40,45 @@ def main() -> int:
 
 def _answer(asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return trace(asked["case"], batching=asked.get("batching", "random")).as_json()
+        with _at_most(LIMIT_CPU_SECONDS):
+            return trace(asked["case"], batching=asked.get("batching", "random")).as_json()
     except RequestError as problem:
         return _refusal("BAD_FIELD", str(problem))
+    except _TooSlow:
+        text = (
+            f"the step takes more than {LIMIT_CPU_SECONDS:.0f} seconds of CPU to trace: the"
+            " model computes token by token, or its blocks are too many and too unlike"
+        )
+        return _refusal("CANNOT_TRACE", text)
     except Exception as problem:  # noqa: BLE001 - whatever the model's own code raises
         text = f"the step cannot be traced: {type(problem).__name__}: {problem}"
         return _refusal("CANNOT_TRACE", text)
+
+
+LIMIT_CPU_SECONDS = 60.0
+"""An 8B model takes 8, imports included. State-space models without kernels of their own loop over
+tokens in Python."""
+
+
+class _TooSlow(BaseException):
+    """No Exception, which libraries catch."""
+
+
+@contextmanager
+def _at_most(cpu_seconds: float) -> Iterator[None]:
+    """Raise _TooSlow once this process has computed that long, whatever else the machine does."""
+
+    def ring(*_: object) -> None:
+        raise _TooSlow
+
+    before = signal.signal(signal.SIGPROF, ring)
+    # Rung again: what is raised while a tensor is freed gets lost.
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds, 0.5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def trace(case: Mapping[str, Any], *, batching: Batching = "random") -> TraceResult:

@@ -19,6 +19,7 @@ pytest.importorskip("transformers")
 _ROWS = [
     case(id="known"),
     case(id="other stack", stack="litgpt"),
+    case(id="other stack again", stack="litgpt", micro_batch=3),
     # No block of hwdb stands in for a model without attention.
     case(
         id="no attention",
@@ -58,10 +59,16 @@ def test_every_line_gets_the_best_answer_there_is(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     tiers = {name: each["basis"]["tier"] for name, each in answers.items() if "basis" in each}
-    assert tiers == {"known": "trace", "other stack": "formula", "no attention": "trace"}
+    assert tiers == {
+        "known": "trace", "other stack": "formula", "other stack again": "formula",
+        "no attention": "trace",
+    }  # fmt: skip
     assert answers["known"]["warnings"] == []
-    assert "litgpt" in answers["other stack"]["warnings"][0]
+    for name in ("other stack", "other stack again"):
+        assert "litgpt" in answers[name]["warnings"][0]
     assert "warning: line 2: estimated by formula: stack litgpt" in done.stderr
+    assert "warning: 2 lines: estimated by formula: stack litgpt" in done.stderr
+    assert done.stderr.count("litgpt") == 2
     assert answers["impossible"]["error"]["field"] == "micro_batch"
     assert "cannot be traced" in answers["nowhere"]["error"]["message"]
 

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from launcher.errors import TlplanError, UsageError
-from launcher.tracing import cache
+from launcher.tracing import cache, worker
 from launcher.tracing.cache import find_trace, keep_trace
 from launcher.tracing.client import Tracer, trace_case
 from launcher.tracing.result import TraceResult
@@ -140,3 +140,17 @@ def test_a_worker_that_takes_too_long_is_ended(tmp_path):
         trace_case(case(), folder=tmp_path, timeout_seconds=0.2)
 
     assert caught.value.hints
+
+
+def test_a_step_that_takes_too_long_is_refused_and_leaves_nothing_behind(monkeypatch):
+    """A state-space model without kernels of its own loops over its tokens."""
+    slow = case(config={"model_type": "mamba", "hidden_size": 64, "state_size": 4}, adapter=None)
+    slow.update(method="full", sequence_tokens=4096)
+    before = worker._answer({"case": case()})
+    monkeypatch.setattr(worker, "LIMIT_CPU_SECONDS", 1.0)
+    refused = worker._answer({"case": slow})
+    monkeypatch.undo()
+    after = worker._answer({"case": case()})
+
+    assert "more than 1 seconds of CPU" in refused["error"]["message"]
+    assert after["peak_bytes"] == before["peak_bytes"]
