@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from math import isfinite
 from typing import Any
 
 import hwdb
@@ -40,8 +39,7 @@ def answer_line(
         return _failure(None, "NOT_JSON", f"line {number}: not JSON: {problem}")
     if not isinstance(case, dict):
         return _failure(None, "NOT_AN_OBJECT", f"line {number}: a case must be a JSON object")
-    case_id = case.get("id")
-    if isinstance(case_id, float) and not isfinite(case_id):  # Python reads NaN; no JSON has it
+    if not _is_json(case.get("id")):
         return _failure(None, "BAD_FIELD", f"line {number}: id must be a JSON value", "id")
     try:
         return answer(case)
@@ -54,6 +52,17 @@ def answer_line(
         named = case.get("model") is not None
         code, field = ("NOT_FOUND", "model") if named else ("BAD_CONFIG", "config")
         return _failure(case, code, problem.message, field, list(problem.hints))
+
+
+def _is_json(value: Any) -> bool:
+    """Whether it can be written as it was read: Python reads NaN, which no JSON has."""
+    if value is None or isinstance(value, str | int):
+        return True
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_text(line: str) -> bool:

@@ -201,7 +201,7 @@ def _adapter(given: Any, case: Mapping[str, Any], without_bf16: bool) -> Adapter
     return AdapterSettings(
         kind=_given(given, "kind", "lora"),
         rank=16 if given.get("rank") is None else given["rank"],
-        targets=_targets(given.get("targets", "all-linear")),
+        targets=_targets(_given(given, "targets", "all-linear")),
         dropout=float(dropout or 0.0),
         dtype=_given(given, "dtype", "fp32" if without_bf16 else _usual_adapter_dtype(case)),
     )

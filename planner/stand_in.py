@@ -179,11 +179,8 @@ def _layers_with_experts(source: Mapping[str, Any], layers: int) -> int:
 
 def _with_experts(shape: ModelShape, more: int) -> ModelShape:
     a_block = more // shape.layers
-    return replace(
-        shape,
-        parameters=shape.parameters + a_block * shape.layers,
-        expert_parameters=shape.expert_parameters + a_block,
-    )
+    shape = _with_parameters(shape, a_block * shape.layers)
+    return replace(shape, expert_parameters=shape.expert_parameters + a_block)
 
 
 def _with_rest(shape: ModelShape, more: int) -> ModelShape:
@@ -193,10 +190,18 @@ def _with_rest(shape: ModelShape, more: int) -> ModelShape:
         return shape
     weights = width * shape.hidden_size
     return replace(
-        shape,
+        _with_parameters(shape, weights * shape.layers),
         sizes={**shape.sizes, "z": width},
         linears=(*shape.linears, _REST),
-        parameters=shape.parameters + weights * shape.layers,
         linear_parameters=shape.linear_parameters + weights,
         tensors=shape.tensors + shape.layers,
     )
+
+
+def _with_parameters(shape: ModelShape, more: int) -> ModelShape:
+    """With so many more parameters, whatever head the model has."""
+    heads = {
+        task: head._replace(model_parameters=head.model_parameters + more)
+        for task, head in shape.task_heads.items()
+    }
+    return replace(shape, parameters=shape.parameters + more, task_heads=heads)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from planner.memory.candidate import Phase
-from planner.memory.interval import Band, Basis, bands_of
+from planner.memory.interval import Band, Basis, bands_of, in_order
 from planner.memory.job import job_of
 from planner.memory.runtime import CUDA_CONTEXT_BYTES, SMALLEST_CUDA_CONTEXT_BYTES, footprint_of
 from planner.request import TrainingRequest
@@ -83,10 +83,10 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
         states.weights_bytes + states.adapters_bytes + states.optimizer_bytes + peak.total_bytes
     )
     return MemoryEstimate(
-        allocated=bands["allocated"],
-        reserved=bands["reserved"],
-        needed=bands["needed"],
-        device=bands["device"],
+        allocated=bands.allocated,
+        reserved=bands.reserved,
+        needed=bands.needed,
+        device=bands.device,
         rest_allocated_bytes=footprint.allocated_bytes - peak.total_bytes,
         peak_phase=peak.phase,
         peak_where=peak.where,
@@ -112,8 +112,9 @@ def without_pages_beyond(memory: MemoryEstimate, capacity_bytes: int) -> MemoryE
     if beyond <= 0:
         return memory
     room = memory.device.expected_bytes - beyond
+    device = memory.device.at_most(room, high_bytes=max(room, capacity_bytes))
     return memory._replace(
-        device=memory.device.at_most(room, high_bytes=max(room, capacity_bytes)),
+        device=device.not_below(memory.reserved).not_below(memory.needed),
         parts=memory.parts._replace(optimizer_bytes=memory.parts.optimizer_bytes - beyond),
         paged_bytes=memory.paged_bytes - beyond,
     )
@@ -127,15 +128,18 @@ def capped(memory: MemoryEstimate, capacity_bytes: int) -> MemoryEstimate:
     """
     if memory.needed.expected_bytes > capacity_bytes:
         return memory
-    device = memory.device.at_most(capacity_bytes)
-    runtime = memory.parts.runtime_bytes - memory.device.expected_bytes + device.expected_bytes
+    most = capacity_bytes - SMALLEST_CUDA_CONTEXT_BYTES
+    bands = in_order(
+        allocated=memory.allocated.ending_at(most),
+        reserved=memory.reserved.at_most(capacity_bytes - CUDA_CONTEXT_BYTES, high_bytes=most),
+        needed=memory.needed.ending_at(capacity_bytes),
+        device=memory.device.at_most(capacity_bytes),
+    )
+    kept = bands.device.expected_bytes - memory.device.expected_bytes
+    parts = memory.parts._replace(runtime_bytes=memory.parts.runtime_bytes + kept)
+    # Whether it runs there is asked of the whole interval.
     return memory._replace(
-        reserved=memory.reserved.at_most(
-            capacity_bytes - CUDA_CONTEXT_BYTES,
-            high_bytes=capacity_bytes - SMALLEST_CUDA_CONTEXT_BYTES,
-        ),
-        device=device,
-        parts=memory.parts._replace(runtime_bytes=runtime),
+        allocated=bands.allocated, reserved=bands.reserved, device=bands.device, parts=parts
     )
 
 

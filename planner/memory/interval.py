@@ -38,6 +38,19 @@ class Band(NamedTuple):
             high_bytes=min(self.high_bytes, most),
         )
 
+    def ending_at(self, bytes_: int) -> Band:
+        """The interval without what lies above `bytes_`, down to the expected value."""
+        return self._replace(high_bytes=max(min(self.high_bytes, bytes_), self.expected_bytes))
+
+    def not_below(self, other: Band) -> Band:
+        """The interval, nothing of it below the same of the other."""
+        expected = max(self.expected_bytes, other.expected_bytes)
+        return Band(
+            expected_bytes=expected,
+            low_bytes=min(max(self.low_bytes, other.low_bytes), expected),
+            high_bytes=max(self.high_bytes, other.high_bytes),
+        )
+
 
 class Basis(NamedTuple):
     """What an estimate rests on."""
@@ -200,7 +213,16 @@ _CHECKED_ON_CPU = Basis(tier="formula", runs=9, median_error_fraction=0.011)
 to."""
 
 
-def bands_of(footprint: Footprint, known: Checked, request: TrainingRequest) -> dict[str, Band]:
+class Bands(NamedTuple):
+    """The interval of each counter."""
+
+    allocated: Band
+    reserved: Band
+    needed: Band
+    device: Band
+
+
+def bands_of(footprint: Footprint, known: Checked, request: TrainingRequest) -> Bands:
     """Intervals of allocated, reserved, needed and device bytes."""
     spreads = _SPREADS[known]
     kept = kept_spread(request, spreads, alone=known == "close")
@@ -208,12 +230,22 @@ def bands_of(footprint: Footprint, known: Checked, request: TrainingRequest) -> 
     needed = spreads["expandable"] if on_card else kept
     # The measured runs are of cards: on a CPU other kernels run.
     tensors = spreads if on_card or known != "close" else _SPREADS["traced"]
-    return {
-        "allocated": band_around(footprint.allocated_bytes, tensors["allocated"]),
-        "reserved": band_around(footprint.reserved_bytes, kept),
-        "needed": beside_context(band_around(footprint.needed_bytes, needed), request),
-        "device": beside_context(band_around(footprint.device_bytes, kept), request),
-    }
+    return in_order(
+        allocated=band_around(footprint.allocated_bytes, tensors["allocated"]),
+        reserved=band_around(footprint.reserved_bytes, kept),
+        needed=beside_context(band_around(footprint.needed_bytes, needed), request),
+        device=beside_context(band_around(footprint.device_bytes, kept), request),
+    )
+
+
+def in_order(*, allocated: Band, reserved: Band, needed: Band, device: Band) -> Bands:
+    """The intervals, none below that of a counter it holds.
+
+    What is reserved holds what is allocated, a budget does too, and the device holds all of them.
+    """
+    reserved, needed = reserved.not_below(allocated), needed.not_below(allocated)
+    device = device.not_below(reserved).not_below(needed)
+    return Bands(allocated=allocated, reserved=reserved, needed=needed, device=device)
 
 
 def beside_context(band: Band, request: TrainingRequest) -> Band:

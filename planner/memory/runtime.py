@@ -80,7 +80,8 @@ def footprint_of(step: Step, request: TrainingRequest) -> Footprint:
         reserved = needed = expandable_reserved(standing, step, request)
     else:
         reserved = classic_reserved(standing, step, request)
-        needed = classic_needed(standing, step, request)
+        # What it takes where nothing limits it is enough in any case.
+        needed = min(classic_needed(standing, step, request), reserved)
     return Footprint(
         allocated_bytes=tensors + workspaces,
         reserved_bytes=reserved,

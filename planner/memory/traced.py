@@ -13,6 +13,7 @@ from planner.memory.interval import (
     Spread,
     band_around,
     beside_context,
+    in_order,
     is_measured,
     kept_spread,
 )
@@ -73,16 +74,22 @@ def estimate_from_trace(
     kept = kept_spread(request, _SPREADS, alone=request.gpus == 1)
     least = _SPREADS["host" if on_cpu else "needed"]
     phase = max(traced.phases, key=lambda name: traced.phases[name])
-    return MemoryEstimate(
+    bands = in_order(
         allocated=band_around(traced.peak_bytes, _SPREADS["allocated"]),
         reserved=band_around(reserved, kept),
         needed=beside_context(band_around(needed, least), request),
         device=beside_context(band_around(device, kept), request),
+    )
+    return MemoryEstimate(
+        allocated=bands.allocated,
+        reserved=bands.reserved,
+        needed=bands.needed,
+        device=bands.device,
         rest_allocated_bytes=traced.rest_bytes,
         peak_phase=_phase(phase),
         peak_where=phase,
         trained_parameters=traced.trained_parameters,
-        parts=_parts(_with_paged(traced.parts, paged), device),
+        parts=_parts(_with_paged(traced.parts, paged), bands.device.expected_bytes),
         basis=_BASIS if is_measured(model_type) and not on_cpu else _UNCHECKED,
         paged_bytes=paged,
         ways=traced.ways,

@@ -41,6 +41,14 @@ def test_what_a_case_leaves_out_has_the_launchers_default() -> None:
     assert (request.allocator, request.device, request.gpus) == ("expandable", "cuda", 1)
 
 
+def test_null_is_as_good_as_nothing_said() -> None:
+    """Of an adapter's fields as of a case's."""
+    nothing = dict.fromkeys(("kind", "rank", "targets", "dropout", "dtype"))
+    usual = request_of_case(_LEAST)
+
+    assert request_of_case({**_LEAST, "adapter": nothing}) == usual
+
+
 def test_qlora_has_defaults_of_its_own() -> None:
     """Double-quantized 4-bit weights, and the 16-bit adapters TRL makes over them."""
     request = request_of_case({**_LEAST, "method": "qlora"})

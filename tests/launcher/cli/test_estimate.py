@@ -85,6 +85,7 @@ def _with_config(**keys: Any) -> str:
         (_with_config(architectures=5), "BAD_CONFIG", "architectures"),
         (json.dumps({**_LEAST, "model": "a" * 5000}), "NOT_FOUND", "no model named"),
         ("[" * 100_000, "NOT_JSON", "nested too deep"),
+        ('{"id": [NaN]}', "BAD_FIELD", "id must be a JSON value"),
     ],
 )
 def test_a_bad_line_fails_alone(line: str, code: str, words: str) -> None:
