@@ -96,6 +96,8 @@ def draw(dice: random.Random, family: str, *, usual: bool) -> dict[str, Any]:
     if not usual and dice.random() < 0.2:
         case["device"] = "cpu"
         case["attention"] = case["attention"].replace("flash2", "sdpa")  # no CPU has it
+    if case["weights"] == "fp32" and case["autocast"] is None:
+        case["attention"] = case["attention"].replace("flash2", "sdpa")  # its kernels refuse fp32
     if dice.random() < (0.1 if usual else 0.2):
         case["task"] = "text-classification"
     return case

@@ -79,13 +79,16 @@ def request_of_case(case: Mapping[str, Any], *, without_bf16: bool = False) -> T
         unequal = case["micro_batch"] > 1 and len({min(each, sequence) for each in lengths}) > 1
         given.setdefault("padded", unequal)
     version = transformers_version(case)
+    weights = _given(case, "weights", _usual_weights(method, without_bf16))
+    autocast = case.get("autocast", "fp16" if without_bf16 else "bf16")
+    _check_flash(case, weights, autocast)
     return TrainingRequest(
         method=method,
         micro_batch=case["micro_batch"],
         sequence_tokens=sequence,
         adapter=None if method == "full" else _adapter(case.get("adapter"), case, without_bf16),
-        weights=_given(case, "weights", _usual_weights(method, without_bf16)),
-        autocast=case.get("autocast", "fp16" if without_bf16 else "bf16"),
+        weights=weights,
+        autocast=autocast,
         lengths=lengths,
         lengths_vary=lengths is None and rows_varied(version, case),
         transformers_version=version,
@@ -150,6 +153,17 @@ def _check_device(case: Mapping[str, Any]) -> None:
         raise RequestError("gpu", "gpu names a card, but device is cpu: leave one of them out")
     if case.get("attention") == "flash2":
         text = "attention flash2 runs on a card only; with device cpu take sdpa or eager"
+        raise RequestError("attention", text)
+
+
+def _check_flash(case: Mapping[str, Any], weights: Any, autocast: Any) -> None:
+    """Raise RequestError for fp32 tensors, which flash-attn's kernels refuse.
+
+    Transformers casts queries to what autocast says, else to the dtype of the weights
+    (integrations/flash_attention.py, get_target_dtype).
+    """
+    if case.get("attention") == "flash2" and weights == "fp32" and autocast is None:
+        text = "attention flash2 takes 16-bit tensors only: with weights fp32 set autocast"
         raise RequestError("attention", text)
 
 

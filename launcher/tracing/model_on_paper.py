@@ -69,6 +69,9 @@ def _base_model(config: Any, request: TrainingRequest) -> Any:
 
             model.tie_weights()
             quantize_linears(model, request.weights, compute_dtype(request))
+            for part in model.modules():
+                if isinstance(part, transformers.PreTrainedModel):
+                    part.config._is_quantized = True  # noqa: SLF001 - flash attention asks
     model.tie_weights()  # no_init_weights leaves it out
     model.config.use_cache = False
     if request.attention == "flash2":

@@ -183,13 +183,9 @@ def checked(shape: ModelShape, request: TrainingRequest) -> Checked:
 def _is_unsettled(shape: ModelShape, request: TrainingRequest) -> bool:
     """Whether the formula lacks tensors in these settings, or the trace does.
 
-    Flash attention takes 16 bit alone: what becomes of fp32 without autocast nobody measured.
     Falcon's blocks return their scores: traced checkpoints hold fp32 zeros as large, perhaps
     gradients of these.
     """
-    wide = request.weights == "fp32" or request.kbit_prepare
-    if request.attention == "flash2" and request.autocast is None and wide:
-        return True
     if request.checkpointing != "offloaded":
         return False
     scores = shape.family.model_type == "falcon" and request.attention == "eager"

@@ -118,6 +118,7 @@ def test_other_stacks_kept_the_classic_allocator(fields: dict[str, Any], allocat
         ({"batch": 4}, "batch"),
         ({"method": "full", "adapter": {"rank": 4}}, "adapter"),
         ({"device": "cpu", "attention": "flash2"}, "attention"),
+        ({"weights": "fp32", "autocast": None, "attention": "flash2"}, "attention"),
         ({"device": "cpu", "gpu": "rtx-4090"}, "gpu"),
         ({"weights": ""}, "weights"),
         ({"allocator": ""}, "allocator"),
