@@ -43,6 +43,16 @@ _KEPT = _Shares(equal=0.0, unequal=0.15)
 _KEPT_AMONG_GRADIENTS = _Shares(equal=0.35, unequal=1.0)
 """Of those where all weights are trained: lasting gradients take their places."""
 
+_CUT_BY_MOMENTS = 0.8
+"""Of what comes and goes where blocks are computed again and all weights are trained: the moments
+of AdamW are made when the first batch has gone, and cut the blocks that it left. The next one
+finds them too small. It is as much as that where a batch is larger than the gradients, and falls
+with the square of their ratio."""
+
+_KEPT_CUT_BY_MOMENTS = 0.35
+"""The same share of the gradients, or of what is kept if that is less, where nothing is computed
+again."""
+
 _NEEDED = 0.11
 """Share of the same that a budget must have beyond the allocated peak."""
 
@@ -75,7 +85,32 @@ def classic_reserved(standing_bytes: int, step: Step, request: TrainingRequest) 
     if request.checkpointing == "none":
         shares = _KEPT_AMONG_GRADIENTS if request.method == "full" else _KEPT
         kept = _between(shares, spread)
-    return _with_shares(standing_bytes, step, passing, kept)
+    reserved = _with_shares(standing_bytes, step, passing, kept)
+    if request.method != "full":
+        return reserved
+    return max(reserved, standing_bytes + _with_cut_blocks(step, request))
+
+
+def _with_cut_blocks(step: Step, request: TrainingRequest) -> int:
+    """The optimizer's step, and what the batch left in pieces that it cannot use again."""
+    moments = step.states.optimizer_bytes
+    steps = [t for c, t in zip(step.candidates, step.totals, strict=True) if c.phase == "optimizer"]
+    gradients = step.states.gradients_bytes
+    if not steps or not gradients:
+        return 0
+    batch = max(
+        candidate.activations_bytes + candidate.logits_bytes + candidate.temporaries_bytes
+        for candidate in step.candidates
+        if candidate.phase in _PHASES_OF_BATCH
+    )
+    if request.checkpointing == "none":
+        cut = _KEPT_CUT_BY_MOMENTS * min(batch, gradients)
+    else:
+        cut = _CUT_BY_MOMENTS * batch * min(1.0, batch / gradients) ** 2
+    return max(steps) + min(int(cut), moments)
+
+
+_PHASES_OF_BATCH = ("forward", "loss", "backward")
 
 
 def classic_needed(standing_bytes: int, step: Step, request: TrainingRequest) -> int:

@@ -45,6 +45,7 @@ class TrainingEvents:
         self.stream_bytes = stream_bytes
         self.stream = Stream()
         self.gradients: list[int] = []
+        self.moments: list[int] = []
         self.checkpoints = request.checkpointing != "none"
         start = tape.start
         self.saves_input = start is not None and any(
@@ -52,14 +53,12 @@ class TrainingEvents:
         )
 
     def states(self) -> None:
-        """Weights, adapters and the optimizer's two moments."""
+        """Weights and adapters."""
         for size in self._weights():
             self.stream.make(size)
-        for size in self._trained():
-            self.stream.make(size)
-            if self.request.method != "full":
+        if self.request.method != "full":
+            for size in self._trained():
                 self.stream.make(size)
-            self.stream.make(size)
 
     def _weights(self) -> Iterator[float]:
         shape, numerics = self.shape, self.numerics
@@ -170,7 +169,10 @@ class TrainingEvents:
         return [thin]
 
     def _optimizer_step(self) -> None:
+        """The first one makes two moments of what is trained, where the batch left room."""
         stream = self.stream
+        if not self.moments:
+            self.moments = [stream.make(size) for size in self._trained() for _ in range(2)]
         if self.request.optimizer_name == "adamw" and self.request.method == "full":
             roots = [stream.make(size) for size in self._trained()]
             stream.free(*roots)
