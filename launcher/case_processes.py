@@ -136,7 +136,7 @@ class _Helpers:
         return shares
 
 
-_SAYS_KIND = re.compile(r'"(?:method|weights|autocast|attention)": ?"?[\w-]+|"liger"|"triton"')
+_SAYS_KIND = re.compile(r'"(?:method|weights|autocast|attention|liger|triton)"[^,]*')
 """What decides most about the operations of a block; other fields fill in its sizes."""
 
 

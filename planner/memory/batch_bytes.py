@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
-from planner.memory.moments import Moments, Totals
+from planner.memory.moments import Coefficients, Moments, Totals
 from planner.memory.replay import Pass
 from planner.memory.size import Dimensions, Size
 
@@ -30,12 +30,14 @@ class BatchBytes:
     A score is what attention gives a pair of tokens: tokens of the batch x tokens of a row.
     """
 
-    __slots__ = ("packed",)
+    __slots__ = ("coefficients", "packed")
 
     def __init__(
         self, fixed: int = 0, per_length: int = 0, per_token: int = 0, per_score: int = 0
     ) -> None:
         self.packed = fixed + per_length * _S + per_token * _N + per_score * _NS
+        self.coefficients: Coefficients | None = None
+        """Written out once the first number is asked for."""
 
     def __add__(self, other: BatchBytes) -> BatchBytes:
         return _of(self.packed + other.packed)
@@ -52,17 +54,24 @@ class BatchBytes:
 
     def at(self, tokens: int, length: int) -> int:
         """The number, for a batch of so many tokens in rows of `length`."""
-        above = self.packed + _HALVES
-        fixed = (above & _MASK) - _HALF
-        per_length = (above >> _FIELD & _MASK) - _HALF
-        per_token = (above >> 2 * _FIELD & _MASK) - _HALF
-        per_score = (above >> 3 * _FIELD) - _HALF
+        fixed, per_length, per_token, per_score = self.coefficients or self._unpacked()
         return fixed + per_length * length + (per_token + per_score * length) * tokens
+
+    def _unpacked(self) -> Coefficients:
+        above = self.packed + _HALVES
+        self.coefficients = (
+            (above & _MASK) - _HALF,
+            (above >> _FIELD & _MASK) - _HALF,
+            (above >> 2 * _FIELD & _MASK) - _HALF,
+            (above >> 3 * _FIELD) - _HALF,
+        )
+        return self.coefficients
 
 
 def _of(packed: int) -> BatchBytes:
     made = _new(BatchBytes)
     made.packed = packed
+    made.coefficients = None
     return made
 
 
@@ -93,19 +102,54 @@ class MomentsBytes:
         """The first of the largest with a batch of so many tokens in rows of `length`."""
         known = self._known.get((tokens, length))
         if known is None:
-            rank = self._widths["r"]
-            batch = Dimensions(N=tokens, S=length, r=rank, NS=tokens * length, Nr=tokens * rank)
-            moment, total = self._moments.largest(self._totals, batch)
-            known = LargestBytes(
-                moment.name,
-                total,
-                batch_bytes(moment.saved, self._widths).at(tokens, length),
-                _packed(moment.weight_gradients, self._widths),
-            )
+            known = self._among_few(tokens, length) if self._known else self._of_all(tokens, length)
             if len(self._known) >= _MOST_BATCHES:
                 self._known.clear()
             self._known[tokens, length] = known
         return known
+
+    def _of_all(self, tokens: int, length: int) -> LargestBytes:
+        rank = self._widths["r"]
+        batch = Dimensions(N=tokens, S=length, r=rank, NS=tokens * length, Nr=tokens * rank)
+        moment, total = self._moments.largest(self._totals, batch)
+        return LargestBytes(
+            moment.name,
+            total,
+            batch_bytes(moment.saved, self._widths).at(tokens, length),
+            _packed(moment.weight_gradients, self._widths),
+        )
+
+    def _among_few(self, tokens: int, length: int) -> LargestBytes:
+        """The same, of those that some batch makes the largest.
+
+        To find these takes as long as a few batches, so the first does without.
+        """
+        totals = [few.total.at(tokens, length) for few in self._few]
+        total = max(totals)
+        name, _, saved, stays = self._few[totals.index(total)]
+        return LargestBytes(name, total, saved.at(tokens, length), stays)
+
+    @cached_property
+    def _few(self) -> list[_MomentBytes]:
+        widths = self._widths
+        return [
+            _MomentBytes(
+                moment.name,
+                BatchBytes(*coefficients),
+                batch_bytes(moment.saved, widths),
+                _packed(moment.weight_gradients, widths),
+            )
+            for moment, coefficients in self._moments.ever_largest(self._totals, int(widths["r"]))
+        ]
+
+
+class _MomentBytes(NamedTuple):
+    """A moment of a block's pass, for any batch."""
+
+    name: str
+    total: BatchBytes
+    saved: BatchBytes
+    weight_gradients_bytes: int
 
 
 _MOST_BATCHES = 64

@@ -42,7 +42,7 @@ class Growing(NamedTuple):
     def at(self, tokens: int, length: int) -> Candidate:
         """The candidate of a batch of so many tokens in rows of `length`."""
         beyond = self.temporaries.at(tokens, length)
-        return Candidate(self.phase, self.where, self.gradients_bytes, temporaries_bytes=beyond)
+        return Candidate(self.phase, self.where, self.gradients_bytes, 0, 0, beyond)
 
     def plus(self, fixed: int) -> Growing:
         """With so many bytes more, whatever the batch is."""

@@ -277,11 +277,8 @@ def _wider(one: Spread, other: Spread) -> Spread:
 
 def band_around(expected: int, spread: Spread) -> Band:
     """The interval around an expected value."""
-    return Band(
-        expected_bytes=expected,
-        low_bytes=int(expected * (1 - spread.below)),
-        high_bytes=int(expected * (1 + spread.above)),
-    )
+    below, above = spread
+    return Band(expected, int(expected * (1 - below)), int(expected * (1 + above)))
 
 
 def basis_of(known: Checked, request: TrainingRequest) -> Basis:

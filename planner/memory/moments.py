@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, cached_property
-from operator import mul
+from operator import ge, mul
 from struct import Struct
 from typing import NamedTuple
 
@@ -30,6 +30,10 @@ class Moment(NamedTuple):
     """The share of `total` kept for backward."""
     weight_gradients: Size
     """The share of `total` that stays after the pass."""
+
+
+Coefficients = tuple[int, int, int, int]
+"""Bytes that are fixed, and those that grow with S, N and NS."""
 
 
 class Totals(NamedTuple):
@@ -77,6 +81,24 @@ class Moments:
         each = self._fields.unpack(numbers.to_bytes(self._fields.size, "big"))
         most = max(each)  # big-endian numbers are ordered like their bytes
         return self[each.index(most)], int.from_bytes(most, "big")
+
+    def ever_largest(self, totals: Totals, rank: int) -> list[tuple[Moment, Coefficients]]:
+        """The moments that no other exceeds whatever the batch is, in their order."""
+        columns = dict.fromkeys(("", "S", "N", "NS"), 0)
+        for grows_with, numbers in zip(totals.grow_with, totals.numbers, strict=True):
+            columns[grows_with.replace("r", "")] += numbers * rank ** grows_with.count("r")
+        rows = list(zip(*map(self._each, columns.values()), strict=True))
+        kept: list[int] = []
+        # Whatever covers a moment comes before it, of equal ones the first.
+        for number in sorted(range(len(rows)), key=lambda number: rows[number][::-1], reverse=True):
+            if not any(all(map(ge, rows[other], rows[number])) for other in kept):
+                kept.append(number)
+        return [(self[number], rows[number]) for number in sorted(kept)]
+
+    def _each(self, numbers: int) -> list[int]:
+        """Numbers of all moments that lie side by side in one."""
+        fields = self._fields.unpack(numbers.to_bytes(self._fields.size, "big"))
+        return [int.from_bytes(field, "big") for field in fields]
 
     @cached_property
     def _growing(self) -> dict[Monomial, tuple[list[Monomial], list[int]]]:

@@ -122,11 +122,11 @@ def classic_needed(standing_bytes: int, step: Step, request: TrainingRequest) ->
 def _with_shares(standing_bytes: int, step: Step, passing: float, kept: float) -> int:
     most = 0
     for candidate, total in zip(step.candidates, step.totals, strict=True):
-        if candidate.phase == "optimizer":  # it reuses what the batch left
+        phase, _, _, activations, logits, temporaries = candidate
+        if phase == "optimizer":  # it reuses what the batch left
             most = max(most, total)
             continue
-        extra = passing * (candidate.logits_bytes + candidate.temporaries_bytes)
-        extra += kept * candidate.activations_bytes
+        extra = passing * (logits + temporaries) + kept * activations
         most = max(most, total + int(extra))
     allocated = standing_bytes + most
     return allocated + int(_STANDING * allocated)

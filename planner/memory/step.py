@@ -58,7 +58,10 @@ class WrittenStep(NamedTuple):
         tokens, length = request.tokens, request.sequence_tokens
         candidates = [entry.at(tokens, length) for entry in self.entries]
         candidates += self._with_head(request, tokens, length)
-        totals = [each.total_bytes for each in candidates]
+        totals = [
+            gradients + activations + logits + temporaries
+            for _, _, gradients, activations, logits, temporaries in candidates
+        ]
         return Step(self.sharding.states, candidates, totals)
 
     def _with_head(self, request: TrainingRequest, tokens: int, length: int) -> list[Candidate]:

@@ -36,6 +36,20 @@ def test_the_first_of_equal_moments_is_taken() -> None:
     assert _largest(1, 4, "Nh", "2Nq") == ("Nh", 8)
 
 
+def test_moments_that_another_exceeds_with_every_batch_are_left_out() -> None:
+    """Adapters of rank 40 make more than h a token; of equal moments the first stays."""
+    texts = ("h", "Nh", "Nr", "S", "hi", "4Nq+NS", "NS+16N", "r")
+    moments = Moments([(text, Size.of(text).packed, 0, 0) for text in texts])
+
+    few = moments.ever_largest(moments.totals(_WIDTHS), 40)
+
+    assert [(moment.name, bytes_) for moment, bytes_ in few] == [
+        ("Nr", (0, 0, 40, 0)),
+        ("hi", (160, 0, 0, 0)),
+        ("4Nq+NS", (0, 0, 16, 1)),
+    ]
+
+
 def test_a_width_that_is_no_whole_number_is_rounded_up_with_those_beside_it() -> None:
     """A quarter of the rows of 8 numbers are 2 a token; with adapters of rank 4, one."""
     widths = Dimensions(h=8, r=4)
