@@ -9,6 +9,7 @@ from planner.memory.candidate import Phase
 from planner.memory.interval import Band, Basis, bands_of, in_order
 from planner.memory.job import job_of
 from planner.memory.runtime import CUDA_CONTEXT_BYTES, SMALLEST_CUDA_CONTEXT_BYTES, footprint_of
+from planner.memory.streams import held_between_steps
 from planner.request import TrainingRequest
 from planner.shape import ModelShape
 
@@ -87,7 +88,9 @@ def estimate_memory(shape: ModelShape, request: TrainingRequest) -> MemoryEstima
         reserved=bands.reserved,
         needed=bands.needed,
         device=bands.device,
-        rest_allocated_bytes=footprint.allocated_bytes - peak.total_bytes,
+        rest_allocated_bytes=footprint.allocated_bytes
+        - peak.total_bytes
+        + held_between_steps(step, request),
         peak_phase=peak.phase,
         peak_where=peak.where,
         trained_parameters=states.trained_parameters,

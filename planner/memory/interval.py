@@ -130,13 +130,13 @@ _SPREADS: dict[Checked, dict[str, Spread]] = {
     "sharded": {
         "allocated": Spread(below=0.18, above=0.25),
         "expandable": Spread(below=0.18, above=0.28),
-        "classic": Spread(below=0.18, above=0.42),
+        "classic": Spread(below=0.18, above=0.30),
         "host": Spread(below=0.18, above=0.30),
     },
     "sharded adapters": {
         "allocated": Spread(below=0.15, above=0.20),
         "expandable": Spread(below=0.15, above=0.22),
-        "classic": Spread(below=0.24, above=0.25),
+        "classic": Spread(below=0.25, above=0.25),
         "host": Spread(below=0.18, above=0.30),
     },
     "stand-in": {

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from planner.memory.slack import classic_needed, classic_reserved, expandable_reserved
 from planner.memory.step import Step
+from planner.memory.streams import streams_of
 from planner.request import TrainingRequest
 from planner.units import GIB, KIB, MIB
 
@@ -76,10 +77,12 @@ def footprint_of(step: Step, request: TrainingRequest) -> Footprint:
         )
     workspaces = _THREADS * cublas_workspace_bytes(request.compute_capability)
     standing = tensors - peak_bytes + workspaces
+    computing, beside = streams_of(step, request)
     if request.allocator == "expandable":
-        reserved = needed = expandable_reserved(standing, step, request)
+        needed = expandable_reserved(standing, step, request)
+        reserved = max(needed, expandable_reserved(standing, computing, request) + beside)
     else:
-        reserved = classic_reserved(standing, step, request)
+        reserved = classic_reserved(standing, computing, request) + beside
         # What it takes where nothing limits it is enough in any case.
         needed = min(classic_needed(standing, step, request), reserved)
     return Footprint(

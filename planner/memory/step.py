@@ -32,6 +32,8 @@ class Step(NamedTuple):
     candidates: list[Candidate]
     totals: list[int]
     """All bytes of each candidate."""
+    gathered_bytes: int = 0
+    """Of each but the optimizer's step: whole weights of which the card holds a share."""
 
     @property
     def peak(self) -> Candidate:
@@ -62,7 +64,7 @@ class WrittenStep(NamedTuple):
             gradients + activations + logits + temporaries
             for _, _, gradients, activations, logits, temporaries in candidates
         ]
-        return Step(self.sharding.states, candidates, totals)
+        return Step(self.sharding.states, candidates, totals, self.sharding.gathered_bytes)
 
     def _with_head(self, request: TrainingRequest, tokens: int, length: int) -> list[Candidate]:
         """The loss's forward and backward, and the loss while measuring."""

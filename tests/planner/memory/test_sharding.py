@@ -179,3 +179,30 @@ def test_adapters_under_fsdp_take_what_published_runs_took(
     expected = estimate_memory(mistral, request).allocated.expected_bytes
 
     assert expected / GIB == pytest.approx(measured_gib, rel=0.035)
+
+
+@pytest.mark.parametrize(
+    ("rows", "loss", "rest_gib", "device_gib"),
+    [(4, "triton", 29.931, 65.416), (4, "liger", 29.931, 53.425), (8, "liger", 29.932, 62.122),
+     (16, "liger", 29.932, 77.395)],
+)  # fmt: skip
+def test_streams_of_fsdp_keep_what_published_runs_kept(
+    rows: int, loss: str, rest_gib: float, device_gib: float
+):
+    """FMS-397, 401, 402 and 403: Llama-3-8B trained whole on four A100s, 4096 tokens."""
+    llama = shape_of_config(
+        {
+            "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
+            "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+            "vocab_size": 128256,
+        }
+    )  # fmt: skip
+    request = request_of(
+        "full", gpus=4, sharding="fsdp", micro_batch=rows, sequence_tokens=4096, loss=loss,
+        attention="flash2", optimizer="adamw", transformers_version=(4, 45), allocator="classic",
+    )  # fmt: skip
+    memory = estimate_memory(llama, request)
+
+    assert memory.rest_allocated_bytes / GIB == pytest.approx(rest_gib, rel=0.002)
+    assert memory.device.expected_bytes / GIB == pytest.approx(device_gib, rel=0.15)
+    assert memory.device.low_bytes < device_gib * GIB < memory.device.high_bytes
