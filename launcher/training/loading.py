@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from launcher.errors import UsageError
+from launcher.training.all_linear import all_linear
 from launcher.training.text_part import freeze_beside_the_text, not_adapted, writing_class
 from planner.request import AdapterSettings
 from planner.run_plan import RunPlan
@@ -129,7 +130,7 @@ def classifier_lora_config(plan: RunPlan, model: Any) -> LoraConfig | None:
     text = plan.training.task == "text-classification"
     targets: str | list[str] = list(adapter.targets)
     if adapter.targets == ("all-linear",):
-        targets = "all-linear" if text else _linear_names(model)
+        targets = all_linear(model) if text else _linear_names(model)
     return LoraConfig(
         # PEFT knows the heads of text classifiers by name; of pictures it knows none.
         task_type="SEQ_CLS" if text else None,
@@ -174,7 +175,7 @@ def lora_config(plan: RunPlan, model: PreTrainedModel) -> LoraConfig | None:
     return LoraConfig(
         task_type="CAUSAL_LM",
         target_modules=(
-            "all-linear" if adapter.targets == ("all-linear",) else list(adapter.targets)
+            all_linear(model) if adapter.targets == ("all-linear",) else list(adapter.targets)
         ),
         exclude_modules=not_adapted(model),
         **_adapter_settings(plan, adapter),
