@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from planner.advice.learning import head_learning_rate, learning_rate
+from planner.memory.adapted import usual_targets
 from planner.request import Method, Weights
 from planner.run_plan import RunPlan
 from planner.shape import ModelShape
@@ -36,7 +37,7 @@ def with_adapters(
             rank=_RANK,
             alpha=2 * _RANK,
             dropout=0.0,
-            targets=("all-linear",),
+            targets=usual_targets(shape),
             adapter_dtype="fp32",
         ),
         training=replace(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from marshal import dumps
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from planner.budget import usable_bytes
 from planner.case import is_count, request_of_case
 from planner.doubt import doubt_of
+from planner.memory.adapted import usual_targets
 from planner.memory.estimate import (
     MemoryEstimate,
     Verdict,
@@ -18,7 +20,7 @@ from planner.memory.estimate import (
     without_pages_beyond,
 )
 from planner.memory.interval import Band
-from planner.request import TrainingRequest
+from planner.request import AdapterSettings, TrainingRequest
 from planner.shape import ModelShape
 from planner.speed.lengths import thinned
 from planner.speed.seconds import Seconds
@@ -103,7 +105,20 @@ def _known(
         request = request.with_batch(attention=shape.usual_attention)
     if shape is not None and case.get("task") is None and shape.usual_task != request.task:
         request = request.with_batch(task=shape.usual_task)
+    if shape is not None and shape.expert_parameters and request.adapter is not None:
+        request = request.with_batch(adapter=_adapter(case, request, request.adapter, shape))
     return Known(request, shape, case.get("gpu"), card)
+
+
+def _adapter(
+    case: Mapping[str, Any], request: TrainingRequest, adapter: AdapterSettings, shape: ModelShape
+) -> AdapterSettings:
+    """With the launcher's own targets where the case is of its libraries and names none."""
+    named = (case.get("adapter") or {}).get("targets") is not None
+    version = request.transformers_version
+    if named or request.stack != "transformers" or (version is not None and version < (5, 0)):
+        return adapter
+    return replace(adapter, targets=usual_targets(shape))
 
 
 def _read_case(case: Mapping[str, Any], find_card: FindCard) -> tuple[TrainingRequest, Card | None]:

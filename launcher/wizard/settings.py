@@ -189,7 +189,7 @@ def lengths_for(at: Situation) -> tuple[int, ...]:
 
 
 def _targets(at: Situation, now: tuple[str, ...]) -> list[tuple[str, ...]]:
-    from planner.advice.settings import usual_targets
+    from planner.memory.adapted import usual_targets
 
     shape = at.plan.model.shape
     names = {linear.name.rpartition(".")[2] for linear in shape.linears}

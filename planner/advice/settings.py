@@ -12,6 +12,7 @@ from planner.advice.asked import DataFacts as DataFacts  # noqa: PLC0414
 from planner.advice.learning import AUTO, layers_asked, learning_rate, passes
 from planner.advice.rows import packed_accumulation, rows_held
 from planner.budget import Budget
+from planner.memory.adapted import usual_targets
 from planner.request import (
     AdapterSettings,
     Autocast,
@@ -114,11 +115,7 @@ def autocast_of(budget: Budget | None) -> Autocast | None:
 def adapter_of(
     asked: Asked, method: Method, shape: ModelShape, budget: Budget | None
 ) -> AdapterSettings | None:
-    """The adapter of lora and qlora. TRL casts adapters over a quantized base to bf16.
-
-    PEFT would give every expert of a mixture adapters of its own under "all-linear", about a
-    billion parameters in a 30B model; so there the other linears are named.
-    """
+    """The adapter of lora and qlora. TRL casts adapters over a quantized base to bf16."""
     if method == "full":
         return None
     half = method == "qlora" and (budget is None or budget.supports_bf16)
@@ -136,13 +133,6 @@ def attention_choice(asked: Asked, shape: ModelShape) -> Choice:
     if shape.usual_attention == "eager":
         return Choice(value="eager", reason="Transformers has no other kernel for this family")
     return Choice(value="sdpa", reason="torch's own kernel")
-
-
-def usual_targets(shape: ModelShape) -> tuple[str, ...]:
-    """The linears that get adapters when nobody names any."""
-    if shape.expert_parameters:
-        return tuple(line.name for line in shape.linears)
-    return ("all-linear",)
 
 
 def learning_rate_choice(asked: Asked, method: Method, parameters: int | None = None) -> Choice:

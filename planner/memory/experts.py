@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwdb.family import Experts
+from planner.memory.adapted import EXPERTS
 from planner.memory.layers import TOKENS, Layers, Value
 from planner.memory.library import Library
 from planner.memory.linears import product
@@ -108,14 +109,33 @@ def _grouped(
         table = layers.weight(width, layers.numerics.vectors)
         bias = [picked(layers, Value(table.tensor, width, weight.bytes), elements, name).tensor]
         layers.tape.keep(*before)
+    matrix = weight.tensor
+    if EXPERTS in layers.adapted:
+        matrix = _with_adapters(layers, weight, inputs, outputs, name)
     made = layers.tape.run(
         name,
-        [entering.tensor, weight.tensor],
+        [entering.tensor, matrix],
         elements * weight.bytes,
-        saves=[weight.tensor, *([entering.tensor] if layers.trained else ())],
+        saves=[matrix, *([entering.tensor] if matrix.needs_grad else ())],
     )
     layers.tape.keep(*bias)
     return Value(made, elements, weight.bytes), bias
+
+
+def _with_adapters(layers: Layers, weight: Value, inputs: str, outputs: str, name: str) -> Tensor:
+    """The weights of all experts with their adapters added in, as PEFT's ParamWrapper makes them.
+
+    The adapters are cast to the weights' dtype first, and what is made has a gradient as large.
+    """
+    adapters = layers.numerics.adapters or 0
+    ranks = Size.of("r") * Size.of("E") * (2 if outputs == "2e" else 1)
+    factors = []
+    for side in (inputs, outputs):
+        elements = Size.of(side) * ranks
+        factor = layers.tape.weight(elements * adapters, trained=True)
+        made = layers.cast(Value(factor, elements, adapters), weight.bytes, f"{name}.lora_cast")
+        factors.append(made.tensor)
+    return layers.tape.run(f"{name}.merged", [weight.tensor, *factors], weight.size, saves=factors)
 
 
 def _gate(library: Library, both: Value) -> Value:

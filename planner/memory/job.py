@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import NamedTuple, get_args
 
-from planner.memory.adapted import HEAD_NAME
+from planner.memory.adapted import HEAD_NAME, expert_adapters
 from planner.memory.block_settings import has_one_row, is_windowed
 from planner.memory.classifying import for_task
 from planner.memory.disentangled import batch_of_scores
@@ -13,7 +13,14 @@ from planner.memory.expert_loop import as_modules, target_names
 from planner.memory.interval import Basis, Checked, basis_of, checked
 from planner.memory.stacks.own_model import own_model
 from planner.memory.step import WrittenStep, written_step
-from planner.request import BATCH_FIELDS, REQUEST_FIELDS, LoraKind, RequestError, TrainingRequest
+from planner.request import (
+    BATCH_FIELDS,
+    REQUEST_FIELDS,
+    AdapterSettings,
+    LoraKind,
+    RequestError,
+    TrainingRequest,
+)
 from planner.shape import ModelShape
 
 
@@ -98,6 +105,7 @@ def _check(shape: ModelShape, request: TrainingRequest) -> None:
             f"adapter.rank {request.adapter.rank} is above the model's width {widest}",
         )
     if request.adapter.targets == ("all-linear",):
+        _check_expert_adapters(shape, request.adapter)
         return
     names = [*target_names(shape.linears), HEAD_NAME]
     for target in request.adapter.targets:
@@ -106,3 +114,15 @@ def _check(shape: ModelShape, request: TrainingRequest) -> None:
                 "adapter.targets",
                 f'adapter.targets names "{target}", but this model has {", ".join(names)}',
             )
+
+
+def _check_expert_adapters(shape: ModelShape, adapter: AdapterSettings) -> None:
+    """PEFT's adapters over experts know neither DoRA nor dropout."""
+    if not expert_adapters(shape, adapter.targets):
+        return
+    names = ", ".join(line.name for line in shape.linears)
+    text = f"cannot go with all-linear here: PEFT adapts the experts too; name linears: {names}"
+    if adapter.kind == "dora":
+        raise RequestError("adapter.kind", f"adapter.kind dora {text}")
+    if adapter.dropout:
+        raise RequestError("adapter.dropout", f"adapter.dropout {text}")

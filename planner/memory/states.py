@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from planner.block_counts import Matrix, largest_expert_parameters
-from planner.memory.adapted import adapted_linears, adapter_parameters
+from planner.memory.adapted import (
+    EXPERTS,
+    adapted_linears,
+    adapter_parameters,
+    expert_adapters,
+)
 from planner.memory.numerics import Numerics
 from planner.memory.optimizer_state import OptimizerState, Tensors, bitsandbytes_state
 from planner.request import TrainingRequest
@@ -126,6 +131,8 @@ def _trained_tensors(shape: ModelShape, request: TrainingRequest, trained: int) 
         rank, names = request.adapter.rank, adapted_linears(shape, request.adapter.targets)
         sides = [side for name, *both in shape.matrices if name in names for side in both]
         known = [Tensors(rank * side, shape.stored_layers) for side in sides]
+        for ranks, *both in expert_adapters(shape, request.adapter.targets):
+            known += [Tensors(ranks * rank * side, shape.stored_layers) for side in both]
     else:
         matrices = [inputs * outputs for _, inputs, outputs in shape.matrices]
         known = [Tensors(elements, layers) for elements in (*matrices, shape.expert_parameters)]
@@ -174,7 +181,11 @@ def roots_in_backward(request: TrainingRequest) -> bool:
 def largest_trained(shape: ModelShape, request: TrainingRequest) -> int:
     """Elements of the largest tensor that is trained."""
     if request.adapter is not None:
-        return request.adapter.rank * max(shape.hidden_size, shape.sizes.get("i", 0))
+        over_experts = (
+            ranks * max(both) for ranks, *both in expert_adapters(shape, request.adapter.targets)
+        )
+        widest = max(shape.hidden_size, shape.sizes.get("i", 0), *over_experts)
+        return request.adapter.rank * widest
     table = shape.vocabulary_size * shape.hidden_size
     experts = largest_expert_parameters(shape.family, shape.sizes)
     in_block = max(shape.largest_linear_parameters, experts)
@@ -208,6 +219,9 @@ def _adafactor_bytes(shape: ModelShape, request: TrainingRequest) -> int:
             sides += inputs + outputs
         elif names is not None and name in names:
             sides += inputs + outputs + 2 * rank
+    if request.adapter is not None:
+        for ranks, inputs, outputs in expert_adapters(shape, request.adapter.targets):
+            sides += inputs + outputs + 2 * ranks * request.adapter.rank
     tables = 0 if rank is not None else shape.vocabulary_size + shape.hidden_size
     vectors = 0 if rank is not None else shape.other_block_parameters
     return 4 * (_trained_layers(shape, request) * (sides + vectors) + tables)
@@ -221,7 +235,9 @@ def _trained_layers(shape: ModelShape, request: TrainingRequest) -> int:
 
 def _adapter_tensors(shape: ModelShape, request: TrainingRequest) -> int:
     assert request.adapter is not None
-    return 2 * shape.stored_layers * len(adapted_linears(shape, request.adapter.targets))
+    targets = request.adapter.targets
+    adapted = len(adapted_linears(shape, targets) - {EXPERTS})
+    return 2 * shape.stored_layers * (adapted + len(expert_adapters(shape, targets)))
 
 
 def _trained_of_full(shape: ModelShape, request: TrainingRequest) -> tuple[int, int]:

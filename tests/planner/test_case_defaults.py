@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import hwdb
 from launcher.models import resolve_model
 from planner.case_answer import CaseAnswers, answer_case
@@ -50,3 +52,26 @@ def test_a_family_without_torchs_kernel_writes_its_scores_out() -> None:
         return answer_case({**case, **more}, lambda _case: shape, hwdb.find_card)["memory"]
 
     assert answer() == answer(attention="eager") == answer(attention="sdpa")
+
+
+@pytest.mark.parametrize(
+    ("model", "named", "everywhere"),
+    [
+        ("qwen3-30b-a3b", 13_369_344, 996_507_648),
+        ("mixtral-8x7b", 13_631_488, 359_665_664),
+        ("gpt-oss-20b", 7_962_624, 7_962_624),
+    ],
+)
+def test_experts_have_adapters_where_a_case_says_all_linear(
+    model: str, named: int, everywhere: int
+) -> None:
+    """The launcher names the other linears. Numbers are PEFT's own count of what is trained."""
+    shape = resolve_model(model).shape
+
+    def adapters(**adapter: Any) -> int:
+        case = {**_LEAST, "method": "lora", "adapter": adapter}
+        answer = answer_case(case, lambda _case: shape, hwdb.find_card)
+        return int(answer["memory"]["parts"]["adapters_bytes"])
+
+    assert adapters() == named * 4
+    assert adapters(targets="all-linear") == everywhere * 4

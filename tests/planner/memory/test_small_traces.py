@@ -77,6 +77,19 @@ _CASES: dict[str, dict[str, Any]] = {
         "kbit_prepare": True,
         "padded": True,
     },
+    "adapters over experts": {
+        "config": {
+            "model_type": "qwen3_moe",
+            **_WIDE,
+            "num_experts": 16,
+            "num_experts_per_tok": 4,
+            "moe_intermediate_size": 256,
+            "head_dim": 64,
+        },
+        "method": "lora",
+        "adapter": {"targets": "all-linear", "rank": 64},
+        "optimizer": "adamw-8bit",
+    },
     "fp16 weights under bf16": {
         "config": _TIED,
         "method": "lora",
