@@ -13,14 +13,13 @@ from typing import Any
 import torch
 
 from launcher.tracing.replacing import replaced
-from launcher.training.all_linear import all_linear
 from planner.request import AdapterSettings, TrainingRequest
 
 _TASKS = {"causal-lm": "CAUSAL_LM", "text-classification": "SEQ_CLS"}
 
 
-def adapter_config(request: TrainingRequest, model: torch.nn.Module) -> Any:
-    """The config that PEFT builds the request's adapters over `model` from."""
+def adapter_config(request: TrainingRequest) -> Any:
+    """The config that PEFT builds the request's adapters from."""
     import peft
 
     adapter = request.adapter
@@ -28,7 +27,7 @@ def adapter_config(request: TrainingRequest, model: torch.nn.Module) -> Any:
     image = request.task == "image-classification"
     shared: dict[str, Any] = {
         "target_modules": (
-            all_linear(model) if adapter.targets == ("all-linear",) else list(adapter.targets)
+            "all-linear" if adapter.targets == ("all-linear",) else list(adapter.targets)
         ),
         "task_type": _TASKS.get(request.task),
     }

@@ -104,7 +104,7 @@ def _with_adapters(model: Any, request: TrainingRequest) -> nn.Module:
         _widen(model, request)
     if request.checkpointing != "none":
         model.enable_input_require_grads()
-    config = adapter_config(request, model)
+    config = adapter_config(request)
     if hasattr(model, "pre_classifier"):
         config.exclude_modules = {"pre_classifier"}  # trained whole, for its name
     with torch.device("meta"), without_values():

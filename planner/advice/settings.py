@@ -115,13 +115,17 @@ def autocast_of(budget: Budget | None) -> Autocast | None:
 def adapter_of(
     asked: Asked, method: Method, shape: ModelShape, budget: Budget | None
 ) -> AdapterSettings | None:
-    """The adapter of lora and qlora. TRL casts adapters over a quantized base to bf16."""
+    """The adapter of lora and qlora. TRL casts adapters over a quantized base to bf16.
+
+    All linears of a mixture are those a launch adapts: none of its experts.
+    """
     if method == "full":
         return None
     half = method == "qlora" and (budget is None or budget.supports_bf16)
+    named = None if asked.targets == ("all-linear",) else asked.targets
     return AdapterSettings(
         rank=RANK if asked.rank is None else asked.rank,
-        targets=asked.targets or usual_targets(shape),
+        targets=named or usual_targets(shape),
         dtype="bf16" if half else "fp32",
     )
 
