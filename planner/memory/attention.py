@@ -40,6 +40,7 @@ class AttentionWriter:
         table_bytes = 4 if self.family.rotary == "wide" else layers.numerics.embeddings
         queries, keys = rotated(layers, [queries, keys], rotary, table_bytes=table_bytes)
         out = self._attended(queries, keys, values)
+        held = [normed.tensor, queries.tensor, keys.tensor, values.tensor]
         if rotary == "partial" and self.settings.attention == "sdpa" and not self.settings.masked:
             # Flash attention's result has the queries' layout: heads outside, as they were joined.
             out = layers.unary(out, "attention.contiguous")
@@ -48,7 +49,7 @@ class AttentionWriter:
                 (out,) = fused_linears(layers, out, [line])
             else:
                 out = layers.linear(out, line)
-        layers.tape.keep(normed.tensor)  # the frame of the attention's forward
+        layers.tape.keep(*held)  # the frame of the attention's forward
         return out
 
     def _projected(self, normed: Value, entering: Sequence[Linear]) -> tuple[Value, Value, Value]:

@@ -27,7 +27,9 @@ def kept_by_embeddings(
         if shape.relative is not None and shape.relative.normed and whole:
             distances = table_elements(shape) * (4 if width > numerics.weights else 0)
     if shape.dropout("embedding"):
-        kept += normed_width(shape)
+        # The CPU keeps its noise in the dtype of what is dropped.
+        on_cpu = request.device == "cpu"
+        kept += normed_width(shape) * (numerics.embeddings if on_cpu else 1)
     if whole:
         kept += saved_pixels(shape, numerics)
     return BatchBytes(fixed=distances, per_token=kept) if reached else NO_BYTES

@@ -226,12 +226,15 @@ def bands_of(footprint: Footprint, known: Checked, request: TrainingRequest) -> 
     needed = spreads["expandable"] if on_card else kept
     # The measured runs are of cards: on a CPU other kernels run.
     tensors = spreads if on_card or known != "close" else _SPREADS["traced"]
-    return in_order(
+    bands = in_order(
         allocated=band_around(footprint.allocated_bytes, tensors["allocated"]),
         reserved=band_around(footprint.reserved_bytes, kept),
         needed=beside_context(band_around(footprint.needed_bytes, needed), request),
         device=beside_context(band_around(footprint.device_bytes, kept), request),
     )
+    if not (unread := footprint.unread_bytes):
+        return bands
+    return bands._replace(needed=_lower(bands.needed, unread), device=_lower(bands.device, unread))
 
 
 def in_order(*, allocated: Band, reserved: Band, needed: Band, device: Band) -> Bands:
@@ -242,6 +245,10 @@ def in_order(*, allocated: Band, reserved: Band, needed: Band, device: Band) -> 
     reserved, needed = reserved.not_below(allocated), needed.not_below(allocated)
     device = device.not_below(reserved).not_below(needed)
     return Bands(allocated=allocated, reserved=reserved, needed=needed, device=device)
+
+
+def _lower(band: Band, bytes_: int) -> Band:
+    return band._replace(low_bytes=band.low_bytes - bytes_)
 
 
 def beside_context(band: Band, request: TrainingRequest) -> Band:

@@ -88,8 +88,7 @@ class Kept:
 
     def around_frozen(self, block: PassBytes) -> BatchBytes:
         """What is kept around a frozen block while it is differentiated."""
-        below = self.frozen_blocks - self.a_frozen_block + self._input(block)
-        return below + self.embedded if self.checkpointing == "offloaded" else below
+        return self.frozen_blocks - self.a_frozen_block + self._input(block) + self.once
 
     def _input(self, block: PassBytes) -> BatchBytes:
         if self.checkpointing == "none" and not block.saves_input:
@@ -174,7 +173,9 @@ class Kept:
         # The first input has the embeddings' dtype, which blocks may have widened.
         narrower = BatchBytes(per_token=hidden * numerics.entering)
         drops = self.shape.dropout("embedding") > 0
-        changed = family.embeddings_change or family.embedding_norms or drops
+        # To what a picture's patches are made of comes another token, and positions.
+        changed = family.kind == "image" or family.embeddings_change or drops
+        changed = changed or bool(family.embedding_norms)
         if family.embedding_norms and not numerics.widens and self._norms_words():
             changed = False  # the norm keeps that very tensor
         width = normed_width(self.shape)
@@ -215,6 +216,8 @@ class Kept:
     def _masks(self) -> BatchBytes:
         """Masks of a row's tokens against each other: numbers to add, or whether to look."""
         request = self.request
+        if self.shape.family.kind == "image":
+            return NO_BYTES  # every patch looks at every other
         if self.shape.family.disentangled:
             return self._mask_and_distances()
         if is_windowed(self.shape, request):

@@ -67,10 +67,14 @@ def plain_products(
     """
     entered = parts[0].bytes
     queries, keys, values = (layers.cast(part, 4, "attention.float") for part in parts)
+    held = [queries.tensor, keys.tensor, values.tensor]
     queries = layers.unary(queries, "attention.scale_q")
     keys = layers.unary(keys, "attention.scale_k")
+    held += [queries.tensor, keys.tensor]
     if shares_keys:
         keys, values = _spread(layers, keys), _spread(layers, values)
+    else:
+        queries, keys = _matrices(layers, queries), _matrices(layers, keys)
     scores = matrix_product(layers, queries, keys, SCORES, "attention.scores")
     if masked:
         scores = _plus_mask(layers, scores)
@@ -85,8 +89,20 @@ def plain_products(
     soft = Value(made, scores.elements, scores.bytes)
     if dropped:
         soft = layers.drop(soft, "attention.dropout")
+    if not shares_keys:
+        values = _matrices(layers, values)
     mixed = matrix_product(layers, soft, values, OUT, "attention.mix")
-    return layers.cast(mixed, entered, "attention.back")
+    if entered != 4:
+        # What it looked at, which nobody asked for, is given back beside its result.
+        asked = layers.tape.run(
+            "attention.back",
+            [mixed.tensor],
+            OUT * entered,
+            forward_scratch=SCORES * entered,
+        )
+        mixed = Value(asked, OUT, entered)
+    layers.tape.keep(*held)
+    return mixed
 
 
 def _spread(layers: Layers, value: Value) -> Value:
@@ -118,8 +134,10 @@ def eager(
 ) -> Value:
     """Scores, softmax and products as the modelling code writes them."""
     compute = layers.numerics.compute if layers.numerics.autocast else parts[0].bytes
-    queries, keys, values = (_matrices(layers, part) for part in parts)
+    queries, keys, values = parts
+    queries, keys = _matrices(layers, queries), _matrices(layers, keys)
     if shares_keys:
+        values = _matrices(layers, values)
         keys, values = _spread(layers, keys), _spread(layers, values)
     queries, keys = (layers.cast(each, compute, "scores.cast") for each in (queries, keys))
     scores = matrix_product(layers, queries, keys, SCORES, "scores")
@@ -128,7 +146,8 @@ def eager(
         scores = layers.unary(scores, "scores.div")
         scores = layers.unary(scores, "scores.tanh", saves="output")
         scores = layers.unary(scores, "scores.cap")
-    scores = _plus_mask(layers, scores)
+    if shape.family.kind != "image":
+        scores = _plus_mask(layers, scores)
     if shape.family.softmaxes_narrow:
         soft = own_softmax(layers, scores)
     else:
@@ -137,6 +156,8 @@ def eager(
     if dropped:
         soft = layers.drop(soft, "scores.dropout")
     layers.held_by_block.append(soft.tensor)  # attention returns it beside its result
+    if not shares_keys:
+        values = _matrices(layers, values)
     soft, values = (layers.cast(each, compute, "mix.cast") for each in (soft, values))
     mixed = matrix_product(layers, soft, values, OUT, "mix")
     return layers.unary(mixed, "mix.contiguous")

@@ -48,6 +48,11 @@ is read (the kernel drops those pages when memory is short): 520 MiB of imports,
 rows, 36 of libraries' pages that measuring, answering and training touch (torch 2.13, transformers
 5.23, trl 1.16; bench/results/host_memory_smollm2.json)."""
 
+HOST_CLASSIFIER_RUNTIME_BYTES = 580 * MIB
+"""The same where classes are told apart: nothing is generated, and TRL prepares no rows. Nine
+launches of texts, pictures and a decoder took 576 to 590 beyond the tensors
+(bench/results/host_memory_classifiers.json)."""
+
 HOST_QUANTIZER_BYTES = 88 * MIB
 """What bitsandbytes and the kernels of 16-bit products add to it."""
 
@@ -59,6 +64,15 @@ class Footprint(NamedTuple):
     reserved_bytes: int
     needed_bytes: int
     device_bytes: int
+    unread_bytes: int = 0
+    """What resident memory may be less: of a file that is mapped only what was read."""
+
+
+def host_bytes_beyond_tensors(request: TrainingRequest) -> int:
+    """What a worker on a CPU takes beyond its tensors."""
+    speaks = request.task == "causal-lm"
+    runtime = HOST_RUNTIME_BYTES if speaks else HOST_CLASSIFIER_RUNTIME_BYTES
+    return runtime + (HOST_QUANTIZER_BYTES if request.method == "qlora" else 0)
 
 
 def footprint_of(step: Step, request: TrainingRequest) -> Footprint:
@@ -66,14 +80,13 @@ def footprint_of(step: Step, request: TrainingRequest) -> Footprint:
     states, peak_bytes = step.states, max(step.totals)
     tensors = states.weights_bytes + states.adapters_bytes + states.optimizer_bytes + peak_bytes
     if request.device == "cpu":
-        resident = tensors + HOST_RUNTIME_BYTES
-        if request.method == "qlora":
-            resident += HOST_QUANTIZER_BYTES
+        resident = tensors + host_bytes_beyond_tensors(request)
         return Footprint(
             allocated_bytes=tensors,
             reserved_bytes=tensors,
             needed_bytes=resident,
             device_bytes=resident,
+            unread_bytes=states.seldom_read_bytes,
         )
     workspaces = _THREADS * cublas_workspace_bytes(request.compute_capability)
     standing = tensors - peak_bytes + workspaces

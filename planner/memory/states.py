@@ -70,6 +70,9 @@ class States(NamedTuple):
     embedding_gradients_bytes: int
     largest_gradient_bytes: int
     """Of one linear of a block."""
+    seldom_read_bytes: int = 0
+    """On a CPU: a frozen table of words that no head multiplies with. Weights stay in their file,
+    and of these only the words of the data are read."""
 
 
 def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> States:
@@ -106,7 +109,16 @@ def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -
         largest_gradient_bytes=shape.largest_linear_parameters * width
         if request.method == "full"
         else 0,
+        seldom_read_bytes=_seldom_read_bytes(shape, request, numerics),
     )
+
+
+def _seldom_read_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> int:
+    trained = request.method == "full" and request.trainable_layers is None
+    if request.device != "cpu" or trained or shape.tied:
+        return 0
+    words = shape.vocabulary_size * shape.hidden_size
+    return min(words, shape.embedding_parameters) * numerics.embeddings
 
 
 def _optimizer_of(

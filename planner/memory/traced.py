@@ -17,7 +17,7 @@ from planner.memory.interval import (
     is_measured,
     kept_spread,
 )
-from planner.memory.runtime import HOST_QUANTIZER_BYTES, HOST_RUNTIME_BYTES, context_bytes
+from planner.memory.runtime import context_bytes, host_bytes_beyond_tensors
 from planner.request import TrainingRequest
 
 
@@ -64,9 +64,8 @@ def estimate_from_trace(
     on_cpu = request.device == "cpu"
     paged = traced.paged_bytes
     if on_cpu:
-        beyond = HOST_RUNTIME_BYTES + (HOST_QUANTIZER_BYTES if request.method == "qlora" else 0)
         reserved = traced.peak_bytes
-        needed = device = traced.peak_bytes + beyond
+        needed = device = traced.peak_bytes + host_bytes_beyond_tensors(request)
     else:
         reserved = traced.reserved_bytes
         needed = traced.needed_bytes + context_bytes(request)
