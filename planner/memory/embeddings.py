@@ -122,3 +122,13 @@ def _adds(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> bo
         return request.accumulation > 1 and not request.steps_in_backward
     cast = numerics.autocast and numerics.weights != numerics.compute
     return not (request.loss == "chunked" or cast)
+
+
+def seldom_read_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> int:
+    """A frozen table that no head multiplies with: on a CPU it stays in its file, of which only
+    the words of the data are read."""
+    trained = request.method == "full" and request.trainable_layers is None
+    if request.device != "cpu" or trained or shape.tied:
+        return 0
+    words = shape.vocabulary_size * shape.hidden_size
+    return min(words, shape.embedding_parameters) * numerics.embeddings

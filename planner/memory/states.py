@@ -12,6 +12,7 @@ from planner.memory.adapted import (
     adapter_parameters,
     expert_adapters,
 )
+from planner.memory.embeddings import seldom_read_bytes
 from planner.memory.numerics import Numerics
 from planner.memory.optimizer_state import OptimizerState, Tensors, bitsandbytes_state
 from planner.request import TrainingRequest
@@ -71,8 +72,7 @@ class States(NamedTuple):
     largest_gradient_bytes: int
     """Of one linear of a block."""
     seldom_read_bytes: int = 0
-    """On a CPU: a frozen table of words that no head multiplies with. Weights stay in their file,
-    and of these only the words of the data are read."""
+    """Weights that stay in a mapped file and are read in part."""
 
 
 def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> States:
@@ -109,16 +109,8 @@ def states_of(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -
         largest_gradient_bytes=shape.largest_linear_parameters * width
         if request.method == "full"
         else 0,
-        seldom_read_bytes=_seldom_read_bytes(shape, request, numerics),
+        seldom_read_bytes=seldom_read_bytes(shape, request, numerics),
     )
-
-
-def _seldom_read_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> int:
-    trained = request.method == "full" and request.trainable_layers is None
-    if request.device != "cpu" or trained or shape.tied:
-        return 0
-    words = shape.vocabulary_size * shape.hidden_size
-    return min(words, shape.embedding_parameters) * numerics.embeddings
 
 
 def _optimizer_of(
