@@ -125,8 +125,10 @@ def _adds(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> bo
 
 
 def seldom_read_bytes(shape: ModelShape, request: TrainingRequest, numerics: Numerics) -> int:
-    """A frozen table that no head multiplies with: on a CPU it stays in its file, of which only
-    the words of the data are read."""
+    """A frozen table that no head multiplies with.
+
+    On a CPU it stays in its file, of which only the words of the data are read.
+    """
     trained = request.method == "full" and request.trainable_layers is None
     if request.device != "cpu" or trained or shape.tied:
         return 0
