@@ -7,6 +7,7 @@ describe a step in the same language.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any, Literal, get_args
 
 Task = Literal["causal-lm", "text-classification", "image-classification"]
@@ -122,7 +123,7 @@ class AdapterSettings:
             raise RequestError("adapter.targets", "adapter.targets must name at least one layer")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRequest:
     """One optimizer step of one method on one model."""
 
@@ -197,7 +198,10 @@ class TrainingRequest:
         which is most of an estimate's time where many are made.
         """
         made = object.__new__(TrainingRequest)
-        made.__dict__.update(self.__dict__, **batch)
+        for put, value in zip(_SETTERS, _values(self), strict=True):
+            put(made, value)
+        for name, value in batch.items():
+            object.__setattr__(made, name, value)
         return made
 
     def _check_fields(self) -> None:
@@ -275,6 +279,8 @@ class TrainingRequest:
 
 
 REQUEST_FIELDS = tuple(each.name for each in fields(TrainingRequest))
+_values = attrgetter(*REQUEST_FIELDS)
+_SETTERS = tuple(getattr(TrainingRequest, name).__set__ for name in REQUEST_FIELDS)
 BATCH_FIELDS = ("micro_batch", "sequence_tokens", "lengths", "lengths_vary")
 """Fields of a request that say how much is trained at once; all others are settings."""
 

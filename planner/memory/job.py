@@ -65,7 +65,7 @@ def job_of(shape: ModelShape, request: TrainingRequest) -> Job:
 
 _settings = attrgetter(*(name for name in REQUEST_FIELDS if name not in BATCH_FIELDS))
 
-_MOST = 4096
+_MOST = 2048
 _known: dict[object, tuple[ModelShape, Job]] = {}
 """By identity of the shape, which is kept so that no other can take its place."""
 

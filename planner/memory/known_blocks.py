@@ -118,10 +118,14 @@ def _known_pass(
         else:
             block = written_block(shape, settings, entering_bytes, needs_grad=needs_grad)
         moments = block.tape.replay(keeps_weight_gradients=keeps, step_copies=step_copies)
+        if len(_passes) >= _MOST_PASSES:
+            _passes.clear()
         known = _passes[key] = _Known(moments, block.leaving_bytes)
     return known
 
 
+_MOST_PASSES = 512
+"""A pass with all its operations takes up to 100 KiB."""
 _passes: dict[object, _Known] = {}
 
 
@@ -130,10 +134,10 @@ def _in_numbers(block: _Known, shape: ModelShape, request: TrainingRequest) -> P
     # Rows of an expert may be no whole number, and are rounded together with the rank.
     rank = widths["r"] if shape.family.experts else None
     batch = batch_of_scores(shape, request)
-    key = (id(block), id(shape.sizes), rank, shape.experts_per_token, *batch)
+    key = (id(block.moments), id(shape.sizes), rank, shape.experts_per_token, *batch)
     known = _at_widths.get(key)
     if known is None:
-        if len(_at_widths) >= _MOST:
+        if len(_at_widths) >= _MOST_PASSES:
             _at_widths.clear()
         known = _at_widths[key] = (shape.sizes, PassTotals(block.moments, widths))
     return PassBytes(known[1], widths)

@@ -143,6 +143,9 @@ def timed_step(
     known = _of_shape(shape)
     key = (card.id, kind)
     if key not in known.timed:
+        if len(known.timed) >= _MOST_KINDS:
+            known.timed.clear()
+            known.works.clear()
         work = known.works.get(kind)  # the same on every card
         if work is None:
             work = known.works[kind] = work_of(shape, request, execution)
@@ -207,4 +210,5 @@ def _of_shape(shape: ModelShape) -> _OfShape:
 
 
 _MOST_SHAPES = 512
+_MOST_KINDS = 256
 _shapes: dict[int, _OfShape] = {}

@@ -44,3 +44,25 @@ def test_a_batch_of_one_row_asked_for_before_changes_no_answer(attention: str) -
         }
 
     assert told([one, two]) == told([two, one])
+
+
+def test_blocks_forgotten_after_many_others_change_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A long list has more kinds of blocks than are kept: those are written again."""
+    requests = [
+        request_of(checkpointing=each, attention=how)
+        for each in ("none", "full")
+        for how in ("sdpa", "eager")
+    ]
+
+    def told() -> list[int]:
+        shape = tiny_llama()
+        return [estimate_memory(shape, each).allocated.expected_bytes for each in requests * 2]
+
+    known = told()
+    known_blocks._passes.clear()
+    monkeypatch.setattr(known_blocks, "_MOST_PASSES", 1)
+
+    assert told() == known
+    assert len(known_blocks._passes) == 1
