@@ -54,6 +54,18 @@ CREATE TABLE IF NOT EXISTS step_times (
 """
 
 
+# Columns by name: a newer tlplan may have added some.
+_KEEP = (
+    "INSERT OR REPLACE INTO runs (folder, finished, model, device, machine, stack, method,"
+    " estimated_bytes, measured_bytes, estimated_allocated_bytes, measured_allocated_bytes,"
+    " report) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_KEEP_TIME = (
+    "INSERT OR REPLACE INTO step_times (folder, finished, model, device, machine, stack, method,"
+    " estimated_seconds, measured_seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
 class Kind(NamedTuple):
     """Runs that say something about each other."""
 
@@ -94,13 +106,13 @@ def keep_run(run: FinishedRun, path: Path) -> bool:
         with closing(_opened(path)) as database, database:
             database.execute(_TABLE)
             database.execute(
-                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                _KEEP,
                 (run.folder, run.finished, run.model, *run.kind, *run.measured, run.report),
             )
             if run.timed is not None:
                 database.execute(_TIMES)
                 database.execute(
-                    "INSERT OR REPLACE INTO step_times VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    _KEEP_TIME,
                     (run.folder, run.finished, run.model, *run.kind, *run.timed),
                 )
     except (OSError, sqlite3.Error):

@@ -54,6 +54,17 @@ def test_a_resumed_run_counts_once(tmp_path: Path) -> None:
     assert [run.measured_bytes for run in runs_like(KIND, path)] == [2]
 
 
+def test_columns_of_a_newer_version_are_left_alone(tmp_path: Path) -> None:
+    """Runs are read and kept beside them."""
+    path = tmp_path / "runs.sqlite3"
+    keep_run(_run("a", 1), path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE runs ADD COLUMN more TEXT")
+
+    assert keep_run(_run("bb", 2), path)
+    assert [run.measured_bytes for run in runs_like(KIND, path)] == [2, 1]
+
+
 def test_a_file_that_is_no_database_teaches_nothing(tmp_path: Path) -> None:
     """And is left as it is."""
     path = tmp_path / "runs.sqlite3"
