@@ -93,7 +93,7 @@ def config_of(config: Mapping[str, Any], layers: int | None = None) -> Any:
     given = dict(config.get("text_config") or config)
     kind = given.pop("model_type", None) or config["model_type"]
     given.pop("architectures", None)
-    full = AutoConfig.for_model(kind, **given)
+    full = AutoConfig.for_model(kind, architectures=[], **given)  # None where a list is looked for
     count = layers_of(full)
     if layers is None or layers == count:
         return full
@@ -101,9 +101,13 @@ def config_of(config: Mapping[str, Any], layers: int | None = None) -> Any:
     cut = {
         name: _of_first_blocks(value, layers, count)
         for name, value in given.items()
-        if name not in ("num_hidden_layers", key)
+        if name not in ("num_hidden_layers", key, *_NAMED_AFTER_BLOCKS)
     }
-    return AutoConfig.for_model(kind, **cut, **{key: layers})
+    return AutoConfig.for_model(kind, architectures=[], **cut, **{key: layers})
+
+
+_NAMED_AFTER_BLOCKS = ("stage_names", "out_features", "out_indices")
+"""Of backbones of pictures: a config makes them of its number of blocks."""
 
 
 def _of_first_blocks(value: Any, layers: int, count: int) -> Any:

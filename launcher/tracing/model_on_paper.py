@@ -19,7 +19,7 @@ from launcher.tracing.adapters import adapter_config, without_values
 from launcher.tracing.offloading import offload_checkpoints
 from launcher.training.freezing import train_last
 from planner.memory.numerics import casts_back
-from planner.request import QUANTIZED_WEIGHTS, TrainingRequest
+from planner.request import QUANTIZED_WEIGHTS, RequestError, TrainingRequest
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,6 +28,9 @@ def build_model(config: Any, request: TrainingRequest) -> nn.Module:
     """The model as it is trained, with its adapters, on the meta device."""
     model = _base_model(config, request)
     if request.checkpointing != "none":
+        if not model.supports_gradient_checkpointing:
+            text = f"{type(model).__name__} has no checkpoints; checkpointing none can be traced"
+            raise RequestError("checkpointing", text)
         model.gradient_checkpointing_enable(
             gradient_checkpointing_kwargs={"use_reentrant": request.reentrant_checkpoints}
         )
@@ -56,7 +59,9 @@ def _base_model(config: Any, request: TrainingRequest) -> Any:
             config.pad_token_id = 0  # where a row ends is read from it
     # Some classes know no kernel of torch's, or have no attention at all.
     classes: Any = auto_class._model_mapping  # noqa: SLF001
-    has_sdpa = getattr(classes.get(type(config), None), "_supports_sdpa", True)
+    known = classes.get(type(config), None)
+    known = known[0] if isinstance(known, tuple) else known
+    has_sdpa = getattr(known, "_supports_sdpa", True)
     eager = request.attention == "eager" or not has_sdpa
     with no_init_weights(), torch.device("meta"):
         model = auto_class.from_config(

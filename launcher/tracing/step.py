@@ -104,8 +104,10 @@ def batch_of(model: nn.Module, request: TrainingRequest) -> dict[str, torch.Tens
     rows, tokens = request.micro_batch, request.sequence_tokens
     if request.task == "image-classification":
         config = base_of(model).config
-        shape = (rows, config.num_channels, config.image_size, config.image_size)
-        return {"pixel_values": torch.zeros(shape), "labels": torch.zeros(rows, dtype=torch.long)}
+        size = config.image_size
+        height, width = size if isinstance(size, (list, tuple)) else (size, size)
+        pictures = torch.zeros((rows, config.num_channels, height, width))
+        return {"pixel_values": pictures, "labels": torch.zeros(rows, dtype=torch.long)}
     batch = {"input_ids": torch.zeros((rows, tokens), dtype=torch.long)}
     if request.padded or request.task == "text-classification":
         batch["attention_mask"] = torch.ones((rows, tokens), dtype=torch.long)
@@ -126,7 +128,7 @@ class _Parts:
         self._log = log
         self._blocks = blocks_of(base, layers_of(base.config)) or ()
         self._head = base.get_output_embeddings() if not self._blocks else None
-        self._embeddings = base.get_input_embeddings()
+        self._embeddings = _embeddings_of(base)
         self._step = 0
         self._stage = ""
 
@@ -142,7 +144,9 @@ class _Parts:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Follow the model's blocks."""
-        handles = [self._embeddings.register_forward_hook(self._leaves_embeddings)]
+        handles: list[Any] = []
+        if self._embeddings is not None:
+            handles.append(self._embeddings.register_forward_hook(self._leaves_embeddings))
         if self._head is not None:
             handles.append(self._head.register_forward_pre_hook(self._enters_head))
         for index, block in enumerate(self._blocks):
@@ -169,7 +173,7 @@ class _Parts:
         last = index == len(self._blocks) - 1
 
         def hook(_block: nn.Module, _inputs: Any, out: Any) -> None:
-            tensor = out[0] if isinstance(out, (tuple, list)) else out
+            tensor = _first(out)
             if self._stage == "forward" and last:
                 self.enter("forward", "head")
             if tensor.requires_grad:
@@ -177,6 +181,21 @@ class _Parts:
 
         return hook
 
-    def _leaves_embeddings(self, _module: nn.Module, _inputs: Any, out: torch.Tensor) -> None:
-        if self._stage == "forward" and out.requires_grad and not out.is_leaf:
-            out.register_hook(lambda _: self.enter("backward", "embeddings"))
+    def _leaves_embeddings(self, _module: nn.Module, _inputs: Any, out: Any) -> None:
+        tensor = _first(out)
+        if self._stage == "forward" and tensor.requires_grad and not tensor.is_leaf:
+            tensor.register_hook(lambda _: self.enter("backward", "embeddings"))
+
+
+def _first(out: Any) -> torch.Tensor:
+    """What a module gives; patches of pictures come with their number."""
+    tensor: torch.Tensor = out[0] if isinstance(out, (tuple, list)) else out
+    return tensor
+
+
+def _embeddings_of(base: Any) -> Any:
+    """None where a class does not say which they are."""
+    try:
+        return base.get_input_embeddings()
+    except NotImplementedError:
+        return None

@@ -52,12 +52,20 @@ def _answer(asked: Mapping[str, Any]) -> dict[str, Any]:
         return _refusal("CANNOT_TRACE", text)
     except Exception as problem:  # noqa: BLE001 - whatever the model's own code raises
         text = f"the step cannot be traced: {type(problem).__name__}: {problem}"
+        if type(problem).__name__ in _BY_VALUES:
+            text = (
+                f"the step cannot be traced: {problem} makes shapes of values, which are not there"
+            )
         return _refusal("CANNOT_TRACE", text)
 
 
 LIMIT_CPU_SECONDS = 60.0
 """An 8B model takes 8, imports included. State-space models without kernels of their own loop over
 tokens in Python."""
+
+
+_BY_VALUES = ("DynamicOutputShapeException", "DataDependentOutputException")
+"""What fake tensors raise; named, since torch is imported later."""
 
 
 class _TooSlow(BaseException):

@@ -154,3 +154,37 @@ def test_a_step_that_takes_too_long_is_refused_and_leaves_nothing_behind(monkeyp
 
     assert "more than 1 seconds of CPU" in refused["error"]["message"]
     assert after["peak_bytes"] == before["peak_bytes"]
+
+
+_PICTURES = {"hidden_size": 32, "num_hidden_layers": 12, "num_attention_heads": 2, "image_size": 32}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {
+            "model_type": "dinov2", **_PICTURES, "patch_size": 16, "out_features": ["stage12"],
+            "out_indices": [12], "stage_names": ["stem", *(f"stage{n}" for n in range(1, 13))],
+        },
+        {"model_type": "deit", **_PICTURES, "intermediate_size": 64, "architectures": None},
+        {
+            "model_type": "swin", "image_size": 32, "patch_size": 4, "embed_dim": 16,
+            "depths": [1, 1], "num_heads": [2, 2], "window_size": 4,
+        },
+    ],
+    ids=["stages named after blocks", "several classes", "patches and their number"],
+)  # fmt: skip
+def test_pictures_are_classified_by_whatever_class_there_is(config):
+    """As their config.json says it, cut to fewer blocks or not."""
+    pictures = case(config=config, method="full", task="image-classification", sequence_tokens=1)
+
+    assert worker._answer({"case": pictures}).get("peak_bytes", 0) > 0
+
+
+def test_a_class_without_checkpoints_is_told_from_one_with():
+    """The field that can be changed is named."""
+    deep = {"model_type": "openai-gpt", "n_embd": 32, "n_layer": 2, "n_head": 2}
+    asked = case(config=deep, method="full", task="text-classification", checkpointing="full")
+
+    assert "checkpointing none" in worker._answer({"case": asked})["error"]["message"]
+    assert worker._answer({"case": {**asked, "checkpointing": "none"}})["peak_bytes"] > 0
