@@ -110,18 +110,23 @@ class Ledger:
 
     def temporaries_at_loss(self) -> BatchBytes:
         """What else is alive while the loss is computed."""
-        return self.kept.from_before.plus(
-            self._casts(checkpointed=self.checkpoints) * self.kept.trained_blocks
-        )
+        casts = self._casts(checkpointed=self.checkpoints) * self.kept.trained_blocks
+        # Without checkpoints the graph keeps them.
+        return self.kept.from_before.plus(casts + self._adapter_casts * self.checkpoints)
 
     def held_while_measuring(self) -> BatchBytes:
         """What is alive while a block of a held-out batch runs."""
         kept = self.kept
         tables = kept.call_arguments if self.checkpoints else kept.call_arguments + kept.masks
         held = kept.stream + tables + kept.begun + kept.outputs
-        adapters = self.states.adapters_bytes // 2 if self.numerics.adapters == 4 else 0
         casts = self._casts(checkpointed=True) * kept.trained_blocks
-        return held.plus(casts + (adapters if self.numerics.autocast else 0))
+        return held.plus(casts + self._adapter_casts)
+
+    @property
+    def _adapter_casts(self) -> int:
+        """Autocast's 16-bit copies of fp32 adapters, alive until forward ends."""
+        wide = self.numerics.autocast and self.numerics.adapters == 4
+        return self.states.adapters_bytes // 2 if wide else 0
 
     def held_at_end(self) -> BatchBytes:
         """What the model's forward holds to its end, beside what is kept for the loss."""
