@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,9 @@ from launcher.tracing.result import TraceResult
 from planner.request import Batching
 
 TIMEOUT_SECONDS = 180.0
+CPU_SECONDS = 60.0
+"""An 8B model takes 8, imports included. State-space models without kernels of their own loop over
+tokens in Python."""
 
 _NEEDED = ("torch", "transformers", "peft")
 
@@ -34,14 +38,17 @@ class Tracer:
         *,
         folder: Path | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        cpu_seconds: float = CPU_SECONDS,
         on_start: Callable[[], None] | None = None,
     ) -> None:
         """Keep traces in `folder`, by default the user's cache folder.
 
+        A trace may take so many seconds, and the worker compute for so many of them.
         `on_start` is called when the worker has to be started.
         """
         self._folder = folder or cache_folder()
         self._timeout_seconds = timeout_seconds
+        self._cpu_seconds = cpu_seconds
         self._on_start = on_start
         self._worker: _Worker | None = None
         self._closed = False
@@ -92,8 +99,9 @@ class Tracer:
         if self._closed:  # by another thread, at any moment up to here
             self._end_worker()
             raise TlplanError("the trace was given up")
+        asked = {"case": case, "batching": batching, "cpu_seconds": self._cpu_seconds}
         try:
-            answer = self._worker.ask({"case": case, "batching": batching}, self._timeout_seconds)
+            answer = self._worker.ask(asked, self._timeout_seconds)
         except TlplanError:
             self._end_worker()
             raise
@@ -109,9 +117,10 @@ def trace_case(
     *,
     folder: Path | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
+    cpu_seconds: float = CPU_SECONDS,
 ) -> TraceResult:
     """The traced memory of one case; for errors see `Tracer.trace`."""
-    with Tracer(folder=folder, timeout_seconds=timeout_seconds) as tracer:
+    with Tracer(folder=folder, timeout_seconds=timeout_seconds, cpu_seconds=cpu_seconds) as tracer:
         return tracer.trace(case)
 
 
@@ -138,7 +147,13 @@ class _Worker:
             self._process.stdin.flush()
             answer: dict[str, Any] = json.loads(self._line(timeout_seconds))
         except (OSError, ValueError):
-            raise TlplanError(f"the trace failed: {self._last_words()}") from None
+            code = self._exit_code()
+            if code == -signal.SIGXCPU:
+                raise UsageError(
+                    f"the step takes more than {asked['cpu_seconds']:.0f} seconds of CPU to trace:"
+                    " the model computes token by token, or its blocks are too many and too unlike"
+                ) from None
+            raise TlplanError(f"the trace failed: {self._last_words(code)}") from None
         return answer
 
     def _line(self, timeout_seconds: float) -> bytes:
@@ -159,11 +174,13 @@ class _Worker:
             line += read
         return line
 
-    def _last_words(self) -> str:
+    def _exit_code(self) -> int | str:
         try:
-            code: int | str = self._process.wait(timeout=5)
+            return self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            code = "none"
+            return "none"
+
+    def _last_words(self, code: int | str) -> str:
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").strip().splitlines()
         return f"{lines[-1] if lines else 'it said nothing'} (exit code {code})"

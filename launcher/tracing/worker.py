@@ -2,7 +2,8 @@
 
     echo '{"case": {"config": {...}, "method": "lora", ...}}' | python -m launcher.tracing.worker
 
-Beside the case, `batching` says how rows of unequal lengths are put together.
+Beside the case, `batching` says how rows of unequal lengths are put together, and `cpu_seconds`
+how long this process may compute for it.
 
 A process of its own, because torch and Transformers take seconds to import and hundreds of MiB.
 What cannot be traced is answered with {"error": {"code", "message", "hints"}}.
@@ -12,12 +13,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 from typing import Any, get_args
 
 from hwdb import find_capability, find_family
@@ -33,23 +34,29 @@ def main() -> int:
     """Answer every case on stdin until it ends."""
     answer_to = os.fdopen(_own_stdout(), "w")
     for line in sys.stdin:
-        answer_to.write(json.dumps(_answer(json.loads(line))) + "\n")
+        asked = json.loads(line)
+        _compute_at_most(asked.get("cpu_seconds"))
+        answer_to.write(json.dumps(_answer(asked)) + "\n")
         answer_to.flush()
     return ExitCode.DONE
 
 
+def _compute_at_most(cpu_seconds: float | None) -> None:
+    """Let the kernel end this process (SIGXCPU) once it has computed so much longer.
+
+    An exception at any moment would not do: autograd's own code ends the process by it.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = most if cpu_seconds is None else ceil(time.process_time() + cpu_seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 def _answer(asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        with _at_most(LIMIT_CPU_SECONDS):
-            return trace(asked["case"], batching=asked.get("batching", "random")).as_json()
+        return trace(asked["case"], batching=asked.get("batching", "random")).as_json()
     except RequestError as problem:
         return _refusal("BAD_FIELD", str(problem))
-    except _TooSlow:
-        text = (
-            f"the step takes more than {LIMIT_CPU_SECONDS:.0f} seconds of CPU to trace: the"
-            " model computes token by token, or its blocks are too many and too unlike"
-        )
-        return _refusal("CANNOT_TRACE", text)
     except Exception as problem:  # noqa: BLE001 - whatever the model's own code raises
         text = f"the step cannot be traced: {type(problem).__name__}: {problem}"
         if type(problem).__name__ in _BY_VALUES:
@@ -59,34 +66,8 @@ def _answer(asked: Mapping[str, Any]) -> dict[str, Any]:
         return _refusal("CANNOT_TRACE", text)
 
 
-LIMIT_CPU_SECONDS = 60.0
-"""An 8B model takes 8, imports included. State-space models without kernels of their own loop over
-tokens in Python."""
-
-
 _BY_VALUES = ("DynamicOutputShapeException", "DataDependentOutputException")
 """What fake tensors raise; named, since torch is imported later."""
-
-
-class _TooSlow(BaseException):
-    """No Exception, which libraries catch."""
-
-
-@contextmanager
-def _at_most(cpu_seconds: float) -> Iterator[None]:
-    """Raise _TooSlow once this process has computed that long, whatever else the machine does."""
-
-    def ring(*_: object) -> None:
-        raise _TooSlow
-
-    before = signal.signal(signal.SIGPROF, ring)
-    # Rung again: what is raised while a tensor is freed gets lost.
-    signal.setitimer(signal.ITIMER_PROF, cpu_seconds, 0.5)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 def trace(case: Mapping[str, Any], *, batching: Batching = "random") -> TraceResult:

@@ -106,7 +106,7 @@ _SPREADS: dict[Checked, dict[str, Spread]] = {
     "close": {
         "allocated": Spread(below=0.004, above=0.006),
         "expandable": Spread(below=0.045, above=0.055),
-        "classic": Spread(below=0.05, above=0.11),
+        "classic": Spread(below=0.05, above=0.08),
         "host": Spread(below=0.12, above=0.12),
     },
     "traced": {

@@ -142,18 +142,16 @@ def test_a_worker_that_takes_too_long_is_ended(tmp_path):
     assert caught.value.hints
 
 
-def test_a_step_that_takes_too_long_is_refused_and_leaves_nothing_behind(monkeypatch):
+def test_a_step_that_takes_too_long_is_refused_and_leaves_nothing_behind(tmp_path):
     """A state-space model without kernels of its own loops over its tokens."""
     slow = case(config={"model_type": "mamba", "hidden_size": 64, "state_size": 4}, adapter=None)
     slow.update(method="full", sequence_tokens=4096)
-    before = worker._answer({"case": case()})
-    monkeypatch.setattr(worker, "LIMIT_CPU_SECONDS", 1.0)
-    refused = worker._answer({"case": slow})
-    monkeypatch.undo()
-    after = worker._answer({"case": case()})
+    with pytest.raises(UsageError, match="more than 1 seconds of CPU"):
+        trace_case(slow, folder=tmp_path, cpu_seconds=1.0)
+    assert list(tmp_path.iterdir()) == []
 
-    assert "more than 1 seconds of CPU" in refused["error"]["message"]
-    assert after["peak_bytes"] == before["peak_bytes"]
+    with Tracer(folder=tmp_path) as tracer:
+        assert tracer.trace(case()).peak_bytes
 
 
 _PICTURES = {"hidden_size": 32, "num_hidden_layers": 12, "num_attention_heads": 2, "image_size": 32}
