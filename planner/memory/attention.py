@@ -101,11 +101,12 @@ class AttentionWriter:
         if layers.on_cpu and dropped and settings.attention == "sdpa":
             # The CPU's kernel drops nothing (sdp_utils_cpp.h).
             return plain_products(layers, parts, shares_keys=shares, masked=masked, dropped=True)
-        if settings.attention == "flash2" or layers.on_cpu:
+        # These call the kernel without saying that keys are shared, which none then takes.
+        unsaid = shares and self.family.fused_queries == "indexed"
+        if settings.attention == "flash2" or (layers.on_cpu and not unsaid):
             return flash(layers, parts, shares_keys=shares)
         wide_head = self.shape.sizes.get("d", 0) > WIDEST_FLASH_HEAD
-        helped = self.family.fused_queries != "indexed"  # these call the kernel without help
-        if not masked and bytes_ == 2 and not wide_head and (helped or not shares):
+        if not masked and bytes_ == 2 and not wide_head and not unsaid:
             return flash(layers, parts, shares_keys=shares)
         if not shares:
             return efficient(layers, parts, masked=masked)

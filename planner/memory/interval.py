@@ -99,9 +99,8 @@ Checked = Literal[
     "unlike",
 ]
 
-# Shares of the expected value: of residuals on third-party runs (bench/residuals.py: the 5th and
-# the 95th percentile, a little wider) and, for families that no such run covers, of the distance
-# from traced steps.
+# Shares of the expected value: residuals of third-party runs (5th and 95th percentile, rounded up:
+# bench/residuals.py), and for families that no such run covers the distance from traced steps.
 _SPREADS: dict[Checked, dict[str, Spread]] = {
     "close": {
         "allocated": Spread(below=0.004, above=0.006),
@@ -171,11 +170,12 @@ def checked(shape: ModelShape, request: TrainingRequest) -> Checked:
     int8 = request.weights == "int8"
     if has_own_model(shape, request):
         return "known" if dora or int8 else "own stack"
+    measured = shape.family.model_type in _MEASURED_FAMILIES
     # In these, small models were up to 8 % away from the traced step.
-    unlike = (dora and request.autocast is None) or _mixes_16_bit(request)
+    unlike = (dora and not (measured and request.autocast)) or _mixes_16_bit(request)
     if int8 or unlike or request.stack != "transformers" or _is_unsettled(shape, request):
         return "known"
-    if shape.family.model_type in _MEASURED_FAMILIES:
+    if measured:
         return "traced" if dora or request.attention == "eager" else "close"
     return "traced" if shape.family.model_type in _TRACED_FAMILIES else "known"
 
@@ -223,7 +223,9 @@ def bands_of(footprint: Footprint, known: Checked, request: TrainingRequest) -> 
     spreads = _SPREADS[known]
     kept = kept_spread(request, spreads, alone=known == "close")
     on_card = request.device == "cuda"
-    needed = spreads["expandable"] if on_card else kept
+    # Lasting gradients and moments fill classic segments less well than the summary says.
+    full = request.method == "full" and request.allocator == "classic"
+    needed = spreads["classic" if full else "expandable"] if on_card else kept
     # The measured runs are of cards: on a CPU other kernels run.
     tensors = spreads if on_card or known != "close" else _SPREADS["traced"]
     bands = in_order(

@@ -105,6 +105,12 @@ _CASES: dict[str, dict[str, Any]] = {
         "loss": "torch",
         "checkpointing": "none",
     },
+    "keys shared unsaid, on a cpu": {
+        "config": {"model_type": "falcon", **_WIDE, "multi_query": True},
+        "method": "lora",
+        "checkpointing": "none",
+        "device": "cpu",
+    },
     "chunked loss on a cpu": {
         "config": {**_TIED, "vocab_size": 40000},
         "method": "lora",
