@@ -183,12 +183,12 @@ def checked(shape: ModelShape, request: TrainingRequest) -> Checked:
 def _is_unsettled(shape: ModelShape, request: TrainingRequest) -> bool:
     """Whether the formula lacks tensors in these settings, or the trace does.
 
-    Falcon's blocks return their scores: traced checkpoints hold fp32 zeros as large, perhaps
-    gradients of these.
+    Falcon's blocks return their scores, of which traced checkpoints hold fp32 zeros.
     """
+    on_cpu = request.device == "cpu"
     if request.checkpointing != "offloaded":
-        return False
-    scores = shape.family.model_type == "falcon" and request.attention == "eager"
+        return on_cpu and request.kbit_prepare and bool(shape.family.experts)
+    scores = shape.family.model_type == "falcon" and (on_cpu or request.attention == "eager")
     return scores or (bool(shape.family.experts) and request.autocast is None)
 
 
