@@ -124,7 +124,7 @@ def _known_pass(
     return known
 
 
-_MOST_PASSES = 512
+_MOST_PASSES = 1024
 """A pass with all its operations takes up to 100 KiB."""
 _passes: dict[object, _Known] = {}
 
