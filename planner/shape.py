@@ -23,7 +23,7 @@ from planner.task_head import TaskHead, task_heads
 from planner.vision_tower import tower_parameters
 from planner.windows import Windows, windows_of
 
-_WITHOUT_SDPA = frozenset(("gemma2", "gpt_oss"))
+_WITHOUT_SDPA = frozenset(("gemma2", "gpt_oss", "deberta-v2"))
 """Families whose attention Transformers cannot run through torch's kernel."""
 
 

@@ -46,8 +46,12 @@ def _compute_at_most(cpu_seconds: float | None) -> None:
 
     An exception at any moment would not do: autograd's own code ends the process by it.
     """
+    if cpu_seconds is None:
+        return
+    soft = ceil(time.process_time() + cpu_seconds)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    soft = most if cpu_seconds is None else ceil(time.process_time() + cpu_seconds)
+    if most != resource.RLIM_INFINITY:  # `ulimit -t` of the shell
+        soft = min(soft, most)
     resource.setrlimit(resource.RLIMIT_CPU, (soft, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 

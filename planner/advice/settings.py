@@ -134,7 +134,7 @@ def attention_choice(asked: Asked, shape: ModelShape) -> Choice:
     """The attention kernel."""
     if asked.attention is not None:
         return Choice(value=asked.attention, reason=ASKED)
-    if shape.usual_attention == "eager" or shape.family.disentangled:
+    if shape.usual_attention == "eager":
         return Choice(value="eager", reason="Transformers has no other kernel for this family")
     return Choice(value="sdpa", reason="torch's own kernel")
 

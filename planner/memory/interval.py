@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from planner.memory.checked import Checked
 from planner.memory.runtime import (
     CONTEXT_ABOVE_BYTES,
     CONTEXT_BELOW_BYTES,
@@ -12,9 +13,7 @@ from planner.memory.runtime import (
     Footprint,
     context_bytes,
 )
-from planner.memory.stacks.own_model import has_own_model
 from planner.request import TrainingRequest
-from planner.shape import ModelShape
 
 Tier = Literal["formula", "trace", "probe", "measured"]
 
@@ -69,38 +68,9 @@ class Spread(NamedTuple):
     above: float
 
 
-_MEASURED_FAMILIES = frozenset(("llama", "mistral", "qwen2", "qwen3", "granite"))
-"""Families whose block is that of the measured runs."""
-
-
-def is_measured(model_type: object) -> bool:
-    """Whether third-party runs on cards are known of models with this block."""
-    return model_type in _MEASURED_FAMILIES
-
-
-_TRACED_FAMILIES = frozenset(
-    (
-        *("gemma2", "gemma3_text", "phi3", "olmo2", "gpt2", "gpt_neox", "phi", "falcon"),
-        *("stablelm", "mixtral", "qwen3_moe", "gpt_oss", "granitemoe", "olmoe", "olmo", "olmo3"),
-        *("gemma", "cohere", "cohere2", "glm4", "starcoder2", "smollm3"),
-    )
-)
-"""Families that the formula follows within 2 % of a traced step, 0.3 % on average, as it does the
-measured ones (bench/formula_against_trace.py); no run of a card is known of them."""
-
-Checked = Literal[
-    "close",
-    "traced",
-    "own stack",
-    "known",
-    "sharded",
-    "sharded adapters",
-    "stand-in",
-    "unlike",
-]
-
-# Shares of the expected value: residuals of third-party runs (5th and 95th percentile, rounded up:
-# bench/residuals.py), and for families that no such run covers the distance from traced steps.
+# Shares of the expected value: residuals of third-party runs (bench/residuals.py: the 5th and the
+# 95th percentile, rounded up) and, for families that no such run covers, the distance from traced
+# steps.
 _SPREADS: dict[Checked, dict[str, Spread]] = {
     "close": {
         "allocated": Spread(below=0.004, above=0.006),
@@ -158,43 +128,6 @@ order differ as much, and so do runs from replays (5th to 95th percentile -19 to
 
 _UNDATED = Spread(below=0.10, above=0.25)
 """Of the same where another's run names no version, so that its loss is not known either."""
-
-
-def checked(shape: ModelShape, request: TrainingRequest) -> Checked:
-    """What the estimate of this model and these settings was held against."""
-    if not shape.recognized or not shape.described:
-        return "stand-in" if shape.alike else "unlike"
-    if request.gpus > 1 or request.sharding != "none":
-        return "sharded" if request.method == "full" else "sharded adapters"
-    dora = request.adapter is not None and request.adapter.kind == "dora"
-    int8 = request.weights == "int8"
-    if has_own_model(shape, request):
-        return "known" if dora or int8 else "own stack"
-    measured = shape.family.model_type in _MEASURED_FAMILIES
-    # In these, small models were up to 8 % away from the traced step.
-    unlike = (dora and not (measured and request.autocast)) or _mixes_16_bit(request)
-    if int8 or unlike or request.stack != "transformers" or _is_unsettled(shape, request):
-        return "known"
-    if measured:
-        return "traced" if dora or request.attention == "eager" else "close"
-    return "traced" if shape.family.model_type in _TRACED_FAMILIES else "known"
-
-
-def _is_unsettled(shape: ModelShape, request: TrainingRequest) -> bool:
-    """Whether the formula lacks tensors in these settings, or the trace does.
-
-    Falcon's blocks return their scores, of which traced checkpoints hold fp32 zeros.
-    """
-    on_cpu = request.device == "cpu"
-    if request.checkpointing != "offloaded":
-        return on_cpu and request.kbit_prepare and bool(shape.family.experts)
-    scores = shape.family.model_type == "falcon" and (on_cpu or request.attention == "eager")
-    return scores or (bool(shape.family.experts) and request.autocast is None)
-
-
-def _mixes_16_bit(request: TrainingRequest) -> bool:
-    """Whether weights and products are bf16 and fp16, or the other way round."""
-    return {request.weights, request.autocast} == {"bf16", "fp16"}
 
 
 _CHECKED_ON_CARDS: dict[str, Basis] = {

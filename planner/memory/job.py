@@ -7,10 +7,11 @@ from typing import NamedTuple, get_args
 
 from planner.memory.adapted import HEAD_NAME, expert_adapters
 from planner.memory.block_settings import has_one_row, is_windowed
+from planner.memory.checked import Checked, checked
 from planner.memory.classifying import for_task
 from planner.memory.disentangled import batch_of_scores
 from planner.memory.expert_loop import as_modules, target_names
-from planner.memory.interval import Basis, Checked, basis_of, checked
+from planner.memory.interval import Basis, basis_of
 from planner.memory.stacks.own_model import own_model
 from planner.memory.step import WrittenStep, written_step
 from planner.request import (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, get_args
 
 from planner.memory.candidate import Phase
+from planner.memory.checked import is_measured
 from planner.memory.estimate import KeptBytes as KeptBytes  # noqa: PLC0414
 from planner.memory.estimate import MemoryEstimate, Parts
 from planner.memory.interval import (
@@ -14,7 +15,6 @@ from planner.memory.interval import (
     band_around,
     beside_context,
     in_order,
-    is_measured,
     kept_spread,
 )
 from planner.memory.runtime import context_bytes, host_bytes_beyond_tensors

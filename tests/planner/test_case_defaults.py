@@ -8,6 +8,8 @@ import pytest
 
 import hwdb
 from launcher.models import resolve_model
+from planner.advice.asked import Asked
+from planner.advice.settings import attention_choice
 from planner.case_answer import CaseAnswers, answer_case
 from tests.planner.samples import tiny_llama
 
@@ -52,6 +54,18 @@ def test_a_family_without_torchs_kernel_writes_its_scores_out() -> None:
         return answer_case({**case, **more}, lambda _case: shape, hwdb.find_card)["memory"]
 
     assert answer() == answer(attention="eager") == answer(attention="sdpa")
+
+
+def test_deberta_is_timed_and_planned_with_the_attention_it_has() -> None:
+    """Transformers refuses torch's kernel for it, which stopped every launch that named it."""
+    shape = resolve_model("deberta-v3-base").shape
+    case = {**_LEAST, "method": "full", "model": "deberta-v3-base", "gpu": "rtx-4090"}
+
+    def answer(**more: Any) -> dict[str, Any]:
+        return answer_case({**case, **more}, lambda _case: shape, hwdb.find_card)
+
+    assert answer() == answer(attention="eager")
+    assert attention_choice(Asked(), shape).value == "eager"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from planner.memory.estimate import MemoryEstimate, estimate_memory
 from planner.request import AdapterSettings
 from planner.units import GIB
-from tests.planner.samples import request_of, shape_of_config, tiny_llama
+from tests.planner.samples import known_model, request_of, shape_of_config, tiny_llama
 
 
 def memory(method: str = "full", **changes: object) -> MemoryEstimate:
@@ -190,13 +190,7 @@ def test_streams_of_fsdp_keep_what_published_runs_kept(
     rows: int, loss: str, rest_gib: float, device_gib: float
 ):
     """FMS-397, 401, 402 and 403: Llama-3-8B trained whole on four A100s, 4096 tokens."""
-    llama = shape_of_config(
-        {
-            "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
-            "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
-            "vocab_size": 128256,
-        }
-    )  # fmt: skip
+    llama = known_model("llama-3-8b")
     request = request_of(
         "full", gpus=4, sharding="fsdp", micro_batch=rows, sequence_tokens=4096, loss=loss,
         attention="flash2", optimizer="adamw", transformers_version=(4, 45), allocator="classic",
